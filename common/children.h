@@ -1,0 +1,26 @@
+/*
+ * Processes that should be running: started, watched, restarted, stopped.
+ */
+#ifndef CHILDREN_H
+#define CHILDREN_H
+
+#include <stdbool.h>
+
+struct children_plan {
+	long count;
+	/* What each child does; its result is the child's exit status. The
+	 * lifeline is a descriptor that ends when the parent is gone. */
+	int (*work)(const void *context, int lifeline);
+	const void *context;
+	long stop_timeout; /* milliseconds from TERM to KILL */
+};
+
+/*
+ * Forks the children and keeps their number, with a growing pause before a
+ * child that died young is replaced. On TERM or INT they get TERM, and KILL
+ * after the stop time-out or at a second signal. Opens the loop of this process.
+ * Returns 0 when all have gone after such a signal, -1 if it could not begin.
+ */
+int children_keep(const struct children_plan *plan);
+
+#endif

@@ -1,0 +1,344 @@
+#include <config.h>
+
+#include "listen.h"
+#include "report.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { INHERITED_FIRST = 3, LOCK_TRIES = 100, LOCK_PAUSE_MS = 20 };
+
+bool listen_address_local(struct listen_address *out, const char *path)
+{
+	size_t length = strlen(path);
+
+	*out = (struct listen_address){ .size = sizeof out->as.local };
+	out->as.local.sun_family = AF_UNIX;
+	if (length == 0 || length >= sizeof out->as.local.sun_path) {
+		errno = length ? ENAMETOOLONG : EINVAL;
+		return false;
+	}
+	memcpy(out->as.local.sun_path, path, length + 1);
+	return true;
+}
+
+bool listen_address_internet(struct listen_address *out, const char *host, unsigned port)
+{
+	in_addr_t number = host ? inet_addr(host) : htonl(INADDR_ANY);
+
+	*out = (struct listen_address){ .size = sizeof out->as.ipv4 };
+	if (number != (in_addr_t)-1) {
+		out->as.ipv4.sin_family = AF_INET;
+		out->as.ipv4.sin_port = htons((in_port_t)port);
+		out->as.ipv4.sin_addr.s_addr = number;
+		return true;
+	}
+	out->size = sizeof out->as.ipv6;
+	out->as.ipv6.sin6_family = AF_INET6;
+	out->as.ipv6.sin6_port = htons((in_port_t)port);
+	return inet_pton(AF_INET6, host, &out->as.ipv6.sin6_addr) == 1;
+}
+
+/* Cuts "HOST:PORT" at its last colon. */
+static bool split_port(char *text, unsigned *port)
+{
+	char *colon = strrchr(text, ':');
+	char *end;
+	unsigned long number;
+
+	if (!colon || colon[1] < '0' || colon[1] > '9')
+		return false;
+	number = strtoul(colon + 1, &end, 10);
+	*colon = '\0';
+	*port = (unsigned)number;
+	return *end == '\0' && number >= 1 && number <= 65535;
+}
+
+bool listen_address_url(struct listen_address *out, const char *url)
+{
+	char host[INET6_ADDRSTRLEN + 16];
+	unsigned port;
+	size_t last;
+	bool ipv6 = strncmp(url, "tcp6:", 5) == 0;
+
+	if (strncmp(url, "unix:", 5) == 0)
+		return listen_address_local(out, url + 5);
+	if (!ipv6 && strncmp(url, "tcp:", 4) != 0)
+		return false;
+	url += ipv6 ? 5 : 4;
+	if (snprintf(host, sizeof host, "%s", url) >= (int)sizeof host || !split_port(host, &port))
+		return false;
+	if (!ipv6)
+		return listen_address_internet(out, host, port) && out->as.any.sa_family == AF_INET;
+	last = strlen(host) - 1;
+	if (host[0] != '[' || host[last] != ']')
+		return false;
+	host[last] = '\0';
+	return listen_address_internet(out, host + 1, port) && out->as.any.sa_family == AF_INET6;
+}
+
+void listen_address_print(const struct listen_address *address, char *out, size_t size)
+{
+	char host[INET6_ADDRSTRLEN];
+
+	switch (address->as.any.sa_family) {
+	case AF_UNIX:
+		snprintf(out, size, "unix:%s", address->as.local.sun_path);
+		break;
+	case AF_INET:
+		inet_ntop(AF_INET, &address->as.ipv4.sin_addr, host, sizeof host);
+		snprintf(out, size, "tcp:%s:%u", host, ntohs(address->as.ipv4.sin_port));
+		break;
+	default:
+		inet_ntop(AF_INET6, &address->as.ipv6.sin6_addr, host, sizeof host);
+		snprintf(out, size, "tcp6:[%s]:%u", host, ntohs(address->as.ipv6.sin6_port));
+	}
+}
+
+/* Whether some process listens: 1 yes, 0 no (or nothing is there), -1 it cannot
+ * be told. The probe does not block, since a full queue is an answer too. */
+static int is_live(const struct listen_address *address)
+{
+	int probe = socket(AF_UNIX, SOCK_STREAM, 0);
+	int error = 0;
+
+	if (probe < 0)
+		return -1;
+	fcntl(probe, F_SETFD, FD_CLOEXEC);
+	fcntl(probe, F_SETFL, O_NONBLOCK);
+	if (connect(probe, &address->as.any, address->size) < 0)
+		error = errno;
+	close(probe);
+	switch (error) {
+	case ECONNREFUSED:
+	case ENOENT:
+	case ENOTSOCK:
+		return 0;
+	case 0:
+	case EAGAIN:
+	case EINPROGRESS:
+	case EPROTOTYPE: /* bound by a datagram socket */
+		return 1;
+	default:
+		errno = error;
+		return -1;
+	}
+}
+
+/* Makes way for a new socket: false after reporting why it cannot be made. */
+static bool clear_path(const struct listen_address *address)
+{
+	const char *path = address->as.local.sun_path;
+	struct stat st;
+
+	if (lstat(path, &st) < 0) {
+		if (errno == ENOENT)
+			return true;
+		report("cannot bind %s: %s", path, strerror(errno));
+		return false;
+	}
+	if (!S_ISSOCK(st.st_mode)) {
+		report("cannot bind %s: there is a file of that name, and it is not a socket "
+		       "(remove it, or choose another path)", path);
+		return false;
+	}
+	switch (is_live(address)) {
+	case 1:
+		report("cannot bind %s: socket is already in use (another server listens on it; "
+		       "stop that one first)", path);
+		return false;
+	case -1:
+		report("cannot tell whether a server listens on %s: %s", path, strerror(errno));
+		return false;
+	}
+	if (unlink(path) < 0 && errno != ENOENT) {
+		report("cannot remove the old socket %s: %s", path, strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+/*
+ * Two starts on one path must not remove each other's socket between test and
+ * bind, so they take turns by a lock on the directory: it leaves no file
+ * behind. A directory that may not be read, or somebody who keeps it locked,
+ * costs that protection but not the start.
+ */
+static int lock_directory(const char *path)
+{
+	char directory[sizeof((struct sockaddr_un *)0)->sun_path];
+	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
+	const char *slash = strrchr(path, '/');
+	int fd;
+
+	snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		 slash ? path : ".");
+	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
+	for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+			break;
+		nanosleep(&pause, NULL);
+	}
+	return fd;
+}
+
+/* Sets owner and mode of the socket file just bound. Nobody can connect yet,
+ * since nobody listens. The umask gave the mode already, unless the directory
+ * has a default ACL; and links are never followed. */
+static bool dress_file(const char *path, const struct listen_file *file)
+{
+	struct stat st;
+
+	if ((file->owner != (uid_t)-1 || file->group != (gid_t)-1) &&
+	    lchown(path, file->owner, file->group) < 0) {
+		report("cannot change the owner of %s to %ld:%ld: %s", path, (long)file->owner,
+		       (long)file->group, strerror(errno));
+		return false;
+	}
+	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode) ||
+	    ((st.st_mode & 07777) != file->mode &&
+	     fchmodat(AT_FDCWD, path, file->mode, AT_SYMLINK_NOFOLLOW) < 0)) {
+		report("cannot set the mode of %s to %04o: %s", path, (unsigned)file->mode,
+		       strerror(errno));
+		return false;
+	}
+	return true;
+}
+
+static bool bind_local(int fd, const struct listen_address *address,
+		       const struct listen_file *file, int backlog)
+{
+	const char *path = address->as.local.sun_path;
+	mode_t mask;
+	int bound;
+
+	if (!clear_path(address))
+		return false;
+	mask = umask(0777 & ~file->mode);
+	bound = bind(fd, &address->as.any, address->size);
+	umask(mask);
+	if (bound < 0) {
+		report("cannot bind %s: %s%s", path, strerror(errno),
+		       errno == EACCES ? " (is the directory writable by this user?)"
+		       : errno == ENOENT ? " (does the directory exist?)" : "");
+		return false;
+	}
+	if (dress_file(path, file)) {
+		if (listen(fd, backlog) == 0)
+			return true;
+		report("cannot listen on %s: %s", path, strerror(errno));
+	}
+	listen_remove(address);
+	return false;
+}
+
+static bool bind_internet(int fd, const struct listen_address *address, int backlog)
+{
+	char text[128];
+	int on = 1;
+
+	listen_address_print(address, text, sizeof text);
+	/* Connections of an earlier server in TIME_WAIT are no obstacle. */
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) {
+		report("cannot set SO_REUSEADDR for %s: %s", text, strerror(errno));
+		return false;
+	}
+	if (bind(fd, &address->as.any, address->size) < 0) {
+		report("cannot bind %s: %s%s", text, strerror(errno),
+		       errno == EADDRNOTAVAIL ? " (no interface has this address)"
+		       : errno == EACCES ? " (ports below 1024 are for root)"
+		       : errno == EADDRINUSE ? " (another server listens on it)" : "");
+		return false;
+	}
+	if (listen(fd, backlog) == 0)
+		return true;
+	report("cannot listen on %s: %s", text, strerror(errno));
+	return false;
+}
+
+int listen_socket(const struct listen_address *address)
+{
+	int fd = socket(address->as.any.sa_family, SOCK_STREAM, 0);
+
+	if (fd < 0) {
+		report("cannot create a socket: %s", strerror(errno));
+		return -1;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
+}
+
+bool listen_bind(int fd, const struct listen_address *address, const struct listen_file *file,
+		 int backlog)
+{
+	int lock;
+	bool ready;
+
+	if (address->as.any.sa_family != AF_UNIX)
+		return bind_internet(fd, address, backlog);
+	lock = lock_directory(address->as.local.sun_path);
+	ready = bind_local(fd, address, file, backlog);
+	if (lock >= 0)
+		close(lock);
+	return ready;
+}
+
+int listen_open(const struct listen_address *address, const struct listen_file *file, int backlog)
+{
+	int fd = listen_socket(address);
+
+	if (fd >= 0 && !listen_bind(fd, address, file, backlog)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+void listen_remove(const struct listen_address *address)
+{
+	int saved = errno;
+
+	if (address->as.any.sa_family == AF_UNIX)
+		unlink(address->as.local.sun_path);
+	errno = saved;
+}
+
+int listen_inherited(void)
+{
+	const char *pid = getenv("LISTEN_PID");
+	const char *fds = getenv("LISTEN_FDS");
+	char *end;
+	long count = 0;
+
+	if (pid && fds && strtol(pid, &end, 10) == (long)getpid() && *end == '\0') {
+		count = strtol(fds, &end, 10);
+		if (*end != '\0' || count < 0 || count > 1024)
+			count = 0;
+	}
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+	for (int fd = INHERITED_FIRST; fd < INHERITED_FIRST + count; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return (int)count;
+}
+
+bool listen_is_socket(int fd)
+{
+	int type, listening;
+	socklen_t size = sizeof type;
+
+	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
+		return false;
+	size = sizeof listening;
+	/* A system that cannot tell whether a socket listens is believed. */
+	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || listening;
+}

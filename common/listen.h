@@ -1,0 +1,71 @@
+/*
+ * Listening sockets: from an address, or inherited.
+ */
+#ifndef LISTEN_H
+#define LISTEN_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+
+struct listen_address {
+	socklen_t size;
+	union {
+		struct sockaddr any;
+		struct sockaddr_in ipv4;
+		struct sockaddr_in6 ipv6;
+		struct sockaddr_un local;
+	} as;
+};
+
+/* Who may use the file of a Unix socket. */
+struct listen_file {
+	mode_t mode;
+	uid_t owner; /* (uid_t)-1: leave it */
+	gid_t group; /* (gid_t)-1: leave it */
+};
+
+/* Fills in the address of a Unix socket. False if the path is empty or too
+ * long for the system (ENAMETOOLONG). */
+bool listen_address_local(struct listen_address *out, const char *path);
+
+/* Fills in an internet address from a number (anything that inet_addr(3) takes,
+ * or IPv6), NULL being any IPv4 address. False if the text is neither. */
+bool listen_address_internet(struct listen_address *out, const char *host, unsigned port);
+
+/* Fills in an address from "unix:PATH", "tcp:A.B.C.D:PORT" or "tcp6:[ADDRESS]:PORT".
+ * False if it is none of these, or a part of it does not parse. */
+bool listen_address_url(struct listen_address *out, const char *url);
+
+/* Writes the address in the form of listen_address_url, for messages. */
+void listen_address_print(const struct listen_address *address, char *out, size_t size);
+
+/* A socket fit for the address (close-on-exec, blocking), or -1 after reporting. */
+int listen_socket(const struct listen_address *address);
+
+/*
+ * Binds the socket and listens. A Unix socket has the mode and owner asked for
+ * before anybody can connect, and never a wider mode. A file in its place is
+ * removed only if it is a socket that nobody listens on. False after
+ * reporting; then no file is left.
+ */
+bool listen_bind(int fd, const struct listen_address *address, const struct listen_file *file,
+		 int backlog);
+
+/* Both of these in turn: a listening descriptor, or -1 after reporting. */
+int listen_open(const struct listen_address *address, const struct listen_file *file, int backlog);
+
+/* Removes the file of a Unix socket; nothing for other families. Keeps errno. */
+void listen_remove(const struct listen_address *address);
+
+/* Sockets passed by LISTEN_PID and LISTEN_FDS (systemd's protocol, from
+ * descriptor 3 on): how many are for this process. Both variables are taken out
+ * of the environment, and the descriptors made close-on-exec. */
+int listen_inherited(void);
+
+/* Whether the descriptor is a listening stream socket. */
+bool listen_is_socket(int fd);
+
+#endif

@@ -1,0 +1,109 @@
+#include <config.h>
+
+#include "loop-wait.h"
+
+#include <poll.h>
+#include <stdlib.h>
+
+/* Two arrays side by side: what poll(2) reads, and whose it is. A slot whose
+ * watch was let go stays empty until the events of this turn are told. */
+static struct pollfd *slots;
+static struct watch **owners;
+static size_t count, room;
+static size_t holes;
+
+bool wait_open(void)
+{
+	count = holes = 0;
+	return true;
+}
+
+static bool grow(void)
+{
+	size_t more = room ? 2 * room : 64;
+	struct pollfd *new_slots = realloc(slots, more * sizeof *slots);
+	struct watch **new_owners;
+
+	if (!new_slots)
+		return false;
+	slots = new_slots;
+	new_owners = realloc(owners, more * sizeof *owners);
+	if (!new_owners)
+		return false;
+	owners = new_owners;
+	room = more;
+	return true;
+}
+
+bool wait_add(struct watch *watch)
+{
+	if (count == room && !grow())
+		return false;
+	watch->slot = count++;
+	owners[watch->slot] = watch;
+	wait_change(watch);
+	return true;
+}
+
+void wait_change(struct watch *watch)
+{
+	/* poll(2) passes over negative descriptors; else it would tell about the
+	 * end of a stream again and again. */
+	slots[watch->slot] = (struct pollfd){
+		.fd = watch->wants ? watch->fd : -1,
+		.events = (short)((watch->wants & LOOP_READ ? POLLIN : 0) |
+				  (watch->wants & LOOP_WRITE ? POLLOUT : 0)),
+	};
+}
+
+void wait_remove(struct watch *watch)
+{
+	owners[watch->slot] = NULL;
+	slots[watch->slot] = (struct pollfd){ .fd = -1 };
+	holes++;
+}
+
+static void fill_holes(void)
+{
+	for (size_t i = 0; holes > 0 && i < count;) {
+		if (owners[i]) {
+			i++;
+			continue;
+		}
+		count--;
+		holes--;
+		owners[i] = owners[count];
+		slots[i] = slots[count];
+		if (owners[i])
+			owners[i]->slot = i;
+	}
+}
+
+static unsigned translate(short events)
+{
+	if (events & (POLLHUP | POLLERR | POLLNVAL))
+		return LOOP_READ | LOOP_WRITE;
+	return (events & POLLIN ? LOOP_READ : 0u) | (events & POLLOUT ? LOOP_WRITE : 0u);
+}
+
+void wait_once(int timeout, void (*woke)(void))
+{
+	size_t asked;
+	int ready;
+
+	fill_holes();
+	asked = count;
+	ready = poll(slots, (nfds_t)asked, timeout);
+	woke();
+	for (size_t i = 0; ready > 0 && i < asked; i++) {
+		unsigned events;
+
+		if (slots[i].revents == 0)
+			continue;
+		ready--;
+		events = owners[i] ? translate(slots[i].revents) & owners[i]->wants : 0;
+		slots[i].revents = 0;
+		if (events)
+			owners[i]->ready(owners[i], events);
+	}
+}

@@ -1,0 +1,73 @@
+/*
+ * The event loop: descriptors, deadlines, signals. One per process.
+ *
+ * Waiting itself is loop-epoll.c or loop-poll.c (see loop-wait.h); the rest is
+ * portable. Callbacks run one at a time, never inside each other.
+ */
+#ifndef LOOP_H
+#define LOOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+
+/* A descriptor and what is wanted of it. Lives inside the struct that owns the
+ * descriptor; fd is -1 while there is none. */
+struct watch {
+	int fd;
+	unsigned wants;
+	size_t slot; /* for the waiting code alone */
+	/* Called with those of the wanted events that came true; the end of the
+	 * stream and errors count as every event. */
+	void (*ready)(struct watch *watch, unsigned events);
+};
+
+#define WATCH_NONE ((struct watch){ .fd = -1 })
+
+/* A moment at which something is to happen. Lives inside its owner; all zero
+ * is "not set". */
+struct deadline {
+	struct deadline *next, *prev;
+	struct lane *lane; /* NULL: not set */
+	int64_t at;
+	void (*passed)(struct deadline *deadline);
+};
+
+/* Prepares the loop: false with errno. Call once before anything else, and
+ * again in a forked process that wants a loop of its own. */
+bool loop_open(void);
+
+/* Runs callbacks until loop_stop(). */
+void loop_run(void);
+void loop_stop(void);
+
+/* Milliseconds of a clock that only goes forward, as of this turn of the loop. */
+int64_t loop_now(void);
+
+/* Takes up a descriptor that is non-blocking, wanting nothing yet. False with
+ * errno if the system has no room for it; then watch->fd is -1. */
+bool loop_watch(struct watch *watch, int fd, void (*ready)(struct watch *, unsigned));
+
+/* Says what is wanted from now on. */
+void loop_want(struct watch *watch, unsigned events);
+
+/* Lets go of the descriptor and closes it. Afterwards ready() is not called
+ * again, not even for events already fetched, so the owner may be freed. */
+void loop_close(struct watch *watch);
+
+/* Sets, moves or clears a deadline, in milliseconds from now (at least 1). It
+ * is cleared before passed() is called. */
+void deadline_set(struct deadline *deadline, int64_t delay, void (*passed)(struct deadline *));
+void deadline_clear(struct deadline *deadline);
+
+/* Has caught() called from the loop after the signal came, once for any number
+ * of arrivals since the last call. */
+bool loop_catch(int signal, void (*caught)(int signal));
+
+/* In a child on its way to exec, and in one that opens a loop of its own: no
+ * handler of ours may run here any more. Async-signal-safe. */
+void loop_leave_signals(void);
+
+#endif

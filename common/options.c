@@ -1,0 +1,234 @@
+#include <config.h>
+
+#include "options.h"
+#include "report.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { OPTIONS_MOST = 96, LONG_BASE = 256 };
+
+/* A unit behind a number, and what it multiplies by. */
+struct unit {
+	const char *name;
+	double factor;
+};
+
+static const struct unit durations[] = {
+	{ "", 1000 }, { "ms", 1 }, { "s", 1000 }, { "m", 60e3 }, { "h", 3600e3 }, { "d", 86400e3 },
+};
+
+static const struct unit sizes[] = {
+	{ "", 1 },       { "k", 1024 },      { "m", 1048576 },      { "g", 1073741824 },
+	{ "K", 1024 },   { "M", 1048576 },   { "G", 1073741824 },
+};
+
+static void spell(const struct option_row *o, char *out, size_t size)
+{
+	if (o->letter)
+		snprintf(out, size, "-%c", o->letter);
+	else
+		snprintf(out, size, "--%s", o->name);
+}
+
+static bool parse_integer(const char *text, int base, long *out)
+{
+	char *end;
+
+	errno = 0;
+	*out = strtol(text, &end, base);
+	return errno == 0 && end != text && *end == '\0';
+}
+
+static bool parse_scaled(const char *text, const struct unit *units, size_t count, long *out)
+{
+	char *end;
+	double value;
+
+	if (strspn(text, "0123456789.") == 0)
+		return false;
+	value = strtod(text, &end);
+	for (size_t i = 0; i < count; i++) {
+		if (strcmp(end, units[i].name) != 0)
+			continue;
+		value *= units[i].factor;
+		if (value >= (double)LONG_MAX)
+			return false;
+		*out = (long)value;
+		return true;
+	}
+	return false;
+}
+
+static bool parse_value(const struct option_row *o, const char *text, long *out)
+{
+	switch (o->kind) {
+	case OPTION_NUMBER:
+		return parse_integer(text, 10, out);
+	case OPTION_OCTAL:
+		return parse_integer(text, 8, out);
+	case OPTION_DURATION:
+		return parse_scaled(text, durations, sizeof durations / sizeof *durations, out);
+	case OPTION_SIZE:
+		return parse_scaled(text, sizes, sizeof sizes / sizeof *sizes, out);
+	default:
+		return false;
+	}
+}
+
+static void report_range(const struct option_row *o, const char *text)
+{
+	char option[64];
+
+	spell(o, option, sizeof option);
+	switch (o->kind) {
+	case OPTION_OCTAL:
+		report("%s wants an octal number from %lo to %lo, not \"%s\"", option,
+		       (unsigned long)o->least, (unsigned long)o->most, text);
+		break;
+	case OPTION_DURATION:
+		report("%s wants a time from %g to %g seconds (units: ms s m h d), not \"%s\"",
+		       option, (double)o->least / 1000, (double)o->most / 1000, text);
+		break;
+	case OPTION_SIZE:
+		report("%s wants a size from %ld to %ld bytes (units: k m g), not \"%s\"", option,
+		       o->least, o->most, text);
+		break;
+	default:
+		report("%s wants a number from %ld to %ld, not \"%s\"", option, o->least, o->most,
+		       text);
+	}
+}
+
+static bool append(struct option_list *list, const char *text)
+{
+	const char **texts = realloc(list->texts, (list->count + 1) * sizeof *texts);
+
+	if (!texts) {
+		report("cannot keep the command line: %s", strerror(errno));
+		return false;
+	}
+	list->texts = texts;
+	list->texts[list->count++] = text;
+	return true;
+}
+
+static bool store(const struct option_row *o, const char *text, void *settings)
+{
+	void *at = (char *)settings + o->offset;
+	long value;
+
+	switch (o->kind) {
+	case OPTION_FLAG:
+		*(bool *)at = true;
+		return true;
+	case OPTION_TEXT:
+		*(const char **)at = text;
+		return true;
+	case OPTION_LIST:
+		return append(at, text);
+	default:
+		if (!parse_value(o, text, &value) || value < o->least || value > o->most) {
+			report_range(o, text);
+			return false;
+		}
+		*(long *)at = value;
+		return true;
+	}
+}
+
+/* Derives what getopt_long wants from the table. A value that it returns is a
+ * letter, or LONG_BASE plus the row. */
+static void fill_getopt(const struct option_row *table, size_t count, char *letters,
+			struct option *longs)
+{
+	*letters++ = ':'; /* a missing argument is told apart from an unknown option */
+	for (size_t i = 0; i < count; i++) {
+		bool takes_value = table[i].kind != OPTION_FLAG;
+
+		if (table[i].name)
+			*longs++ = (struct option){
+				.name = table[i].name,
+				.has_arg = takes_value ? required_argument : no_argument,
+				.val = LONG_BASE + (int)i,
+			};
+		if (!table[i].letter)
+			continue;
+		*letters++ = table[i].letter;
+		if (takes_value)
+			*letters++ = ':';
+	}
+	*letters = '\0';
+	*longs = (struct option){ .name = NULL };
+}
+
+static const struct option_row *row_of(const struct option_row *table, size_t count, int found)
+{
+	if (found >= LONG_BASE)
+		return &table[found - LONG_BASE];
+	for (size_t i = 0; i < count; i++)
+		if (table[i].letter == found)
+			return &table[i];
+	return NULL;
+}
+
+/* What getopt complains about is in optopt: a letter, or a long option of ours,
+ * or 0 for a long option that it does not know; only that one is at argv[optind - 1]
+ * with every libc. */
+static void report_misuse(const struct option_row *table, int found, char **argv)
+{
+	const char *name = optopt >= LONG_BASE ? table[optopt - LONG_BASE].name : NULL;
+
+	if (name)
+		report("option --%s %s (see --help)", name,
+		       found == ':' ? "wants an argument" : "takes no argument");
+	else if (found == ':')
+		report("option -%c wants an argument (see --help)", optopt);
+	else if (strncmp(argv[optind - 1], "--", 2) == 0)
+		report("unknown option %s (see --help)", argv[optind - 1]);
+	else
+		report("unknown option -%c (see --help)", optopt);
+}
+
+int options_parse(const struct option_row *table, size_t count, int argc, char **argv,
+		  void *settings)
+{
+	char letters[2 * OPTIONS_MOST + 2];
+	struct option longs[OPTIONS_MOST + 1];
+	int found;
+
+	assert(count <= OPTIONS_MOST);
+	fill_getopt(table, count, letters, longs);
+	opterr = 0;
+	/* getopt returns '?' both for "-?" and for what it does not know, but
+	 * sets optopt only for the latter. */
+	while (optopt = '?', (found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct option_row *row = row_of(table, count, found);
+
+		if (!row || found == ':' || (found == '?' && optopt != '?')) {
+			report_misuse(table, found, argv);
+			return -1;
+		}
+		if (!store(row, optarg, settings))
+			return -1;
+	}
+	return optind;
+}
+
+void options_help(FILE *to, const struct option_row *table, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		const struct option_row *o = &table[i];
+		char left[64];
+		char letter[4] = { o->letter ? '-' : ' ', o->letter ? o->letter : ' ',
+				   o->letter && o->name ? ',' : ' ', '\0' };
+
+		snprintf(left, sizeof left, "  %s %s%s%s%s", letter, o->name ? "--" : "",
+			 o->name ? o->name : "", o->value ? " " : "", o->value ? o->value : "");
+		fprintf(to, "%-32s %s\n", left, o->help);
+	}
+}

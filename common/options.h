@@ -1,0 +1,60 @@
+/*
+ * Command-line options, declared once.
+ *
+ * A program has one table of rows; the parser, the help text and the check of
+ * the man page are all made from it. Values are written into the program's
+ * settings through offsets, so a row is all that an option needs.
+ */
+#ifndef OPTIONS_H
+#define OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+enum option_kind {
+	OPTION_FLAG,     /* bool: set to true */
+	OPTION_TEXT,     /* const char *: points into argv */
+	OPTION_NUMBER,   /* long: decimal, within [least, most] */
+	OPTION_OCTAL,    /* long: octal, within [least, most] */
+	OPTION_DURATION, /* long: milliseconds, from "30", "1.5", "500ms", "2m", "1h" */
+	OPTION_SIZE,     /* long: bytes, from "512", "64k", "10m", "1g" */
+	OPTION_LIST      /* struct option_list: one more text */
+};
+
+struct option_row {
+	const char *name;  /* long name, without the dashes, or NULL */
+	char letter;       /* short name, or 0 */
+	const char *value; /* what its argument is called, NULL for flags */
+	const char *help;
+	enum option_kind kind;
+	size_t offset; /* of the value in the settings */
+	long least, most;
+};
+
+/* Values of an option that may be given more than once, in order. */
+struct option_list {
+	const char **texts;
+	size_t count;
+};
+
+#define FLAG(type, member) OPTION_FLAG, offsetof(type, member), 0, 0
+#define TEXT(type, member) OPTION_TEXT, offsetof(type, member), 0, 0
+#define LIST(type, member) OPTION_LIST, offsetof(type, member), 0, 0
+#define NUMBER(type, member, least, most) OPTION_NUMBER, offsetof(type, member), least, most
+#define OCTAL(type, member, least, most) OPTION_OCTAL, offsetof(type, member), least, most
+#define DURATION(type, member, least, most) OPTION_DURATION, offsetof(type, member), least, most
+#define SIZE(type, member, least, most) OPTION_SIZE, offsetof(type, member), least, most
+
+/*
+ * Parses argv into settings by a table of count rows. Options and operands may
+ * be mixed where getopt allows it; argv is permuted so that operands come last.
+ * Returns the index of the first operand, or -1 after reporting what is wrong.
+ */
+int options_parse(const struct option_row *table, size_t count, int argc, char **argv,
+		  void *settings);
+
+/* Prints a line per option, in the order of the table. */
+void options_help(FILE *to, const struct option_row *table, size_t count);
+
+#endif

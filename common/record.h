@@ -1,0 +1,73 @@
+/*
+ * FastCGI records from and to bytes (FastCGI 1.0, section 3.3 and 8). Pure:
+ * no descriptor, no allocation.
+ */
+#ifndef RECORD_H
+#define RECORD_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	RECORD_VERSION = 1,
+	RECORD_HEADER_SIZE = 8,
+	RECORD_CONTENT_MOST = 65535,
+	RECORD_BODY_SIZE = 8 /* content of BEGIN_REQUEST, END_REQUEST, UNKNOWN_TYPE */
+};
+
+enum record_type {
+	FCGI_BEGIN_REQUEST = 1,
+	FCGI_ABORT_REQUEST,
+	FCGI_END_REQUEST,
+	FCGI_PARAMS,
+	FCGI_STDIN,
+	FCGI_STDOUT,
+	FCGI_STDERR,
+	FCGI_DATA,
+	FCGI_GET_VALUES,
+	FCGI_GET_VALUES_RESULT,
+	FCGI_UNKNOWN_TYPE
+};
+
+enum record_role { FCGI_RESPONDER = 1, FCGI_AUTHORIZER, FCGI_FILTER };
+enum record_flag { FCGI_KEEP_CONN = 1 };
+enum record_end { FCGI_REQUEST_COMPLETE, FCGI_CANT_MPX_CONN, FCGI_OVERLOADED, FCGI_UNKNOWN_ROLE };
+
+struct record {
+	uint8_t version;
+	uint8_t type;
+	uint16_t id;
+	uint16_t content_length;
+	uint8_t padding_length;
+};
+
+/* A reader of records that arrive in any cut. All zero is its start. */
+struct record_reader {
+	unsigned char header[RECORD_HEADER_SIZE];
+	size_t header_have;
+	struct record record;
+	size_t content_left, padding_left;
+};
+
+enum record_event {
+	RECORD_NOTHING, /* all input is used up */
+	RECORD_BEGIN,   /* reader->record is known, none of its content yet */
+	RECORD_CONTENT, /* some of its content */
+	RECORD_END      /* all of its content was told (padding may follow) */
+};
+
+/* Reads on from *in, advancing it and reducing *size, up to the next event.
+ * With RECORD_CONTENT, *content and *length are a part of the input. */
+enum record_event record_read(struct record_reader *reader, const unsigned char **in, size_t *size,
+			      const unsigned char **content, size_t *length);
+
+/* Write a record's header, or a whole END_REQUEST or UNKNOWN_TYPE record.
+ * Nothing is padded. */
+void record_put_header(unsigned char out[RECORD_HEADER_SIZE], enum record_type type, uint16_t id,
+		       size_t content_length);
+void record_put_end(unsigned char out[RECORD_HEADER_SIZE + RECORD_BODY_SIZE], uint16_t id,
+		    uint32_t app_status, enum record_end protocol_status);
+void record_put_unknown_type(unsigned char out[RECORD_HEADER_SIZE + RECORD_BODY_SIZE],
+			     uint8_t type);
+
+#endif

@@ -1,0 +1,54 @@
+#include <config.h>
+
+#include "report.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { LINE_SIZE = 2048 };
+
+static const char *name = "";
+
+void report_open(const char *program)
+{
+	name = program;
+}
+
+void report_tame(char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if ((c < ' ' && c != '\t') || c == 0x7f)
+			text[i] = '?';
+	}
+}
+
+void report_va(const char *format, va_list arguments)
+{
+	int saved = errno;
+	char line[LINE_SIZE];
+	int head = snprintf(line, sizeof line, "%s: ", name);
+	int text = vsnprintf(line + head, sizeof line - (size_t)head - 1, format, arguments);
+	size_t size = (size_t)head + (text > 0 ? (size_t)text : 0);
+
+	if (size > sizeof line - 2)
+		size = sizeof line - 2;
+	report_tame(line, size);
+	line[size++] = '\n';
+	/* Whoever reads the log may be slow or gone: work goes on without it. */
+	if (write(STDERR_FILENO, line, size) < 0) {
+	}
+	errno = saved;
+}
+
+void report(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	report_va(format, arguments);
+	va_end(arguments);
+}

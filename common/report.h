@@ -1,0 +1,26 @@
+/*
+ * One-line messages for the person who runs the program.
+ *
+ * Form: "program: what was tried, on what: cause (remedy)". A message is
+ * written once, where its meaning is known; code below that returns -1 or
+ * false with errno set.
+ */
+#ifndef REPORT_H
+#define REPORT_H
+
+#include <stdarg.h>
+#include <stddef.h>
+
+/* The name put in front of every message. The text is not copied. */
+void report_open(const char *program);
+
+/* Writes one line to standard error, with control characters replaced, in one
+ * write(2), and never waits for a reader. Keeps errno. */
+void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void report_va(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+
+/* Replaces what a terminal or a log reader might obey (control characters)
+ * with '?', in place. */
+void report_tame(char *text, size_t size);
+
+#endif

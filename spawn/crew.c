@@ -1,0 +1,150 @@
+#include "compat.h"
+
+#include "crew.h"
+#include "process.h"
+#include "program.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* How long a program is watched for an early end. */
+enum { WATCH_MS = 100 };
+
+/* What the shell exits with for a command that it cannot run. */
+enum { SHELL_CANNOT_EXECUTE = 126, SHELL_NOT_FOUND = 127 };
+
+static int status_of(int ended)
+{
+	return WIFEXITED(ended) ? WEXITSTATUS(ended) : EXIT_FAILURE;
+}
+
+static void report_end(const struct settings *settings, int ended)
+{
+	bool of_shell = !settings->program;
+	int status = WEXITSTATUS(ended);
+
+	if (WIFSIGNALED(ended))
+		report("child signaled: %d (%s)", WTERMSIG(ended), strsignal(WTERMSIG(ended)));
+	else if (of_shell && status == SHELL_NOT_FOUND)
+		report("child exited with: %d (the shell did not find the command: %s)", status,
+		       settings->command);
+	else if (of_shell && status == SHELL_CANNOT_EXECUTE)
+		report("child exited with: %d (the shell may not execute the command: %s)",
+		       status, settings->command);
+	else
+		report("child exited with: %d", status);
+}
+
+/*
+ * Starts one process and returns when it has become the program: then the
+ * lifeline, which is close-on-exec, is closed without a word. Returns its pid;
+ * 0 if it failed, having said why, with its wait status in *ended; -1 if there
+ * is no process.
+ */
+static pid_t start_one(const struct settings *settings, const struct identity *identity,
+		       int listener, int *ended)
+{
+	int lifeline[2];
+	char word;
+	bool failed;
+	pid_t pid;
+
+	if (pipe2(lifeline, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		int status = program_become(settings, identity, listener);
+
+		if (write(lifeline[1], "", 1) < 0) {
+		}
+		_exit(status);
+	}
+	close(lifeline[1]);
+	failed = pid > 0 && read(lifeline[0], &word, 1) == 1;
+	close(lifeline[0]);
+	if (!failed)
+		return pid;
+	waitpid(pid, ended, 0);
+	return 0;
+}
+
+static void start_all(struct crew *crew, const struct settings *settings,
+		      const struct identity *identity, int listener)
+{
+	for (long i = 0; i < settings->forks; i++) {
+		int ended;
+		pid_t pid = start_one(settings, identity, listener, &ended);
+
+		if (pid > 0) {
+			crew->pids[crew->living++] = pid;
+			continue;
+		}
+		crew->status = EXIT_OWN_ERROR;
+		if (pid < 0) {
+			report("fork failed, for process %ld of %ld: %s", i + 1, settings->forks,
+			       strerror(errno));
+		} else if (status_of(ended) != EXIT_OWN_ERROR) {
+			crew->status = status_of(ended);
+			report_end(settings, ended);
+		}
+		return;
+	}
+}
+
+/* Takes out those that have died, and keeps the others in their order. */
+static void reap(struct crew *crew, const struct settings *settings)
+{
+	size_t living = 0;
+
+	for (size_t i = 0; i < crew->living; i++) {
+		pid_t pid = crew->pids[i];
+		int ended;
+
+		if (waitpid(pid, &ended, WNOHANG) != pid) {
+			crew->pids[living++] = pid;
+			continue;
+		}
+		report_end(settings, ended);
+		if (status_of(ended) != 0)
+			crew->status = status_of(ended);
+	}
+	crew->living = living;
+}
+
+void crew_start(struct crew *out, const struct settings *settings,
+		const struct identity *identity, int listener)
+{
+	struct timespec deadline;
+
+	*out = (struct crew){ .pids = calloc((size_t)settings->forks, sizeof *out->pids) };
+	if (!out->pids) {
+		report("cannot start %ld processes: %s", settings->forks, strerror(errno));
+		out->status = EXIT_OWN_ERROR;
+		return;
+	}
+	start_all(out, settings, identity, listener);
+	deadline = process_deadline(WATCH_MS);
+	do {
+		reap(out, settings);
+	} while (out->living > 0 && process_await_death(&deadline));
+	reap(out, settings);
+}
+
+void crew_announce(const struct crew *crew)
+{
+	for (size_t i = 0; i < crew->living; i++)
+		printf("spawn-fcgi: child spawned successfully: PID: %ld\n", (long)crew->pids[i]);
+	fflush(stdout);
+}
+
+void crew_close(struct crew *crew)
+{
+	free(crew->pids);
+	*crew = (struct crew){ .pids = NULL };
+}

@@ -1,0 +1,186 @@
+#include <config.h>
+
+#include "identity.h"
+#include "report.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { GROUPS_USUAL = 32, GROUPS_MOST = 65536 };
+
+bool identity_is_root(void)
+{
+	return getuid() == 0;
+}
+
+bool identity_is_borrowed(void)
+{
+	return getuid() != geteuid() || getgid() != getegid();
+}
+
+/* A number, except the one that means "unchanged" to the system. */
+static bool parse_id(const char *text, unsigned long *out)
+{
+	if (*text == '\0' || text[strspn(text, "0123456789")] != '\0')
+		return false;
+	errno = 0;
+	*out = strtoul(text, NULL, 10);
+	return errno == 0 && *out < USER_UNCHANGED && *out < GROUP_UNCHANGED;
+}
+
+static void report_unknown(const char *kind, const char *name, int error)
+{
+	/* Systems disagree on what errno says of a name that does not exist. */
+	bool absent = error == 0 || error == ENOENT || error == ESRCH;
+
+	report("can't find %s name %s: %s", kind, name,
+	       absent ? "there is none of that name" : strerror(error));
+}
+
+/* Finds a user by number or name; a number may be nobody's: then *entry is NULL. */
+static bool find_user(const char *text, uid_t *user, const struct passwd **entry)
+{
+	unsigned long number;
+
+	if (parse_id(text, &number)) {
+		*user = (uid_t)number;
+		*entry = getpwuid(*user);
+		return true;
+	}
+	errno = 0;
+	*entry = getpwnam(text);
+	if (!*entry) {
+		report_unknown("user", text, errno);
+		return false;
+	}
+	*user = (*entry)->pw_uid;
+	return true;
+}
+
+static bool find_group(const char *text, gid_t *group)
+{
+	const struct group *entry;
+	unsigned long number;
+
+	if (parse_id(text, &number)) {
+		*group = (gid_t)number;
+		return true;
+	}
+	errno = 0;
+	entry = getgrnam(text);
+	if (!entry) {
+		report_unknown("group", text, errno);
+		return false;
+	}
+	*group = entry->gr_gid;
+	return true;
+}
+
+static bool find_supplementary(struct identity *id, const char *name)
+{
+	for (int room = GROUPS_USUAL; room <= GROUPS_MOST; room *= 2) {
+		gid_t *groups = realloc(id->groups, (size_t)room * sizeof *groups);
+
+		if (!groups)
+			break;
+		id->groups = groups;
+		id->group_count = room;
+		if (getgrouplist(name, id->group, groups, &id->group_count) >= 0)
+			return true;
+	}
+	report("cannot list the groups of %s: there are too many", name);
+	return false;
+}
+
+/* Whom the program runs as. */
+static bool find_program_identity(struct identity *id, const char *user, const char *group)
+{
+	const struct passwd *entry = NULL;
+
+	if (user && !find_user(user, &id->user, &entry))
+		return false;
+	if (id->user == 0) {
+		report("-u %s: I will not set uid to 0 (the program will not run as root; without "
+		       "-u it runs as whoever starts it)", user);
+		return false;
+	}
+	if (entry)
+		id->group = entry->pw_gid;
+	if (group && !find_group(group, &id->group))
+		return false;
+	if (id->group == 0) {
+		report("-%c %s: I will not set gid to 0 (the program will not run in root's group; "
+		       "choose another one with -g)", group ? 'g' : 'u', group ? group : user);
+		return false;
+	}
+	if (user && id->group == GROUP_UNCHANGED)
+		report("WARNING: couldn't find the user for uid %ld and no group was specified, "
+		       "so only the user privileges will be dropped (give a group with -g)",
+		       (long)id->user);
+	return !entry || find_supplementary(id, entry->pw_name);
+}
+
+/* Whom the file of the socket belongs to; find_program_identity comes before. */
+static bool find_socket_identity(struct identity *id, const char *owner, const char *group)
+{
+	const struct passwd *entry = NULL;
+
+	id->socket_owner = id->user;
+	id->socket_group = id->group;
+	if (owner && !find_user(owner, &id->socket_owner, &entry))
+		return false;
+	if (entry)
+		id->socket_group = entry->pw_gid;
+	return !group || find_group(group, &id->socket_group);
+}
+
+bool identity_find(struct identity *out, const struct settings *settings)
+{
+	*out = (struct identity){ .user = USER_UNCHANGED, .group = GROUP_UNCHANGED };
+	return find_program_identity(out, settings->user, settings->group) &&
+	       find_socket_identity(out, settings->socket_owner, settings->socket_group);
+}
+
+bool identity_changes(const struct identity *id)
+{
+	return id->user != USER_UNCHANGED || id->group != GROUP_UNCHANGED;
+}
+
+/* The system says who we are now, and will not let us become root again. */
+static bool is_final(const struct identity *id)
+{
+	bool in_group = id->group != GROUP_UNCHANGED;
+
+	if (in_group && (getgid() != id->group || getegid() != id->group))
+		return false;
+	if (id->user == USER_UNCHANGED)
+		return true;
+	if (getuid() != id->user || geteuid() != id->user)
+		return false;
+	if (setuid(0) == 0 || seteuid(0) == 0)
+		return false;
+	return !in_group || (setgid(0) < 0 && setegid(0) < 0);
+}
+
+bool identity_assume(const struct identity *id)
+{
+	if (!identity_changes(id))
+		return true;
+	if (setgroups((size_t)id->group_count, id->groups) < 0)
+		report("cannot set %d supplementary groups: %s%s", id->group_count,
+		       strerror(errno), errno == EPERM ? " (is this a user namespace?)" : "");
+	else if (id->group != GROUP_UNCHANGED && setgid(id->group) < 0)
+		report("cannot set the group, setgid(%ld): %s", (long)id->group, strerror(errno));
+	else if (id->user != USER_UNCHANGED && setuid(id->user) < 0)
+		report("cannot set the user, setuid(%ld): %s", (long)id->user, strerror(errno));
+	else if (!is_final(id))
+		report("cannot give up root for good: the system would give it back "
+		       "(which capabilities or secure bits does this process have?)");
+	else
+		return true;
+	return false;
+}

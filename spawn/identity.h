@@ -1,0 +1,42 @@
+/*
+ * Users and groups: looked up while the system's files are in sight, assumed
+ * for good in the process that becomes the program.
+ */
+#ifndef IDENTITY_H
+#define IDENTITY_H
+
+#include "settings.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define USER_UNCHANGED ((uid_t)-1)
+#define GROUP_UNCHANGED ((gid_t)-1)
+
+struct identity {
+	uid_t user;
+	gid_t group;
+	gid_t *groups; /* supplementary */
+	int group_count;
+	uid_t socket_owner;
+	gid_t socket_group;
+};
+
+/* Whether root runs this process. */
+bool identity_is_root(void);
+
+/* Whether the rights come from the program's file (set-user-ID), not the user. */
+bool identity_is_borrowed(void);
+
+/* Looks up all names in the settings. False after reporting one that is
+ * unknown, or that stands for root where the program must not be root. */
+bool identity_find(struct identity *out, const struct settings *settings);
+
+/* Whether identity_assume takes rights away. */
+bool identity_changes(const struct identity *identity);
+
+/* Takes the groups and the user on, for good: proves that the way back to root
+ * is closed. False after reporting; then the process must not go on. */
+bool identity_assume(const struct identity *identity);
+
+#endif

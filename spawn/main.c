@@ -1,0 +1,68 @@
+/*
+ * spawn-fcgi: gives a FastCGI program its listening socket, its user and its
+ * surroundings, starts it, and leaves.
+ */
+#include "crew.h"
+#include "identity.h"
+#include "listener.h"
+#include "pidfile.h"
+#include "process.h"
+#include "program.h"
+#include "report.h"
+#include "settings.h"
+
+static int run_in_place(const struct settings *settings, const struct identity *identity,
+			struct listener *listener)
+{
+	int status;
+
+	listener_entrust(listener, settings, identity);
+	status = program_become(settings, identity, listener->fd);
+	listener_remove(listener);
+	return status;
+}
+
+static int run_beside(const struct settings *settings, const struct identity *identity,
+		      struct listener *listener, struct pidfile *pidfile)
+{
+	struct crew crew;
+	int status;
+
+	crew_start(&crew, settings, identity, listener->fd);
+	status = crew.status;
+	/* A program that ended well at once may have put itself in the background. */
+	if (crew.living > 0 || status == 0) {
+		pidfile_write(pidfile, crew.pids, crew.living);
+		crew_announce(&crew);
+	} else {
+		pidfile_discard(pidfile);
+		listener_remove(listener);
+	}
+	crew_close(&crew);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct settings settings;
+	static struct identity identity; /* its groups are never freed */
+	struct pidfile pidfile;
+	struct listener listener;
+	int status;
+
+	report_open("spawn-fcgi");
+	if (!process_enter())
+		return EXIT_OWN_ERROR;
+	if (!settings_read(&settings, argc, argv, &status))
+		return status;
+	if (!identity_find(&identity, &settings) || !pidfile_open(&pidfile, settings.pid_file))
+		return EXIT_OWN_ERROR;
+	if (!listener_open(&listener, &settings, &identity)) {
+		pidfile_discard(&pidfile);
+		return EXIT_OWN_ERROR;
+	}
+	pidfile_claim(&pidfile);
+	if (settings.in_place)
+		return run_in_place(&settings, &identity, &listener);
+	return run_beside(&settings, &identity, &listener, &pidfile);
+}

@@ -1,0 +1,2 @@
+#!/nonexistent/interpreter
+printf 'Content-Type: text/plain\n\nnever\n'

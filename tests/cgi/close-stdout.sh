@@ -1,0 +1,6 @@
+#!/bin/sh
+# Lets go of its output, works on, and touches the file in QUERY_STRING at the end.
+printf 'Content-Type: text/plain\n\nworking on\n'
+exec >/dev/null 2>&1
+sleep 1
+: >"$QUERY_STRING"

@@ -1,0 +1,38 @@
+/*
+ * A request body that the script has not read yet: first in, first out, a
+ * bounded piece of memory and behind it a temporary file without a name.
+ */
+#ifndef BODY_H
+#define BODY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+enum { BODY_MEMORY = 64 * 1024 };
+
+struct body {
+	unsigned char *memory; /* NULL until needed */
+	size_t start, end;     /* of what memory holds */
+	int file;              /* -1: none */
+	off_t read_at, written; /* of the file */
+};
+
+#define BODY_EMPTY ((struct body){ .file = -1 })
+
+/* Where temporary files are made; the text is not copied. */
+void body_set_directory(const char *path);
+
+/* Takes bytes in. False with errno if there is no memory or no disk; then
+ * some of them may have been taken. */
+bool body_append(struct body *body, const unsigned char *bytes, size_t size);
+
+/* The oldest bytes of a body that is not empty, *size of them; NULL with errno
+ * if the file cannot be read. Gone only after body_consume(). */
+const unsigned char *body_peek(struct body *body, size_t *size);
+void body_consume(struct body *body, size_t size);
+
+bool body_is_empty(const struct body *body);
+void body_free(struct body *body);
+
+#endif

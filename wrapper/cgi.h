@@ -1,0 +1,73 @@
+/*
+ * A running CGI program: its process group, its three pipes, its end.
+ *
+ * The only place that knows how a program comes to life.
+ */
+#ifndef CGI_H
+#define CGI_H
+
+#include "loop.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* What to run. Nothing is kept of it. */
+struct cgi_plan {
+	const char *path;
+	char *const *environment;
+	const char *directory; /* NULL: stay */
+	bool wants_input;      /* else it reads /dev/null */
+};
+
+/* What the program's owner is told. Each may free the owner. */
+struct cgi_events {
+	void (*input)(void *owner);  /* input takes bytes */
+	void (*output)(void *owner); /* output has bytes, or has ended */
+	void (*errors)(void *owner); /* errors has bytes, or has ended */
+	void (*exited)(void *owner);
+};
+
+/* Our ends of the pipes are named as the program sees them. */
+struct cgi {
+	pid_t pid;
+	struct watch input, output, errors; /* standard input, output and error */
+	bool exited;
+	int status; /* as wait(2) gives it, once exited */
+	int64_t started; /* loop_now() */
+
+	const struct cgi_events *events;
+	void *owner; /* NULL: nobody is interested any more */
+	bool condemned;
+	struct deadline kill;
+	struct cgi *next; /* in its slot of the table by pid */
+};
+
+enum cgi_step { CGI_PIPES, CGI_FORK, CGI_CHDIR, CGI_EXEC };
+
+/*
+ * Starts a program in a session and process group of its own, with descriptors
+ * 0 to 2 only, signals at their defaults. NULL if that failed, with the step
+ * that did and errno.
+ */
+struct cgi *cgi_start(const struct cgi_plan *plan, const struct cgi_events *events, void *owner,
+		      enum cgi_step *failed);
+
+/* Lets go of the program, closing the pipes: it is reaped when it exits. The
+ * first lets it run on; the second sends TERM to its group and KILL some time
+ * later. */
+void cgi_release(struct cgi *cgi);
+void cgi_stop(struct cgi *cgi);
+
+/* Prepares the reaping of children; kill_after is in milliseconds. Call after
+ * loop_open(). False with errno. */
+bool cgi_open(long kill_after);
+
+/* Sends KILL to every group that has been stopped but is still there. */
+void cgi_kill_condemned(void);
+
+/* Raises the limit on open files as far as allowed; programs get the old one
+ * back. Returns the limit. */
+long cgi_raise_descriptor_limit(void);
+
+#endif

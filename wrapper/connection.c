@@ -1,0 +1,461 @@
+#include <config.h>
+
+#include "connection.h"
+
+#include "buffer.h"
+#include "loop.h"
+#include "params.h"
+#include "record.h"
+#include "report.h"
+#include "request.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+	IN_SIZE = 64 * 1024,
+	REQUESTS_MOST = 256, /* at once on one connection */
+	VALUES_MOST = 1024,  /* content of a GET_VALUES that is looked at */
+	ANSWER_MOST = 256,
+	LINGER = 5000 /* milliseconds for a client to stop sending */
+};
+
+enum connection_state {
+	SERVING,
+	FINISHING, /* no new requests; ends with those that are there */
+	LINGERING, /* our side is closed; the client's is read and dropped */
+	BROKEN
+};
+
+struct connection {
+	struct connection *next, *prev;
+	struct watch socket;
+	enum connection_state state;
+	struct record_reader reader;
+	unsigned char begin[RECORD_BODY_SIZE];
+	size_t begin_have;
+	unsigned char *values; /* content of a GET_VALUES */
+	size_t values_size;
+	struct request *requests;
+	size_t request_count;
+	struct buffer out;
+	struct deadline linger;
+	int64_t dropped; /* bytes, while lingering */
+};
+
+static const struct settings *settings;
+static void (*on_freed)(void);
+static struct connection *connections;
+static size_t count;
+
+/* What is read is used up at once, so one place serves all connections. */
+static unsigned char in[IN_SIZE];
+
+void connection_open_all(const struct settings *s, void (*freed)(void))
+{
+	settings = s;
+	on_freed = freed;
+	request_open(s);
+}
+
+size_t connection_count(void)
+{
+	return count;
+}
+
+static void connection_free(struct connection *c)
+{
+	while (c->requests) {
+		struct request *r = c->requests;
+
+		c->requests = r->next;
+		request_free(r);
+	}
+	*(c->prev ? &c->prev->next : &connections) = c->next;
+	if (c->next)
+		c->next->prev = c->prev;
+	deadline_clear(&c->linger);
+	loop_close(&c->socket);
+	buffer_free(&c->out);
+	free(c->values);
+	free(c);
+	count--;
+	on_freed();
+}
+
+/* Settling: acts first, and derives last what every descriptor waits for. */
+
+static void end_request(struct connection *c, struct request **link)
+{
+	struct request *r = *link;
+
+	*link = r->next;
+	c->request_count--;
+	/* FastCGI 1.0, section 5.1. */
+	if (!r->keep_connection && c->state == SERVING)
+		c->state = FINISHING;
+	request_free(r);
+}
+
+/* True if a request waits for nothing but room to end. */
+static bool settle_requests(struct connection *c)
+{
+	bool waiting = false;
+
+	for (struct request **link = &c->requests; *link;) {
+		switch (request_settle(*link)) {
+		case REQUEST_ENDED:
+			end_request(c, link);
+			break;
+		case REQUEST_CUT:
+			c->state = BROKEN;
+			return false;
+		default:
+			waiting |= (*link)->phase == REQUEST_ENDING;
+			link = &(*link)->next;
+		}
+	}
+	return waiting;
+}
+
+static void on_linger_end(struct deadline *d)
+{
+	connection_free((struct connection *)(void *)((char *)d -
+						      offsetof(struct connection, linger)));
+}
+
+/*
+ * A client that still sends when we close would get a reset, and lose what it
+ * has not read yet: so our side is closed first, and its own is read for a
+ * while.
+ */
+static void start_lingering(struct connection *c)
+{
+	if (shutdown(c->socket.fd, SHUT_WR) < 0) {
+		c->state = BROKEN;
+		return;
+	}
+	c->state = LINGERING;
+	deadline_set(&c->linger, LINGER, on_linger_end);
+}
+
+static void derive(struct connection *c)
+{
+	unsigned wants = 0;
+
+	/* The client is always read, so that it cannot wait for us while we wait
+	 * for it; but one that asks and does not listen is not. */
+	if (buffer_room(&c->out) >= REQUEST_RESERVE)
+		wants |= LOOP_READ;
+	if (!buffer_is_empty(&c->out))
+		wants |= LOOP_WRITE;
+	loop_want(&c->socket, wants);
+	for (struct request *r = c->requests; r; r = r->next)
+		request_want(r);
+}
+
+static void settle(struct connection *c)
+{
+	bool waiting = true;
+
+	while (waiting && c->state != BROKEN) {
+		waiting = settle_requests(c);
+		if (c->state == BROKEN)
+			break;
+		if (!buffer_flush(&c->out, c->socket.fd))
+			c->state = BROKEN;
+		waiting &= buffer_is_empty(&c->out);
+	}
+	if (c->state == FINISHING && !c->requests && buffer_is_empty(&c->out))
+		start_lingering(c);
+	if (c->state == BROKEN)
+		connection_free(c);
+	else
+		derive(c);
+}
+
+static void on_request_changed(void *owner)
+{
+	settle(owner);
+}
+
+/* Records from the client. Each function is false if the connection is to end. */
+
+static struct request *find_request(const struct connection *c, uint16_t id)
+{
+	struct request *r = c->requests;
+
+	while (r && r->id != id)
+		r = r->next;
+	return r;
+}
+
+static void answer(struct connection *c, const unsigned char *bytes, size_t size)
+{
+	unsigned char *tail = buffer_tail(&c->out);
+
+	if (!tail)
+		return;
+	memcpy(tail, bytes, size);
+	buffer_grow(&c->out, size);
+}
+
+static void answer_unknown_role(struct connection *c, uint16_t id)
+{
+	unsigned char end[RECORD_HEADER_SIZE + RECORD_BODY_SIZE];
+
+	record_put_end(end, id, 0, FCGI_UNKNOWN_ROLE);
+	answer(c, end, sizeof end);
+}
+
+/* FastCGI 1.0, section 5.1. */
+static bool begin_request(struct connection *c)
+{
+	const unsigned char *b = c->begin;
+	uint8_t role = b[0] == 0 ? b[1] : 0;
+	bool keep = b[2] & FCGI_KEEP_CONN;
+	struct request *r;
+
+	if (c->state != SERVING)
+		return true;
+	if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER) {
+		answer_unknown_role(c, c->reader.record.id);
+		if (!keep)
+			c->state = FINISHING;
+		return true;
+	}
+	r = c->request_count < REQUESTS_MOST
+		    ? request_new(c->reader.record.id, role, keep, &c->out, on_request_changed, c)
+		    : NULL;
+	if (!r)
+		return false;
+	r->next = c->requests;
+	c->requests = r;
+	c->request_count++;
+	return true;
+}
+
+/* FastCGI 1.0, section 4.1: what we know is answered, other names are left out. */
+static void answer_values(struct connection *c)
+{
+	static const struct {
+		const char *name, *value;
+	} known[] = {
+		{ "FCGI_MAX_CONNS", "1024" }, { "FCGI_MAX_REQS", "1024" }, { "FCGI_MPXS_CONNS", "1" },
+	};
+	const unsigned char *at = c->values, *name, *value;
+	size_t left = c->values_size, name_length, value_length;
+	unsigned char result[ANSWER_MOST];
+	size_t size = RECORD_HEADER_SIZE;
+	bool said[sizeof known / sizeof *known] = { false };
+
+	while (at && params_next(&at, &left, &name, &name_length, &value, &value_length))
+		for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+			if (!said[i] && name_length == strlen(known[i].name) &&
+			    memcmp(name, known[i].name, name_length) == 0) {
+				said[i] = true;
+				size += params_put(result + size, known[i].name, known[i].value);
+			}
+	record_put_header(result, FCGI_GET_VALUES_RESULT, 0, size - RECORD_HEADER_SIZE);
+	answer(c, result, size);
+	free(c->values);
+	c->values = NULL;
+	c->values_size = 0;
+}
+
+static void answer_unknown_type(struct connection *c)
+{
+	unsigned char unknown[RECORD_HEADER_SIZE + RECORD_BODY_SIZE];
+
+	record_put_unknown_type(unknown, c->reader.record.type);
+	answer(c, unknown, sizeof unknown);
+}
+
+static bool keep_values(struct connection *c, const unsigned char *bytes, size_t size)
+{
+	if (!c->values && !(c->values = malloc(VALUES_MOST)))
+		return false;
+	if (size > VALUES_MOST - c->values_size)
+		size = VALUES_MOST - c->values_size;
+	memcpy(c->values + c->values_size, bytes, size);
+	c->values_size += size;
+	return true;
+}
+
+static bool tell(struct connection *c, enum request_event event, const unsigned char *bytes,
+		 size_t size)
+{
+	/* Records of an id that is not active are ignored (section 3.3): a client
+	 * may not know yet that its request has ended. */
+	struct request *r = find_request(c, c->reader.record.id);
+
+	return !r || request_tell(r, event, bytes, size);
+}
+
+/* A record begins: what would be wrong whatever its content. */
+static bool check_record(struct connection *c)
+{
+	const struct record *record = &c->reader.record;
+
+	if (record->version != RECORD_VERSION) {
+		report("a client does not speak FastCGI 1 (its first byte is 0x%02x); closing the "
+		       "connection", record->version);
+		return false;
+	}
+	if (record->type != FCGI_BEGIN_REQUEST || record->id == 0)
+		return true;
+	c->begin_have = 0;
+	if (record->content_length == RECORD_BODY_SIZE && !find_request(c, record->id))
+		return true;
+	report("a client began request %u %s; closing the connection", record->id,
+	       record->content_length == RECORD_BODY_SIZE ? "twice" : "with a wrong length");
+	return false;
+}
+
+static bool take_content(struct connection *c, const unsigned char *bytes, size_t size)
+{
+	const struct record *record = &c->reader.record;
+
+	if (record->id == 0)
+		return record->type != FCGI_GET_VALUES || keep_values(c, bytes, size);
+	switch (record->type) {
+	case FCGI_BEGIN_REQUEST:
+		memcpy(c->begin + c->begin_have, bytes, size);
+		c->begin_have += size;
+		return true;
+	case FCGI_PARAMS:
+		return tell(c, REQUEST_GETS_PARAMS, bytes, size);
+	case FCGI_STDIN:
+		return tell(c, REQUEST_GETS_STDIN, bytes, size);
+	default:
+		return true;
+	}
+}
+
+static bool end_record(struct connection *c)
+{
+	const struct record *record = &c->reader.record;
+
+	if (record->id == 0) {
+		if (record->type == FCGI_GET_VALUES)
+			answer_values(c);
+		else
+			answer_unknown_type(c);
+		return true;
+	}
+	switch (record->type) {
+	case FCGI_BEGIN_REQUEST:
+		return begin_request(c);
+	case FCGI_ABORT_REQUEST:
+		return tell(c, REQUEST_ABORT, NULL, 0);
+	case FCGI_PARAMS:
+		return record->content_length || tell(c, REQUEST_ENDS_PARAMS, NULL, 0);
+	case FCGI_STDIN:
+		return record->content_length || tell(c, REQUEST_ENDS_STDIN, NULL, 0);
+	default:
+		return true;
+	}
+}
+
+static bool take_input(struct connection *c, const unsigned char *bytes, size_t size)
+{
+	const unsigned char *content;
+	size_t length;
+
+	for (;;) {
+		bool fine = true;
+
+		switch (record_read(&c->reader, &bytes, &size, &content, &length)) {
+		case RECORD_NOTHING:
+			return true;
+		case RECORD_BEGIN:
+			fine = check_record(c);
+			break;
+		case RECORD_CONTENT:
+			fine = take_content(c, content, length);
+			break;
+		case RECORD_END:
+			fine = end_record(c);
+			break;
+		}
+		if (!fine)
+			return false;
+	}
+}
+
+static void drop_input(struct connection *c, size_t size)
+{
+	c->dropped += (int64_t)size;
+	if (c->dropped > settings->max_body)
+		c->state = BROKEN;
+	else
+		deadline_set(&c->linger, LINGER, on_linger_end);
+}
+
+static void read_socket(struct connection *c)
+{
+	ssize_t n = read(c->socket.fd, in, sizeof in);
+
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+		return;
+	/* The end of the connection is the end of all its requests. */
+	if (n <= 0)
+		c->state = BROKEN;
+	else if (c->state == LINGERING)
+		drop_input(c, (size_t)n);
+	else if (!take_input(c, in, (size_t)n))
+		c->state = BROKEN;
+}
+
+static void on_ready(struct watch *watch, unsigned events)
+{
+	struct connection *c = (struct connection *)(void *)((char *)watch -
+							     offsetof(struct connection, socket));
+
+	if (events & LOOP_READ)
+		read_socket(c);
+	settle(c);
+}
+
+bool connection_new(int fd)
+{
+	struct connection *c = calloc(1, sizeof *c);
+
+	if (!c || !loop_watch(&c->socket, fd, on_ready)) {
+		int saved = errno;
+
+		close(fd);
+		free(c);
+		errno = saved;
+		return false;
+	}
+	c->next = connections;
+	if (connections)
+		connections->prev = c;
+	connections = c;
+	count++;
+	/* Its first request is usually there already. */
+	on_ready(&c->socket, LOOP_READ);
+	return true;
+}
+
+void connection_finish_all(void)
+{
+	struct connection *next;
+
+	for (struct connection *c = connections; c; c = next) {
+		next = c->next;
+		if (c->state == SERVING)
+			c->state = c->requests ? FINISHING : BROKEN;
+		settle(c);
+	}
+}
+
+void connection_close_all(void)
+{
+	while (connections)
+		connection_free(connections);
+}

@@ -1,0 +1,147 @@
+#include <config.h>
+
+#include "worker.h"
+
+#include "cgi.h"
+#include "compat.h"
+#include "connection.h"
+#include "loop.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	RESERVED_DESCRIPTORS = 32,
+	DESCRIPTORS_EACH = 5, /* a connection, its program's pipes, its body's file */
+	ACCEPT_PAUSE = 200 /* milliseconds, when the system is out of something */
+};
+
+static struct watch listener_watch = { .fd = -1 };
+static struct watch lifeline_watch = { .fd = -1 };
+static struct deadline accept_again;
+static struct deadline stop_deadline;
+static size_t connections_most;
+static long stop_timeout;
+static bool stopping;
+
+static void want_connections(void)
+{
+	bool welcome = connection_count() < connections_most && !accept_again.lane;
+
+	loop_want(&listener_watch, welcome ? LOOP_READ : 0);
+}
+
+static void on_accept_again(struct deadline *d)
+{
+	(void)d;
+	want_connections();
+}
+
+/* The system is out of descriptors or memory: others wait in the socket's queue
+ * until something is free again. */
+static void pause_accepting(void)
+{
+	report("cannot accept a connection: %s (trying again)", strerror(errno));
+	deadline_set(&accept_again, ACCEPT_PAUSE, on_accept_again);
+}
+
+static bool is_passing(int error)
+{
+	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
+	       error == EPROTO || error == EPERM;
+}
+
+static void on_listener(struct watch *watch, unsigned events)
+{
+	int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	(void)events;
+	if (fd < 0 ? !is_passing(errno) : !connection_new(fd))
+		pause_accepting();
+	want_connections();
+}
+
+static void on_connection_freed(void)
+{
+	if (!stopping)
+		want_connections();
+	else if (connection_count() == 0)
+		loop_stop();
+}
+
+static void on_stop_deadline(struct deadline *d)
+{
+	(void)d;
+	report("%zu connections did not finish in time; closing them", connection_count());
+	connection_close_all();
+}
+
+static void stop(void)
+{
+	if (stopping) {
+		connection_close_all();
+		loop_stop();
+		return;
+	}
+	stopping = true;
+	deadline_clear(&accept_again);
+	loop_close(&listener_watch);
+	loop_close(&lifeline_watch);
+	if (connection_count() == 0) {
+		loop_stop();
+		return;
+	}
+	deadline_set(&stop_deadline, stop_timeout, on_stop_deadline);
+	connection_finish_all();
+}
+
+static void on_stop_signal(int signal)
+{
+	(void)signal;
+	stop();
+}
+
+static void on_lifeline(struct watch *watch, unsigned events)
+{
+	(void)watch, (void)events;
+	stop();
+}
+
+static bool open_worker(const struct settings *settings, int listener, int lifeline)
+{
+	if (fcntl(listener, F_SETFL, O_NONBLOCK) < 0 || !loop_open() ||
+	    !cgi_open(settings->kill_after) || !loop_catch(SIGTERM, on_stop_signal) ||
+	    !loop_catch(SIGINT, on_stop_signal) ||
+	    !loop_watch(&listener_watch, listener, on_listener))
+		return false;
+	if (lifeline < 0)
+		return true;
+	if (!loop_watch(&lifeline_watch, lifeline, on_lifeline))
+		return false;
+	loop_want(&lifeline_watch, LOOP_READ);
+	return true;
+}
+
+int worker_run(const struct settings *settings, int listener, int lifeline)
+{
+	long descriptors = cgi_raise_descriptor_limit();
+
+	connections_most = (size_t)(descriptors > RESERVED_DESCRIPTORS + DESCRIPTORS_EACH
+					    ? (descriptors - RESERVED_DESCRIPTORS) / DESCRIPTORS_EACH
+					    : 1);
+	stop_timeout = settings->stop_timeout;
+	connection_open_all(settings, on_connection_freed);
+	if (!open_worker(settings, listener, lifeline)) {
+		report("cannot begin to serve: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
+	want_connections();
+	loop_run();
+	connection_close_all();
+	cgi_kill_condemned();
+	return 0;
+}
