@@ -62,7 +62,7 @@ static void start(struct child *child)
 		loop_leave_signals();
 		sigprocmask(SIG_SETMASK, &before, NULL);
 		close(lifeline[1]);
-		exit(plan->work(plan->context, lifeline[0]));
+		exit(plan->work(plan->context, child - children, lifeline[0]));
 	}
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (child->pid < 0) {

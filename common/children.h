@@ -8,9 +8,10 @@
 
 struct children_plan {
 	long count;
-	/* What each child does; its result is the child's exit status. The
-	 * lifeline is a descriptor that ends when the parent is gone. */
-	int (*work)(const void *context, int lifeline);
+	/* What each child does, by its number from 0; its result is the child's
+	 * exit status. The lifeline is a descriptor that ends when the parent is
+	 * gone. */
+	int (*work)(const void *context, long number, int lifeline);
 	const void *context;
 	long stop_timeout; /* milliseconds from TERM to KILL */
 };

@@ -1,11 +1,14 @@
 /*
- * Calls that older systems lack. Where libc has them, these are its own;
- * elsewhere accept4.c and pipe2.c stand in. To be included after config.h.
+ * What older or other systems lack. Where libc has a call, it is libc's own;
+ * elsewhere the file of its name stands in. To be included after config.h.
  */
 #ifndef COMPAT_H
 #define COMPAT_H
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 #include <unistd.h>
 
 #ifndef SOCK_NONBLOCK
@@ -13,8 +16,28 @@
 #define SOCK_CLOEXEC 0x20000000
 #endif
 
+/* To walk through a directory one need not be allowed to list it. */
+#ifndef O_SEARCH
+#ifdef O_PATH
+#define O_SEARCH O_PATH
+#else
+#define O_SEARCH O_RDONLY
+#endif
+#endif
+
+/* -1: there is no such limit. */
+#ifndef RLIMIT_AS
+#define RLIMIT_AS (-1)
+#endif
+#ifndef RLIMIT_NPROC
+#define RLIMIT_NPROC (-1)
+#endif
+
 #ifndef HAVE_ACCEPT4
 int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
+#endif
+#ifndef HAVE_GETPEEREID
+int getpeereid(int fd, uid_t *user, gid_t *group);
 #endif
 #ifndef HAVE_PIPE2
 int pipe2(int fds[2], int flags);

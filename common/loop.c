@@ -40,6 +40,7 @@ static int alarm_pipe[2] = { -1, -1 }; /* written by the signal handler */
 static struct watch alarm_watch = { .fd = -1 };
 static int64_t now;
 static bool running;
+static void (*after_turn)(void);
 
 static void read_clock(void)
 {
@@ -206,6 +207,7 @@ bool loop_open(void)
 {
 	memset(lanes, 0, sizeof lanes);
 	signal_count = 0;
+	after_turn = NULL;
 	for (int i = 0; i < 2; i++)
 		if (alarm_pipe[i] >= 0)
 			close(alarm_pipe[i]);
@@ -223,9 +225,16 @@ void loop_run(void)
 	while (running) {
 		read_clock();
 		pass_deadlines();
+		if (after_turn)
+			after_turn();
 		if (running)
 			wait_once(until_next_deadline(), read_clock);
 	}
+}
+
+void loop_after_turn(void (*done)(void))
+{
+	after_turn = done;
 }
 
 void loop_stop(void)

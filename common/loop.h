@@ -43,6 +43,9 @@ bool loop_open(void);
 void loop_run(void);
 void loop_stop(void);
 
+/* Has done() called at the end of every turn, when no other callback runs. */
+void loop_after_turn(void (*done)(void));
+
 /* Milliseconds of a clock that only goes forward, as of this turn of the loop. */
 int64_t loop_now(void);
 

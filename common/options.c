@@ -156,7 +156,9 @@ static void fill_getopt(const struct option_row *table, size_t count, char *lett
 				.has_arg = takes_value ? required_argument : no_argument,
 				.val = LONG_BASE + (int)i,
 			};
-		if (!table[i].letter)
+		/* "-?" is left for getopt to complain of: its '?' for an
+		 * option that it knows could not be told from a complaint. */
+		if (!table[i].letter || table[i].letter == '?')
 			continue;
 		*letters++ = table[i].letter;
 		if (takes_value)
@@ -204,9 +206,7 @@ int options_parse(const struct option_row *table, size_t count, int argc, char *
 	assert(count <= OPTIONS_MOST);
 	fill_getopt(table, count, letters, longs);
 	opterr = 0;
-	/* getopt returns '?' both for "-?" and for what it does not know, but
-	 * sets optopt only for the latter. */
-	while (optopt = '?', (found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
 		const struct option_row *row = row_of(table, count, found);
 
 		if (!row || found == ':' || (found == '?' && optopt != '?')) {

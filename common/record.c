@@ -27,7 +27,7 @@ static void advance(const unsigned char **in, size_t *size, size_t by)
 }
 
 /* Takes header bytes; true when the header is whole. */
-static int read_header(struct record_reader *r, const unsigned char **in, size_t *size)
+static bool read_header(struct record_reader *r, const unsigned char **in, size_t *size)
 {
 	size_t take = least(RECORD_HEADER_SIZE - r->header_have, *size);
 
@@ -35,12 +35,12 @@ static int read_header(struct record_reader *r, const unsigned char **in, size_t
 	advance(in, size, take);
 	r->header_have += take;
 	if (r->header_have < RECORD_HEADER_SIZE)
-		return 0;
+		return false;
 	r->record = decode(r->header);
 	/* One more than the content: the last step tells its end. */
 	r->content_left = r->record.content_length + (size_t)1;
 	r->padding_left = r->record.padding_length;
-	return 1;
+	return true;
 }
 
 enum record_event record_read(struct record_reader *r, const unsigned char **in, size_t *size,
@@ -70,6 +70,12 @@ enum record_event record_read(struct record_reader *r, const unsigned char **in,
 	if (r->header_have == RECORD_HEADER_SIZE)
 		r->header_have = 0;
 	return read_header(r, in, size) ? RECORD_BEGIN : RECORD_NOTHING;
+}
+
+bool record_is_between(const struct record_reader *r)
+{
+	return r->content_left == 0 && r->padding_left == 0 &&
+	       r->header_have % RECORD_HEADER_SIZE == 0;
 }
 
 void record_put_header(unsigned char out[RECORD_HEADER_SIZE], enum record_type type, uint16_t id,

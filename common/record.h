@@ -5,6 +5,7 @@
 #ifndef RECORD_H
 #define RECORD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -60,6 +61,9 @@ enum record_event {
  * With RECORD_CONTENT, *content and *length are a part of the input. */
 enum record_event record_read(struct record_reader *reader, const unsigned char **in, size_t *size,
 			      const unsigned char **content, size_t *length);
+
+/* Whether a record has ended and the next not begun. */
+bool record_is_between(const struct record_reader *reader);
 
 /* Write a record's header, or a whole END_REQUEST or UNKNOWN_TYPE record.
  * Nothing is padded. */

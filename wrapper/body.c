@@ -128,6 +128,11 @@ bool body_is_empty(const struct body *b)
 	return b->start == b->end && b->read_at == b->written;
 }
 
+bool body_is_in_memory(const struct body *b)
+{
+	return b->start < b->end && b->read_at == b->written;
+}
+
 void body_free(struct body *b)
 {
 	free(b->memory);

@@ -33,6 +33,10 @@ const unsigned char *body_peek(struct body *body, size_t *size);
 void body_consume(struct body *body, size_t size);
 
 bool body_is_empty(const struct body *body);
+
+/* Whether something waits, and all of it in memory. */
+bool body_is_in_memory(const struct body *body);
+
 void body_free(struct body *body);
 
 #endif

@@ -2,15 +2,20 @@
 
 #include "cgi.h"
 
+#include "child.h"
 #include "compat.h"
+#include "rlimits.h"
+#include "report.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -29,7 +34,8 @@ struct failure {
 };
 
 static struct cgi *by_pid[SLOTS];
-static long kill_after;
+static struct cgi_policy policy;
+static size_t running, in_background;
 static struct rlimit given_descriptors;
 static bool raised_descriptors;
 
@@ -124,20 +130,74 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-static _Noreturn void become(const struct cgi_plan *plan, const struct pipes *p)
+static int exec_checked(const char *name, char *const *arguments, char *const *environment)
 {
-	char *arguments[] = { (char *)(size_t)plan->path, NULL };
+	struct stat st;
 
+	if (lstat(name, &st) < 0)
+		return -1;
+	if (S_ISLNK(st.st_mode)) {
+		errno = ELOOP;
+		return -1;
+	}
+	return execve(name, arguments, environment);
+}
+
+/* The file as it is called from its own directory. */
+static const char *name_in(const char *path, char *out, size_t size)
+{
+	const char *name = strrchr(path, '/');
+	size_t length = strlen(name);
+
+	if (length + 2 > size)
+		return path;
+	out[0] = '.';
+	memcpy(out + 1, name, length + 1);
+	return out;
+}
+
+static void execute(const struct cgi_plan *plan)
+{
+	char here[NAME_MAX + 3];
+	const char *file = plan->home >= 0 ? name_in(plan->path, here, sizeof here) : plan->path;
+	char *own[] = { (char *)(size_t)plan->path, NULL };
+	char *with[] = { (char *)(size_t)plan->interpreter, (char *)(size_t)file, NULL };
+
+	if (plan->interpreter) {
+		execve(plan->interpreter, with, plan->environment);
+		return;
+	}
+	if (plan->home < 0) {
+		execve(file, own, plan->environment);
+		return;
+	}
+	child_exec_here(file, own, plan->environment);
+	if (errno == ENOSYS)
+		exec_checked(file, own, plan->environment);
+}
+
+static bool enter_directory(const struct cgi_plan *plan)
+{
+	if (plan->home >= 0)
+		return fchdir(plan->home) == 0;
+	return !plan->directory || chdir(plan->directory) == 0;
+}
+
+static _Noreturn void become(const struct cgi_plan *plan, const struct pipes *p, pid_t parent)
+{
 	setsid();
+	child_follow_parent(parent);
 	if (dup2(p->input[0], STDIN_FILENO) < 0 || dup2(p->output[1], STDOUT_FILENO) < 0 ||
 	    dup2(p->errors[1], STDERR_FILENO) < 0)
 		give_up(p->failure[1], CGI_PIPES);
 	if (raised_descriptors)
 		setrlimit(RLIMIT_NOFILE, &given_descriptors);
-	if (plan->directory && chdir(plan->directory) < 0)
+	if (!rlimits_apply())
+		give_up(p->failure[1], CGI_LIMITS);
+	if (!enter_directory(plan))
 		give_up(p->failure[1], CGI_CHDIR);
 	default_signals();
-	execve(plan->path, arguments, plan->environment);
+	execute(plan);
 	give_up(p->failure[1], CGI_EXEC);
 }
 
@@ -146,7 +206,7 @@ static pid_t launch(const struct cgi_plan *plan, struct pipes *p, enum cgi_step 
 {
 	struct failure failure;
 	sigset_t all, before;
-	pid_t pid;
+	pid_t pid, parent = getpid();
 	ssize_t n;
 
 	/* No handler of ours may run in the child: it would write into our pipe. */
@@ -154,7 +214,7 @@ static pid_t launch(const struct cgi_plan *plan, struct pipes *p, enum cgi_step 
 	sigprocmask(SIG_BLOCK, &all, &before);
 	pid = fork();
 	if (pid == 0)
-		become(plan, p);
+		become(plan, p, parent);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0) {
 		*failed = CGI_FORK;
@@ -175,6 +235,16 @@ static pid_t launch(const struct cgi_plan *plan, struct pipes *p, enum cgi_step 
 
 /* In the parent. */
 
+/* What a program says when nobody listens any more. */
+static void drain(struct watch *watch)
+{
+	char bytes[4096];
+	ssize_t n = read(watch->fd, bytes, sizeof bytes);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
+		loop_close(watch);
+}
+
 static void on_input(struct watch *watch, unsigned events)
 {
 	struct cgi *cgi = (struct cgi *)(void *)((char *)watch - offsetof(struct cgi, input));
@@ -188,7 +258,10 @@ static void on_output(struct watch *watch, unsigned events)
 	struct cgi *cgi = (struct cgi *)(void *)((char *)watch - offsetof(struct cgi, output));
 
 	(void)events;
-	cgi->events->output(cgi->owner);
+	if (cgi->owner)
+		cgi->events->output(cgi->owner);
+	else
+		drain(watch);
 }
 
 static void on_errors(struct watch *watch, unsigned events)
@@ -196,7 +269,10 @@ static void on_errors(struct watch *watch, unsigned events)
 	struct cgi *cgi = (struct cgi *)(void *)((char *)watch - offsetof(struct cgi, errors));
 
 	(void)events;
-	cgi->events->errors(cgi->owner);
+	if (cgi->owner)
+		cgi->events->errors(cgi->owner);
+	else
+		drain(watch);
 }
 
 static void close_watches(struct cgi *cgi)
@@ -238,6 +314,7 @@ struct cgi *cgi_start(const struct cgi_plan *plan, const struct cgi_events *even
 	cgi->started = loop_now();
 	cgi->next = *slot_of(cgi->pid);
 	*slot_of(cgi->pid) = cgi;
+	running++;
 	return cgi;
 }
 
@@ -250,6 +327,7 @@ static void forget(struct cgi *cgi)
 	while (*link != cgi)
 		link = &(*link)->next;
 	*link = cgi->next;
+	--*(cgi->background ? &in_background : &running);
 	deadline_clear(&cgi->kill);
 	close_watches(cgi);
 	free(cgi);
@@ -274,14 +352,6 @@ static void on_kill(struct deadline *d)
 		forget(cgi);
 }
 
-void cgi_release(struct cgi *cgi)
-{
-	cgi->owner = NULL;
-	close_watches(cgi);
-	if (cgi->exited)
-		forget(cgi);
-}
-
 void cgi_stop(struct cgi *cgi)
 {
 	cgi->owner = NULL;
@@ -292,7 +362,40 @@ void cgi_stop(struct cgi *cgi)
 	}
 	cgi->condemned = true;
 	kill(-cgi->pid, SIGTERM);
-	deadline_set(&cgi->kill, kill_after, on_kill);
+	deadline_set(&cgi->kill, policy.kill_after, on_kill);
+}
+
+static void on_background_end(struct deadline *d)
+{
+	struct cgi *cgi = (struct cgi *)(void *)((char *)d - offsetof(struct cgi, kill));
+
+	report("process %ld is still at work %ld s after its request; ending it", (long)cgi->pid,
+	       policy.background_timeout / 1000);
+	cgi_stop(cgi);
+}
+
+void cgi_release(struct cgi *cgi)
+{
+	cgi->owner = NULL;
+	if (cgi->exited) {
+		forget(cgi);
+		return;
+	}
+	loop_close(&cgi->input);
+	loop_want(&cgi->output, LOOP_READ);
+	loop_want(&cgi->errors, LOOP_READ);
+	if ((long)in_background < policy.background_most) {
+		cgi->background = true;
+		in_background++;
+		running--;
+	}
+	if (policy.background_timeout)
+		deadline_set(&cgi->kill, policy.background_timeout, on_background_end);
+}
+
+size_t cgi_count(void)
+{
+	return running;
 }
 
 static void bury(struct cgi *cgi, int status)
@@ -329,8 +432,8 @@ void cgi_kill_condemned(void)
 				kill(-cgi->pid, SIGKILL);
 }
 
-bool cgi_open(long milliseconds)
+bool cgi_open(const struct cgi_policy *wanted)
 {
-	kill_after = milliseconds;
+	policy = *wanted;
 	return loop_catch(SIGCHLD, on_child);
 }

@@ -15,9 +15,12 @@
 /* What to run. Nothing is kept of it. */
 struct cgi_plan {
 	const char *path;
+	const char *interpreter; /* NULL: the file is executed itself */
+	int home; /* the directory of the file, opened; then the file is taken from
+		   * there, if it is no link, and runs there. -1: by its path */
+	const char *directory; /* where it runs otherwise; NULL: stay */
 	char *const *environment;
-	const char *directory; /* NULL: stay */
-	bool wants_input;      /* else it reads /dev/null */
+	bool wants_input; /* else it reads /dev/null */
 };
 
 /* What the program's owner is told. Each may free the owner. */
@@ -38,30 +41,40 @@ struct cgi {
 
 	const struct cgi_events *events;
 	void *owner; /* NULL: nobody is interested any more */
+	bool background; /* released, and not counted among those that run */
 	bool condemned;
-	struct deadline kill;
+	struct deadline kill; /* if condemned; else the end of its time in the background */
 	struct cgi *next; /* in its slot of the table by pid */
 };
 
-enum cgi_step { CGI_PIPES, CGI_FORK, CGI_CHDIR, CGI_EXEC };
+enum cgi_step { CGI_PIPES, CGI_FORK, CGI_LIMITS, CGI_CHDIR, CGI_EXEC };
+
+struct cgi_policy {
+	long kill_after;         /* from TERM to KILL; milliseconds */
+	long background_most;    /* programs */
+	long background_timeout; /* milliseconds; 0: none */
+};
+
+/* Prepares the reaping of children. Call after loop_open(). False with errno. */
+bool cgi_open(const struct cgi_policy *policy);
 
 /*
  * Starts a program in a session and process group of its own, with descriptors
- * 0 to 2 only, signals at their defaults. NULL if that failed, with the step
- * that did and errno.
+ * 0 to 2 only, signals at their defaults, and the limits of rlimits.h. NULL if
+ * that failed, with the step that did and errno.
  */
 struct cgi *cgi_start(const struct cgi_plan *plan, const struct cgi_events *events, void *owner,
 		      enum cgi_step *failed);
 
-/* Lets go of the program, closing the pipes: it is reaped when it exits. The
- * first lets it run on; the second sends TERM to its group and KILL some time
- * later. */
+/* Lets go of a program, which runs on in the background: what it writes is read
+ * and dropped, and it is reaped when it exits. */
 void cgi_release(struct cgi *cgi);
+
+/* Lets go of a program and ends it: TERM to its group, KILL some time later. */
 void cgi_stop(struct cgi *cgi);
 
-/* Prepares the reaping of children; kill_after is in milliseconds. Call after
- * loop_open(). False with errno. */
-bool cgi_open(long kill_after);
+/* How many programs run, those being ended included, those in the background not. */
+size_t cgi_count(void);
 
 /* Sends KILL to every group that has been stopped but is still there. */
 void cgi_kill_condemned(void);

@@ -10,6 +10,7 @@
 #include "request.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -17,7 +18,6 @@
 
 enum {
 	IN_SIZE = 64 * 1024,
-	REQUESTS_MOST = 256, /* at once on one connection */
 	VALUES_MOST = 1024,  /* content of a GET_VALUES that is looked at */
 	ANSWER_MOST = 256,
 	LINGER = 5000 /* milliseconds for a client to stop sending */
@@ -30,10 +30,16 @@ enum connection_state {
 	BROKEN
 };
 
+/* Whose turn it is while nothing else happens; each has its time-out. */
+enum awaited { NOTHING, CLIENT_READS, CLIENT_SENDS, CLIENT_RETURNS, CLIENT_CLOSES };
+
 struct connection {
 	struct connection *next, *prev;
 	struct watch socket;
 	enum connection_state state;
+	enum awaited awaited;
+	bool moved; /* the client did something in this turn */
+	struct deadline patience;
 	struct record_reader reader;
 	unsigned char begin[RECORD_BODY_SIZE];
 	size_t begin_have;
@@ -41,12 +47,13 @@ struct connection {
 	size_t values_size;
 	struct request *requests;
 	size_t request_count;
+	struct queue_party party;
 	struct buffer out;
-	struct deadline linger;
 	int64_t dropped; /* bytes, while lingering */
 };
 
 static const struct settings *settings;
+static struct connection_numbers most;
 static void (*on_freed)(void);
 static struct connection *connections;
 static size_t count;
@@ -54,11 +61,13 @@ static size_t count;
 /* What is read is used up at once, so one place serves all connections. */
 static unsigned char in[IN_SIZE];
 
-void connection_open_all(const struct settings *s, void (*freed)(void))
+void connection_open_all(const struct settings *s, const struct connection_numbers *numbers,
+			 void (*freed)(void))
 {
 	settings = s;
+	most = *numbers;
 	on_freed = freed;
-	request_open(s);
+	request_open(s, most.programs);
 }
 
 size_t connection_count(void)
@@ -77,7 +86,7 @@ static void connection_free(struct connection *c)
 	*(c->prev ? &c->prev->next : &connections) = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
-	deadline_clear(&c->linger);
+	deadline_clear(&c->patience);
 	loop_close(&c->socket);
 	buffer_free(&c->out);
 	free(c->values);
@@ -121,12 +130,6 @@ static bool settle_requests(struct connection *c)
 	return waiting;
 }
 
-static void on_linger_end(struct deadline *d)
-{
-	connection_free((struct connection *)(void *)((char *)d -
-						      offsetof(struct connection, linger)));
-}
-
 /*
  * A client that still sends when we close would get a reset, and lose what it
  * has not read yet: so our side is closed first, and its own is read for a
@@ -134,27 +137,105 @@ static void on_linger_end(struct deadline *d)
  */
 static void start_lingering(struct connection *c)
 {
-	if (shutdown(c->socket.fd, SHUT_WR) < 0) {
-		c->state = BROKEN;
-		return;
+	c->state = shutdown(c->socket.fd, SHUT_WR) < 0 ? BROKEN : LINGERING;
+}
+
+static enum awaited find_awaited(const struct connection *c)
+{
+	if (c->state == LINGERING)
+		return CLIENT_CLOSES;
+	if (!buffer_is_empty(&c->out))
+		return CLIENT_READS;
+	for (const struct request *r = c->requests; r; r = r->next)
+		if (request_waits_for_client(r))
+			return CLIENT_SENDS;
+	if (c->requests)
+		return NOTHING;
+	return record_is_between(&c->reader) ? CLIENT_RETURNS : CLIENT_SENDS;
+}
+
+static long patience_for(enum awaited awaited)
+{
+	switch (awaited) {
+	case CLIENT_READS:
+		return settings->silence_timeout;
+	case CLIENT_SENDS:
+		return settings->client_timeout;
+	case CLIENT_RETURNS:
+		return settings->idle_timeout;
+	case CLIENT_CLOSES:
+		return LINGER;
+	default:
+		return 0;
 	}
-	c->state = LINGERING;
-	deadline_set(&c->linger, LINGER, on_linger_end);
+}
+
+static void settle(struct connection *c);
+
+/* Requests that wait for the client are answered, if that can still be done. */
+static void give_up_requests(struct connection *c)
+{
+	c->state = c->requests ? FINISHING : BROKEN;
+	for (struct request *r = c->requests; r; r = r->next)
+		if (request_waits_for_client(r))
+			request_give_up(r);
+}
+
+static void on_patience_end(struct deadline *d)
+{
+	struct connection *c =
+		(struct connection *)(void *)((char *)d - offsetof(struct connection, patience));
+
+	if (c->awaited == CLIENT_SENDS) {
+		give_up_requests(c);
+	} else {
+		if (c->awaited == CLIENT_READS)
+			report("a client read nothing of its answer for %ld s (--silence-timeout); "
+			       "closing the connection", settings->silence_timeout / 1000);
+		c->state = BROKEN;
+	}
+	settle(c);
+}
+
+static void derive_patience(struct connection *c)
+{
+	enum awaited awaited = find_awaited(c);
+	long patience = patience_for(awaited);
+
+	if (patience == 0)
+		deadline_clear(&c->patience);
+	else if (awaited != c->awaited || c->moved || !c->patience.lane)
+		deadline_set(&c->patience, patience, on_patience_end);
+	c->awaited = awaited;
+	c->moved = false;
+}
+
+/* The client is always read, so that it cannot wait for us while we wait for it.
+ * But one that asks and does not listen is not; and one that sends faster than
+ * its only program reads waits for a moment. */
+static bool may_read(const struct connection *c)
+{
+	if (buffer_room(&c->out) < REQUEST_RESERVE)
+		return false;
+	return !(c->request_count == 1 && request_holds_back(c->requests));
 }
 
 static void derive(struct connection *c)
 {
-	unsigned wants = 0;
-
-	/* The client is always read, so that it cannot wait for us while we wait
-	 * for it; but one that asks and does not listen is not. */
-	if (buffer_room(&c->out) >= REQUEST_RESERVE)
-		wants |= LOOP_READ;
-	if (!buffer_is_empty(&c->out))
-		wants |= LOOP_WRITE;
-	loop_want(&c->socket, wants);
+	loop_want(&c->socket, (may_read(c) ? LOOP_READ : 0u) |
+				      (buffer_is_empty(&c->out) ? 0u : LOOP_WRITE));
 	for (struct request *r = c->requests; r; r = r->next)
 		request_want(r);
+	derive_patience(c);
+}
+
+static bool flush(struct connection *c)
+{
+	size_t before = buffer_room(&c->out);
+	bool fine = buffer_flush(&c->out, c->socket.fd);
+
+	c->moved |= buffer_room(&c->out) != before;
+	return fine;
 }
 
 static void settle(struct connection *c)
@@ -165,7 +246,7 @@ static void settle(struct connection *c)
 		waiting = settle_requests(c);
 		if (c->state == BROKEN)
 			break;
-		if (!buffer_flush(&c->out, c->socket.fd))
+		if (!flush(c))
 			c->state = BROKEN;
 		waiting &= buffer_is_empty(&c->out);
 	}
@@ -227,24 +308,35 @@ static bool begin_request(struct connection *c)
 			c->state = FINISHING;
 		return true;
 	}
-	r = c->request_count < REQUESTS_MOST
-		    ? request_new(c->reader.record.id, role, keep, &c->out, on_request_changed, c)
-		    : NULL;
+	r = request_new(c->reader.record.id, role, keep, &c->out, &c->party, on_request_changed, c);
 	if (!r)
 		return false;
+	if (c->request_count >= REQUEST_MOST)
+		request_refuse(r);
 	r->next = c->requests;
 	c->requests = r;
 	c->request_count++;
 	return true;
 }
 
+static size_t put_number(unsigned char *out, const char *name, size_t number)
+{
+	char text[24];
+
+	snprintf(text, sizeof text, "%zu", number);
+	return params_put(out, name, text);
+}
+
 /* FastCGI 1.0, section 4.1: what we know is answered, other names are left out. */
 static void answer_values(struct connection *c)
 {
-	static const struct {
-		const char *name, *value;
+	const struct {
+		const char *name;
+		size_t value;
 	} known[] = {
-		{ "FCGI_MAX_CONNS", "1024" }, { "FCGI_MAX_REQS", "1024" }, { "FCGI_MPXS_CONNS", "1" },
+		{ "FCGI_MAX_CONNS", most.connections },
+		{ "FCGI_MAX_REQS", most.programs + (size_t)settings->queue },
+		{ "FCGI_MPXS_CONNS", 1 },
 	};
 	const unsigned char *at = c->values, *name, *value;
 	size_t left = c->values_size, name_length, value_length;
@@ -257,7 +349,7 @@ static void answer_values(struct connection *c)
 			if (!said[i] && name_length == strlen(known[i].name) &&
 			    memcmp(name, known[i].name, name_length) == 0) {
 				said[i] = true;
-				size += params_put(result + size, known[i].name, known[i].value);
+				size += put_number(result + size, known[i].name, known[i].value);
 			}
 	record_put_header(result, FCGI_GET_VALUES_RESULT, 0, size - RECORD_HEADER_SIZE);
 	answer(c, result, size);
@@ -391,8 +483,6 @@ static void drop_input(struct connection *c, size_t size)
 	c->dropped += (int64_t)size;
 	if (c->dropped > settings->max_body)
 		c->state = BROKEN;
-	else
-		deadline_set(&c->linger, LINGER, on_linger_end);
 }
 
 static void read_socket(struct connection *c)
@@ -401,6 +491,7 @@ static void read_socket(struct connection *c)
 
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
 		return;
+	c->moved = true;
 	/* The end of the connection is the end of all its requests. */
 	if (n <= 0)
 		c->state = BROKEN;

@@ -10,9 +10,15 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* What a client may be told of us (FastCGI 1.0, section 4.1). */
+struct connection_numbers {
+	size_t connections, programs;
+};
+
 /* Prepares for connections. The settings must stay; freed() is called whenever
  * a connection is gone. */
-void connection_open_all(const struct settings *settings, void (*freed)(void));
+void connection_open_all(const struct settings *settings, const struct connection_numbers *most,
+			 void (*freed)(void));
 
 /* Takes over a connected, non-blocking socket and serves what comes on it. False
  * with errno, and the socket closed, if there is no room for it. */

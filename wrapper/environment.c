@@ -78,11 +78,13 @@ static const char *const meta_variables[] = {
 	"SERVER_SOFTWARE",
 };
 
-/* RFC 3875, section 4.1: MUST be set. What cannot be known is not invented. */
+/* What RFC 3875, section 4.1, wants always set, and what shells count on. What
+ * cannot be known is not invented. */
 static const struct {
 	const char *name, *value;
 } always_set[] = {
 	{ "GATEWAY_INTERFACE", "CGI/1.1" },
+	{ "PATH", "/usr/local/bin:/usr/bin:/bin" },
 	{ "QUERY_STRING", "" },
 	{ "REQUEST_METHOD", "GET" },
 	{ "SERVER_PROTOCOL", "HTTP/1.0" },
@@ -266,18 +268,33 @@ static bool describes_request(const char *variable)
 	return false;
 }
 
+static bool make_room(struct environment *e, size_t more)
+{
+	char **grown = realloc(e->variables, (e->count + more + OWNED_MOST + 1) * sizeof *grown);
+
+	if (grown)
+		e->variables = grown;
+	return grown;
+}
+
+bool environment_override(struct environment *e, const char *const *variables, size_t count)
+{
+	if (!make_room(e, count))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		insert(e, (char *)(size_t)variables[i]);
+	return true;
+}
+
 bool environment_inherit(struct environment *e, char *const *own)
 {
 	size_t own_count = 0;
-	char **grown;
 	bool found;
 
 	while (own[own_count])
 		own_count++;
-	grown = realloc(e->variables, (e->count + own_count + OWNED_MOST + 1) * sizeof *grown);
-	if (!grown)
+	if (!make_room(e, own_count))
 		return false;
-	e->variables = grown;
 	for (; *own; own++) {
 		position(e, *own, &found);
 		if (!found && strchr(*own, '=') && !describes_request(*own))

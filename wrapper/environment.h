@@ -36,6 +36,10 @@ const char *environment_get_text(const struct environment *environment, const ch
 bool environment_set(struct environment *environment, const char *name, const char *value);
 void environment_unset(struct environment *environment, const char *name);
 
+/* Puts in variables "NAME=value" over those that are there. Not copied. */
+bool environment_override(struct environment *environment, const char *const *variables,
+			  size_t count);
+
 /* Adds those of the wrapper's own variables that are not there yet and do not
  * look as if they described a request. The texts are not copied. */
 bool environment_inherit(struct environment *environment, char *const *own);

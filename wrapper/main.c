@@ -7,14 +7,18 @@
 #include "descriptors.h"
 #include "environment.h"
 #include "listen.h"
+#include "peer.h"
 #include "report.h"
+#include "rlimits.h"
+#include "script.h"
 #include "settings.h"
 #include "worker.h"
 
-#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
-#include <string.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -26,15 +30,35 @@ struct source {
 	struct listen_address address;
 };
 
-static bool make_socket(struct source *out, const char *url)
+static bool find_owner(struct listen_file *out, const struct settings *settings)
+{
+	const struct passwd *user = settings->socket_owner ? getpwnam(settings->socket_owner) : NULL;
+	const struct group *group = settings->socket_group ? getgrnam(settings->socket_group) : NULL;
+
+	if (settings->socket_owner && !user) {
+		report("--socket-owner: there is no user %s", settings->socket_owner);
+		return false;
+	}
+	if (settings->socket_group && !group) {
+		report("--socket-group: there is no group %s", settings->socket_group);
+		return false;
+	}
+	out->owner = user ? user->pw_uid : (uid_t)-1;
+	out->group = group ? group->gr_gid : user ? user->pw_gid : (gid_t)-1;
+	return true;
+}
+
+static bool make_socket(struct source *out, const struct settings *settings)
 {
 	mode_t mask = umask(0);
-	const struct listen_file file = {
-		.mode = SOCKET_MODE & ~mask, .owner = (uid_t)-1, .group = (gid_t)-1
-	};
+	struct listen_file file = { .mode = settings->socket_mode >= 0
+						    ? (mode_t)settings->socket_mode
+						    : SOCKET_MODE & ~mask };
 
 	umask(mask);
-	listen_address_url(&out->address, url);
+	if (!find_owner(&file, settings))
+		return false;
+	listen_address_url(&out->address, settings->socket);
 	out->made = true;
 	out->listener = listen_open(&out->address, &file, BACKLOG);
 	return out->listener >= 0;
@@ -63,7 +87,7 @@ static bool find_source(struct source *out, const struct settings *settings)
 	if (passed > 0)
 		return inherit_socket(out, FIRST_INHERITED, "descriptor 3 (LISTEN_FDS)");
 	if (settings->socket)
-		return make_socket(out, settings->socket);
+		return make_socket(out, settings);
 	return inherit_socket(out, STDIN_FILENO, "standard input");
 }
 
@@ -72,11 +96,11 @@ struct crew {
 	int listener;
 };
 
-static int work(const void *context, int lifeline)
+static int work(const void *context, long number, int lifeline)
 {
 	const struct crew *crew = context;
 
-	return worker_run(crew->settings, crew->listener, lifeline);
+	return worker_run(crew->settings, number, crew->listener, lifeline);
 }
 
 static int serve(const struct settings *settings, int listener)
@@ -91,7 +115,7 @@ static int serve(const struct settings *settings, int listener)
 	};
 
 	if (settings->workers == 1)
-		return worker_run(settings, listener, -1);
+		return worker_run(settings, 0, listener, -1);
 	return children_keep(&plan) < 0 ? STATUS_FAILURE : 0;
 }
 
@@ -99,6 +123,35 @@ static void report_refusal(const char *name)
 {
 	report("parameter %s from a client refused (set it in the environment of fcgiwrap if "
 	       "scripts need it)", name);
+}
+
+/* Whoever can connect can run whatever may be run. */
+static void warn_if_open(const struct settings *settings, int listener)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage room;
+	} address;
+	socklen_t size = sizeof address;
+
+	if (getsockname(listener, &address.any, &size) < 0 || peer_is_loopback(&address.any) ||
+	    settings->scripts.count > 0 || settings->roots.count > 0)
+		return;
+	report("WARNING: anybody who can connect to this TCP port can run any program on this "
+	       "machine (use --root or -p, and --allow)");
+}
+
+/* Applies what does not belong to a single worker. */
+static bool apply(const struct settings *settings)
+{
+	for (size_t i = 0; i < settings->limits.count; i++)
+		if (!rlimits_add(settings->limits.texts[i]))
+			return false;
+	rlimits_set_nice((int)settings->nice);
+	environment_on_refusal(report_refusal);
+	return script_open(&settings->scripts, &settings->roots, &settings->interpreters) &&
+	       peer_allow(&settings->allow, &settings->allow_user,
+			  getenv("FCGI_WEB_SERVER_ADDRS"));
 }
 
 int main(int argc, char **argv)
@@ -119,9 +172,9 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	environment_on_refusal(report_refusal);
-	if (!find_source(&source, &settings))
+	if (!apply(&settings) || !find_source(&source, &settings))
 		return STATUS_FAILURE;
+	warn_if_open(&settings, source.listener);
 	status = serve(&settings, source.listener);
 	if (source.made)
 		listen_remove(&source.address);

@@ -19,6 +19,7 @@ static const struct {
 	{ 400, "Bad Request" },
 	{ 403, "Forbidden" },
 	{ 404, "Not Found" },
+	{ 408, "Request Timeout" },
 	{ 413, "Content Too Large" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
@@ -190,7 +191,7 @@ static const char *phrase_of(int status)
 	return "Error";
 }
 
-size_t reply_document(char *out, int status, bool head_only)
+size_t reply_document(char *out, int status, const char *reason, bool head_only)
 {
 	const char *phrase = phrase_of(status);
 	int n = snprintf(out, REPLY_DOCUMENT_MOST,
@@ -198,6 +199,7 @@ size_t reply_document(char *out, int status, bool head_only)
 			 status == 503 ? "Retry-After: 5\r\n" : "");
 
 	if (!head_only)
-		n += snprintf(out + n, REPLY_DOCUMENT_MOST - (size_t)n, "%d %s\r\n", status, phrase);
-	return (size_t)n;
+		n += snprintf(out + n, REPLY_DOCUMENT_MOST - (size_t)n, "%d %s\r\n%s%s", status,
+			      phrase, reason ? reason : "", reason ? "\r\n" : "");
+	return n < REPLY_DOCUMENT_MOST ? (size_t)n : REPLY_DOCUMENT_MOST - 1;
 }

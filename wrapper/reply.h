@@ -34,7 +34,8 @@ bool reply_find_end(const char *bytes, size_t size, size_t *block_size);
 size_t reply_mend(const char *block, size_t size, char *out, struct reply_notes *notes);
 
 /* Writes an error document, header and body, of at most REPLY_DOCUMENT_MOST
- * bytes; without the body for HEAD. Returns its size. */
-size_t reply_document(char *out, int status, bool head_only);
+ * bytes; without the body for HEAD. The reason is for the body, or NULL. Returns
+ * its size. */
+size_t reply_document(char *out, int status, const char *reason, bool head_only);
 
 #endif

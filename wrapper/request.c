@@ -1,10 +1,14 @@
+/*
+ * The phases of a request, and what may happen in each.
+ */
 #include <config.h>
 
-#include "request.h"
+#include "request-parts.h"
 
 #include "params.h"
 #include "reply.h"
 #include "report.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -12,35 +16,37 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 extern char **environ;
 
 enum {
 	PARAMS_FIRST = 4096,
-	OUTPUT_LEAST = 4096,   /* room that makes reading output worth while */
-	ERRORS_AT_ONCE = 1024, /* bytes of standard error read in one go */
-	ERRORS_READS_MOST = 64 * 1024 / ERRORS_AT_ONCE,
-	LINE_MOST = 1024,      /* a longer line of standard error is broken */
-	/* what ERRORS_AT_ONCE can become as records of a line each */
-	ERRORS_ROOM = ERRORS_AT_ONCE * (RECORD_HEADER_SIZE + 1) + LINE_MOST,
+	COMPLAINT_MOST = 1024,
 	/* Milliseconds that a program which has closed its output gets to exit, so
-	 * that its status can be told, and that output may be missing which others
+	 * that its status can be told; and that output may be missing which others
 	 * hold open after the program has exited. */
 	EXIT_GRACE = 100,
-	OUTPUT_GRACE = 1000
+	OUTPUT_GRACE = 1000,
+	/* Milliseconds before another try, when the system has no room for a program. */
+	START_PAUSE = 200
 };
 
-static const struct settings *settings;
+const struct settings *request_settings;
 
-void request_open(const struct settings *s)
+static struct queue queue;
+static size_t programs_most;
+static struct deadline start_again; /* set: no program can be started just now */
+
+void request_open(const struct settings *settings, size_t most)
 {
-	settings = s;
-	body_set_directory(s->spool_directory);
+	request_settings = settings;
+	programs_most = most;
+	queue = (struct queue){ .most = (size_t)settings->queue };
+	body_set_directory(settings->spool_directory);
 }
 
 struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, struct buffer *out,
-			    void (*changed)(void *), void *owner)
+			    struct queue_party *party, void (*changed)(void *), void *owner)
 {
 	struct request *r = calloc(1, sizeof *r);
 
@@ -50,73 +56,66 @@ struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, str
 	r->role = role;
 	r->keep_connection = keep_connection;
 	r->out = out;
+	r->party = party;
 	r->changed = changed;
 	r->owner = owner;
 	r->body = BODY_EMPTY;
+	r->script.home = -1;
 	r->content_length = -1;
 	return r;
 }
 
-/* Records to the client. The caller has seen to the room. */
+/* Saying what went wrong. */
 
-static bool has_room(const struct request *r, size_t size)
+static void tell(struct request *r, char *text)
 {
-	return buffer_room(r->out) >= size;
-}
+	size_t size = strlen(text);
 
-/* Where the next record goes. If there is no memory even for that, nothing can
- * be said any more: NULL, and the request is cut off. */
-static unsigned char *next_record(struct request *r)
-{
-	unsigned char *tail = buffer_tail(r->out);
-
-	if (!tail) {
-		r->phase = REQUEST_ENDING;
-		r->cut = true;
-	}
-	return tail;
-}
-
-static void put_record(struct request *r, enum record_type type, const char *bytes, size_t size)
-{
-	unsigned char *tail = next_record(r);
-
-	if (!tail)
+	report_tame(text, size);
+	if (!request_settings->stderr_to_client || !request_has_room(r, REQUEST_RESERVE)) {
+		report("%s", text);
 		return;
-	record_put_header(tail, type, r->id, size);
-	memcpy(tail + RECORD_HEADER_SIZE, bytes, size);
-	buffer_grow(r->out, RECORD_HEADER_SIZE + size);
+	}
+	request_put_record(r, FCGI_STDERR, text, size);
+	r->errors_sent = true;
+}
+
+void request_complain(struct request *r, const char *format, ...)
+{
+	char text[COMPLAINT_MOST];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	tell(r, text);
+}
+
+void request_fail(struct request *r, int status, const char *format, ...)
+{
+	char text[COMPLAINT_MOST];
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	tell(r, text);
+	if (request_settings->errors_to_client && !r->reason)
+		r->reason = strdup(text);
+	request_conclude(r, status);
 }
 
 /* Ends of requests. */
 
-/* Says what went wrong, in the log or, if asked for, to the client. */
-static void complain(struct request *r, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void complain(struct request *r, const char *format, ...)
+static void clear_deadlines(struct request *r)
 {
-	char text[LINE_MOST];
-	va_list arguments;
-	int n;
-
-	va_start(arguments, format);
-	n = vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	if (!settings->stderr_to_client || !has_room(r, REQUEST_RESERVE)) {
-		report("%s", text);
-		return;
-	}
-	n = n < (int)sizeof text ? n : (int)sizeof text - 1;
-	report_tame(text, (size_t)n);
-	put_record(r, FCGI_STDERR, text, (size_t)n);
-	r->errors_sent = true;
+	deadline_clear(&r->lag);
+	deadline_clear(&r->patience);
+	deadline_clear(&r->time);
+	deadline_clear(&r->silence);
 }
 
-/* Nothing more will happen to the request but its end. An error status makes a
- * document if nothing was sent yet; else the connection is cut, so that the
- * client does not take a part for the whole. A program that runs is stopped. */
-static void conclude(struct request *r, int status)
+void request_conclude(struct request *r, int status)
 {
 	if (r->program)
 		cgi_stop(r->program);
@@ -124,40 +123,24 @@ static void conclude(struct request *r, int status)
 	r->phase = REQUEST_ENDING;
 	r->status = status;
 	r->cut = status && r->replied;
-	deadline_clear(&r->patience);
+	queue_leave(&queue, &r->place);
+	clear_deadlines(r);
 	body_free(&r->body);
 }
 
-static void put_document(struct request *r)
+void request_dismiss(struct request *r)
 {
-	char document[REPLY_DOCUMENT_MOST];
-
-	put_record(r, FCGI_STDOUT, document, reply_document(document, r->status, r->head_only));
-}
-
-static void put_end(struct request *r)
-{
-	unsigned char *tail;
-
-	put_record(r, FCGI_STDOUT, "", 0);
-	if (r->errors_sent)
-		put_record(r, FCGI_STDERR, "", 0);
-	tail = next_record(r);
-	if (!tail)
-		return;
-	record_put_end(tail, r->id, r->app_status, r->protocol_status);
-	buffer_grow(r->out, RECORD_HEADER_SIZE + RECORD_BODY_SIZE);
+	cgi_release(r->program);
+	r->program = NULL;
 }
 
 static enum request_state end(struct request *r)
 {
 	if (r->cut)
 		return REQUEST_CUT;
-	if (!has_room(r, REPLY_DOCUMENT_MOST + 5 * RECORD_HEADER_SIZE))
+	if (!request_has_room(r, REPLY_DOCUMENT_MOST + 5 * RECORD_HEADER_SIZE))
 		return REQUEST_GOES_ON;
-	if (r->status)
-		put_document(r);
-	put_end(r);
+	request_put_end(r);
 	return r->cut ? REQUEST_CUT : REQUEST_ENDED;
 }
 
@@ -168,10 +151,9 @@ static bool get_params(struct request *r, const unsigned char *bytes, size_t siz
 	size_t room = r->params_room ? r->params_room : PARAMS_FIRST;
 	char *grown;
 
-	if (r->params_size + size > REQUEST_PARAMS_MOST) {
-		complain(r, "request with more than %d bytes of parameters refused",
-			 REQUEST_PARAMS_MOST);
-		conclude(r, 431);
+	if (r->params_size + size > (size_t)request_settings->max_params) {
+		request_fail(r, 431, "request with more than %ld bytes of parameters refused "
+			     "(--max-params)", request_settings->max_params);
 		return true;
 	}
 	while (room < r->params_size + size)
@@ -179,8 +161,7 @@ static bool get_params(struct request *r, const unsigned char *bytes, size_t siz
 	if (room != r->params_room) {
 		grown = realloc(r->params, room);
 		if (!grown) {
-			complain(r, "no memory for a request's parameters");
-			conclude(r, 503);
+			request_fail(r, 503, "no memory for a request's parameters");
 			return true;
 		}
 		r->params = grown;
@@ -229,339 +210,81 @@ static bool end_params(struct request *r, const unsigned char *bytes, size_t siz
 	bool complete;
 
 	(void)bytes, (void)size;
+	r->phase = REQUEST_STARTING;
 	if (!make_environment(r, &complete)) {
-		complain(r, "no memory for a request's parameters");
-		conclude(r, 503);
-	} else if (!complete) {
-		complain(r, "a request's parameters end in the middle of a pair");
-		conclude(r, 400);
-	} else {
-		read_environment(r);
-		r->phase = REQUEST_STARTING;
-		if (!script_find(&r->script, &r->environment, &settings->scripts)) {
-			complain(r, "%s", r->script.reason);
-			conclude(r, r->script.status);
-		} else if (r->content_length > settings->max_body) {
-			complain(r, "%s: request body of %lld bytes refused (--max-body is %ld)",
-				 r->script.path, (long long)r->content_length, settings->max_body);
-			conclude(r, 413);
-		}
-	}
-	return true;
-}
-
-/* The body. */
-
-static void refuse_stdin(struct request *r)
-{
-	r->stdin_refused = true;
-	body_free(&r->body);
-	if (r->program)
-		loop_close(&r->program->input);
-}
-
-/* Writes to the program what it takes now: the number of bytes. */
-static size_t offer(struct request *r, const unsigned char *bytes, size_t size)
-{
-	ssize_t n;
-
-	do
-		n = write(r->program->input.fd, bytes, size);
-	while (n < 0 && errno == EINTR);
-	if (n >= 0)
-		return (size_t)n;
-	if (errno != EAGAIN && errno != EWOULDBLOCK)
-		refuse_stdin(r); /* it has closed its input, or is gone */
-	return 0;
-}
-
-static bool get_stdin(struct request *r, const unsigned char *bytes, size_t size)
-{
-	if (r->content_length >= 0 && (int64_t)size > r->content_length - r->received)
-		size = (size_t)(r->content_length - r->received);
-	r->received += (int64_t)size;
-	if (r->phase == REQUEST_RUNNING && body_is_empty(&r->body) && !r->stdin_refused) {
-		size_t taken = offer(r, bytes, size);
-
-		bytes += taken;
-		size -= taken;
-	}
-	if (size == 0 || r->stdin_refused)
-		return true;
-	if (r->received > settings->max_body) {
-		complain(r, "%s: request body of more than %ld bytes refused (--max-body)",
-			 r->script.path, settings->max_body);
-		conclude(r, 413);
-	} else if (!body_append(&r->body, bytes, size)) {
-		complain(r, "%s: cannot keep the request body in %s: %s", r->script.path,
-			 settings->spool_directory, strerror(errno));
-		conclude(r, 503);
-	}
-	return true;
-}
-
-static bool end_stdin(struct request *r, const unsigned char *bytes, size_t size)
-{
-	(void)bytes, (void)size;
-	r->stdin_ended = true;
-	return true;
-}
-
-static bool ignore(struct request *r, const unsigned char *bytes, size_t size)
-{
-	(void)r, (void)bytes, (void)size;
-	return true;
-}
-
-static bool all_received(const struct request *r)
-{
-	return r->stdin_ended || r->received == r->content_length;
-}
-
-/* Passes on what has been kept, and closes the program's input behind the last
- * byte. */
-static void feed(struct request *r)
-{
-	while (!r->stdin_refused && !body_is_empty(&r->body)) {
-		size_t size, taken;
-		const unsigned char *bytes = body_peek(&r->body, &size);
-
-		if (!bytes) {
-			complain(r, "%s: cannot read the request body back: %s", r->script.path,
-				 strerror(errno));
-			conclude(r, 500);
-			return;
-		}
-		taken = offer(r, bytes, size);
-		if (taken == 0)
-			return;
-		body_consume(&r->body, taken);
-	}
-	if (all_received(r))
-		loop_close(&r->program->input);
-}
-
-/* What the program says on standard error. */
-
-static void end_line(struct request *r)
-{
-	size_t size = r->line_size;
-
-	if (size > 0 && r->line[size - 1] == '\r')
-		size--;
-	report_tame(r->line, size);
-	if (size > 0)
-		snprintf(r->last_line, sizeof r->last_line, "%.*s", (int)size, r->line);
-	if (settings->stderr_to_client && has_room(r, RECORD_HEADER_SIZE + size)) {
-		if (size > 0)
-			put_record(r, FCGI_STDERR, r->line, size);
-		r->errors_sent |= size > 0;
-	} else {
-		report("%s[%ld]: %.*s", r->script.path, (long)r->program->pid, (int)size, r->line);
-	}
-	r->line_size = 0;
-}
-
-static void take_errors(struct request *r, const char *bytes, size_t size)
-{
-	if (!r->line && !(r->line = malloc(LINE_MOST)))
-		return;
-	for (size_t i = 0; i < size; i++) {
-		if (bytes[i] != '\n')
-			r->line[r->line_size++] = bytes[i];
-		if (bytes[i] == '\n' || r->line_size == LINE_MOST)
-			end_line(r);
-	}
-}
-
-static bool has_room_for_errors(struct request *r)
-{
-	return !settings->stderr_to_client || has_room(r, ERRORS_ROOM + REQUEST_RESERVE);
-}
-
-/* Reads a piece: false if there is nothing now, or no more. */
-static bool read_errors(struct request *r)
-{
-	char bytes[ERRORS_AT_ONCE];
-	ssize_t n;
-
-	do
-		n = read(r->program->errors.fd, bytes, sizeof bytes);
-	while (n < 0 && errno == EINTR);
-	if (n > 0) {
-		take_errors(r, bytes, (size_t)n);
+		request_fail(r, 503, "no memory for a request's parameters");
 		return true;
 	}
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
-		return false;
-	loop_close(&r->program->errors);
-	r->errors_ended = true;
-	return false;
-}
-
-/* After the program's exit: whether all that it said has been taken. */
-static bool drain_errors(struct request *r)
-{
-	/* Bounded, since a process that it left behind may go on talking. */
-	for (int i = 0; i < ERRORS_READS_MOST && !r->errors_ended; i++) {
-		if (!has_room_for_errors(r))
-			return false;
-		if (!read_errors(r))
-			break;
+	if (!complete) {
+		request_fail(r, 400, "a request's parameters end in the middle of a pair");
+		return true;
 	}
-	if (r->line_size > 0)
-		end_line(r);
+	read_environment(r);
+	if (!script_find(&r->script, &r->environment))
+		request_fail(r, r->script.status, "%s", r->script.reason);
+	else if (r->content_length > request_settings->max_body)
+		request_fail(r, 413, "%s: request body of %lld bytes refused (--max-body is %ld)",
+			     r->script.path, (long long)r->content_length,
+			     request_settings->max_body);
 	return true;
 }
 
-static void on_errors(void *owner)
-{
-	struct request *r = owner;
+/* Time. */
 
-	if (has_room_for_errors(r))
-		read_errors(r);
-	r->changed(r->owner);
+static struct request *owner_of(struct deadline *d, size_t offset)
+{
+	return (struct request *)(void *)((char *)d - offset);
 }
 
-/* What the program answers. */
-
-static void end_output(struct request *r)
+static double seconds_run(const struct request *r)
 {
-	loop_close(&r->program->output);
-	r->output_ended = true;
-}
-
-/* The program can no longer answer this request: it may go on without us, and
- * learns from its broken pipe. */
-static void dismiss(struct request *r)
-{
-	cgi_release(r->program);
-	r->program = NULL;
-}
-
-/* Sends the mended header block, and what came of the body along with it. */
-static bool put_reply_head(struct request *r, const char *block, size_t block_size,
-			   const char *rest, size_t rest_size)
-{
-	struct reply_notes notes;
-	unsigned char *tail = next_record(r);
-	unsigned char *content;
-	size_t size;
-
-	if (!tail)
-		return false;
-	content = tail + RECORD_HEADER_SIZE;
-	size = reply_mend(block, block_size, (char *)content, &notes);
-	if (size == 0) {
-		complain(r, "%s: %s", r->script.path, notes.fault);
-		dismiss(r);
-		conclude(r, 502);
-		return false;
-	}
-	if (!r->head_only) {
-		memcpy(content + size, rest, rest_size);
-		size += rest_size;
-	}
-	record_put_header(tail, FCGI_STDOUT, r->id, size);
-	buffer_grow(r->out, RECORD_HEADER_SIZE + size);
-	r->replied = true;
-	if (notes.warning)
-		complain(r, "%s: %s", r->script.path, notes.warning);
-	return true;
-}
-
-static void forget_head(struct request *r)
-{
-	free(r->head);
-	r->head = NULL;
-	r->head_size = 0;
-}
-
-/* Looks at what has come so far of the reply's header block. */
-static void take_head(struct request *r, const char *bytes, size_t size)
-{
-	size_t block_size;
-
-	if (reply_find_end(bytes, size, &block_size)) {
-		put_reply_head(r, bytes, block_size, bytes + block_size, size - block_size);
-		forget_head(r);
-	} else if (size == REPLY_HEADER_MOST) {
-		complain(r, "%s: no empty line ends its header within %d bytes", r->script.path,
-			 REPLY_HEADER_MOST);
-		dismiss(r);
-		conclude(r, 502);
-	} else if (!r->head) {
-		r->head = malloc(REPLY_HEADER_MOST);
-		if (!r->head) {
-			complain(r, "%s: no memory for its reply", r->script.path);
-			dismiss(r);
-			conclude(r, 503);
-			return;
-		}
-		memcpy(r->head, bytes, size);
-		r->head_size = size;
-	} else {
-		r->head_size = size;
-	}
-}
-
-/* The output ended in the header block: enough of one is taken as a whole. */
-static void end_head(struct request *r)
-{
-	end_output(r);
-	if (r->head_size == 0)
-		return;
-	if (put_reply_head(r, r->head, r->head_size, "", 0))
-		complain(r, "%s: its output ends within the header", r->script.path);
-	forget_head(r);
-}
-
-/* Most header blocks come in one piece and are looked at where they are read. */
-static void read_head(struct request *r)
-{
-	static char first[REPLY_HEADER_MOST];
-	char *bytes = r->head ? r->head : first;
-	ssize_t n = read(r->program->output.fd, bytes + r->head_size,
-			 REPLY_HEADER_MOST - r->head_size);
-
-	if (n > 0)
-		take_head(r, bytes, r->head_size + (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR))
-		end_head(r);
-}
-
-/* The body is read to where it is sent from, its record's header put in front. */
-static void read_body(struct request *r)
-{
-	size_t most = buffer_room(r->out) - REQUEST_RESERVE - RECORD_HEADER_SIZE;
-	unsigned char *tail = next_record(r);
-	ssize_t n;
-
-	if (!tail)
-		return;
-	n = read(r->program->output.fd, tail + RECORD_HEADER_SIZE,
-			 most < RECORD_CONTENT_MOST ? most : RECORD_CONTENT_MOST);
-
-	if (n > 0 && !r->head_only) {
-		record_put_header(tail, FCGI_STDOUT, r->id, (size_t)n);
-		buffer_grow(r->out, RECORD_HEADER_SIZE + (size_t)n);
-	} else if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK && errno != EINTR)) {
-		end_output(r);
-	}
-}
-
-static bool has_room_for_output(struct request *r)
-{
-	size_t least = r->replied ? OUTPUT_LEAST : REPLY_MENDED_MOST + 2 * RECORD_HEADER_SIZE;
-
-	return has_room(r, least + REQUEST_RESERVE);
+	return (double)(loop_now() - r->program->started) / 1000;
 }
 
 static void on_patience_end(struct deadline *d)
 {
-	struct request *r = (struct request *)(void *)((char *)d - offsetof(struct request, patience));
+	struct request *r = owner_of(d, offsetof(struct request, patience));
 
 	r->out_of_patience = true;
+	if (r->phase == REQUEST_WAITING)
+		request_fail(r, 503, "%s: not started, since %zu scripts run already and none "
+			     "ended within %g s (--max-scripts, --queue-timeout)", r->script.path,
+			     cgi_count(), (double)request_settings->queue_timeout / 1000);
+	r->changed(r->owner);
+}
+
+static void on_time_end(struct deadline *d)
+{
+	struct request *r = owner_of(d, offsetof(struct request, time));
+
+	request_fail(r, 504, "%s[%ld]: ended after %.3g s (--timeout)%s%s", r->script.path,
+		     (long)r->program->pid, seconds_run(r), r->errors.last[0] ? "; it said: " : "",
+		     r->errors.last);
+	r->changed(r->owner);
+}
+
+static void on_silence_end(struct deadline *d)
+{
+	struct request *r = owner_of(d, offsetof(struct request, silence));
+
+	request_fail(r, 504, "%s[%ld]: ended after %.3g s, of which %g s without a byte to or from "
+		     "its client (--silence-timeout)", r->script.path, (long)r->program->pid,
+		     seconds_run(r), (double)request_settings->silence_timeout / 1000);
+	r->changed(r->owner);
+}
+
+void request_stir(struct request *r)
+{
+	if (request_settings->silence_timeout)
+		deadline_set(&r->silence, request_settings->silence_timeout, on_silence_end);
+}
+
+/* What the program does. */
+
+static void on_input(void *owner)
+{
+	struct request *r = owner;
+
 	r->changed(r->owner);
 }
 
@@ -569,21 +292,19 @@ static void on_output(void *owner)
 {
 	struct request *r = owner;
 
-	if (has_room_for_output(r)) {
-		if (r->replied)
-			read_body(r);
-		else
-			read_head(r);
-		if (r->program && r->exited && !r->output_ended)
-			deadline_set(&r->patience, OUTPUT_GRACE, on_patience_end);
-	}
+	if (request_has_room_for_output(r))
+		request_read_output(r);
+	if (r->program && r->exited && !r->output_ended)
+		deadline_set(&r->patience, OUTPUT_GRACE, on_patience_end);
 	r->changed(r->owner);
 }
 
-static void on_input(void *owner)
+static void on_errors(void *owner)
 {
 	struct request *r = owner;
 
+	if (request_has_room_for_errors(r))
+		request_read_errors(r);
 	r->changed(r->owner);
 }
 
@@ -594,6 +315,7 @@ static void on_exited(void *owner)
 
 	r->exited = true;
 	r->app_status = (uint32_t)(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
+	deadline_clear(&r->time);
 	deadline_set(&r->patience, OUTPUT_GRACE, on_patience_end);
 	r->changed(r->owner);
 }
@@ -618,45 +340,76 @@ static bool set_true_length(struct request *r)
 static bool finish_environment(struct request *r)
 {
 	const char *role = r->role == FCGI_AUTHORIZER ? "AUTHORIZER" : "RESPONDER";
+	const struct option_list *own = &request_settings->env;
 
+	r->prepared = true;
 	return set_true_length(r) && environment_set(&r->environment, "FCGI_ROLE", role) &&
-	       environment_inherit(&r->environment, environ) &&
+	       environment_override(&r->environment, own->texts, own->count) &&
+	       (request_settings->clear_env || environment_inherit(&r->environment, environ)) &&
 	       environment_complete(&r->environment);
+}
+
+static bool is_shortage(enum cgi_step step, int error)
+{
+	return step <= CGI_FORK && (error == EAGAIN || error == ENOMEM || error == EMFILE ||
+				    error == ENFILE || error == ENOSPC);
+}
+
+static void wait_for_place(struct request *r)
+{
+	if (!queue_enter(&queue, &r->place, r->party)) {
+		request_fail(r, 503, "%s: not started, since %zu scripts run and %zu requests wait "
+			     "already (--max-scripts, --queue)", r->script.path, cgi_count(),
+			     queue.waiting);
+		return;
+	}
+	r->phase = REQUEST_WAITING;
+	if (!r->patience.lane)
+		deadline_set(&r->patience, request_settings->queue_timeout, on_patience_end);
+}
+
+static void on_start_again(struct deadline *d)
+{
+	(void)d; /* the queue is served at the end of the turn */
 }
 
 static void explain_failed_start(struct request *r, enum cgi_step step, int error)
 {
 	char text[512];
 
-	switch (step) {
-	case CGI_CHDIR:
-		complain(r, "%s: cannot change to its directory %s: %s", r->script.path,
-			 r->script.directory, strerror(error));
-		conclude(r, 403);
-		break;
-	case CGI_EXEC:
-		script_explain_exec(r->script.path, error, text, sizeof text);
-		complain(r, "%s", text);
-		conclude(r, 502);
-		break;
-	default:
-		complain(r, "%s: cannot start it: %s", r->script.path, strerror(error));
-		conclude(r, 503);
+	if (is_shortage(step, error)) {
+		if (!start_again.lane)
+			report("%s: cannot be started: %s (trying again)", r->script.path,
+			       strerror(error));
+		deadline_set(&start_again, START_PAUSE, on_start_again);
+		wait_for_place(r);
+	} else if (step == CGI_CHDIR) {
+		request_fail(r, 403, "%s: cannot change to its directory %s: %s", r->script.path,
+			     r->script.directory ? r->script.directory : "", strerror(error));
+	} else if (step == CGI_EXEC) {
+		script_explain_exec(&r->script, error, text, sizeof text);
+		request_fail(r, 502, "%s", text);
+	} else {
+		request_fail(r, 503, "%s: cannot be started: %s", r->script.path, strerror(error));
 	}
 }
 
 static void start(struct request *r)
 {
-	struct cgi_plan plan = { .path = r->script.path, .directory = r->script.directory };
+	struct cgi_plan plan = {
+		.path = r->script.path,
+		.interpreter = r->script.interpreter,
+		.home = r->script.home,
+		.directory = r->script.directory,
+		.wants_input = r->content_length > 0 || r->received > 0,
+	};
 	enum cgi_step failed;
 
-	if (!finish_environment(r)) {
-		complain(r, "%s: no memory for its environment", r->script.path);
-		conclude(r, 503);
+	if (!r->prepared && !finish_environment(r)) {
+		request_fail(r, 503, "%s: no memory for its environment", r->script.path);
 		return;
 	}
 	plan.environment = r->environment.variables;
-	plan.wants_input = r->content_length > 0 || r->received > 0;
 	r->program = cgi_start(&plan, &program_events, r, &failed);
 	if (!r->program) {
 		explain_failed_start(r, failed, errno);
@@ -664,41 +417,88 @@ static void start(struct request *r)
 	}
 	r->phase = REQUEST_RUNNING;
 	r->stdin_refused = !plan.wants_input;
+	deadline_clear(&r->patience);
+	if (request_settings->timeout)
+		deadline_set(&r->time, request_settings->timeout, on_time_end);
+	request_stir(r);
 	/* The program has its copy. */
 	environment_free(&r->environment);
 	free(r->params);
 	r->params = NULL;
 }
 
+static bool is_place_free(void)
+{
+	return cgi_count() < programs_most && !start_again.lane;
+}
+
+void request_serve_queue(void)
+{
+	struct queue_entry *entry;
+
+	while (queue.waiting > 0 && is_place_free() && (entry = queue_next(&queue))) {
+		struct request *r =
+			(struct request *)(void *)((char *)entry - offsetof(struct request, place));
+
+		start(r);
+		r->changed(r->owner);
+	}
+}
+
 static void start_when_due(struct request *r)
 {
-	if (r->stdin_ended && r->received < r->content_length) {
-		complain(r, "%s: the request body has %lld bytes instead of %lld", r->script.path,
-			 (long long)r->received, (long long)r->content_length);
-		conclude(r, 400);
-	} else if (r->content_length >= 0 || r->stdin_ended) {
+	if (r->stdin_ended && r->received < r->content_length)
+		request_fail(r, 400, "%s: the request body has %lld bytes instead of %lld",
+			     r->script.path, (long long)r->received, (long long)r->content_length);
+	else if (r->content_length < 0 && !r->stdin_ended)
+		return;
+	else if (queue.waiting == 0 && is_place_free())
 		start(r);
-	}
+	else
+		wait_for_place(r);
 }
 
 /* Ending it. */
 
-static void explain_no_reply(struct request *r)
+/* What became of the program, in words. */
+static void describe_end(const struct request *r, char *out, size_t size)
 {
-	double seconds = (double)(loop_now() - r->program->started) / 1000;
-	const char *said = r->last_line[0] ? "; it said: " : "";
 	int status = r->program->status;
+	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	const char *limit = rlimits_explain(number);
 
 	if (!r->exited)
-		complain(r, "%s: closed its output after %.3g s without an answer%s%s",
-			 r->script.path, seconds, said, r->last_line);
-	else if (WIFSIGNALED(status))
-		complain(r, "%s: killed by signal %d (%s) after %.3g s without an answer%s%s",
-			 r->script.path, WTERMSIG(status), strsignal(WTERMSIG(status)), seconds, said,
-			 r->last_line);
+		snprintf(out, size, "closed its output");
+	else if (number)
+		snprintf(out, size, "was killed by signal %d (%s)%s%s", number, strsignal(number),
+			 limit ? ", " : "", limit ? limit : "");
 	else
-		complain(r, "%s: exited with status %d after %.3g s without an answer%s%s",
-			 r->script.path, WEXITSTATUS(status), seconds, said, r->last_line);
+		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+/* A program that has not answered may still be at work on purpose. */
+static void finish_without_reply(struct request *r)
+{
+	double seconds = seconds_run(r);
+	char what[160];
+
+	describe_end(r, what, sizeof what);
+	request_dismiss(r);
+	request_fail(r, 502, "%s: %s after %.3g s without an answer%s%s", r->script.path, what,
+		     seconds, r->errors.last[0] ? "; it said: " : "", r->errors.last);
+}
+
+static void finish_reply(struct request *r)
+{
+	char what[160];
+
+	if (r->exited && WIFSIGNALED(r->program->status)) {
+		describe_end(r, what, sizeof what);
+		request_complain(r, "%s[%ld]: %s in the middle of its answer", r->script.path,
+				 (long)r->program->pid, what);
+	}
+	request_dismiss(r);
+	request_conclude(r, 0);
 }
 
 /* A reply ends with its output and the program's exit; either may be missing for
@@ -707,28 +507,25 @@ static void explain_no_reply(struct request *r)
 static bool is_over(struct request *r)
 {
 	if (r->exited)
-		return (r->output_ended || r->out_of_patience) && drain_errors(r);
-	return r->output_ended && r->errors_ended && r->out_of_patience && drain_errors(r);
+		return (r->output_ended || r->out_of_patience) && request_drain_errors(r);
+	return r->output_ended && r->errors_ended && r->out_of_patience && request_drain_errors(r);
 }
 
 static void finish(struct request *r)
 {
-	if (r->exited && WIFSIGNALED(r->program->status) && r->replied)
-		complain(r, "%s: killed by signal %d (%s) while answering", r->script.path,
-			 WTERMSIG(r->program->status), strsignal(WTERMSIG(r->program->status)));
-	if (!r->output_ended && !r->replied && r->head_size > 0)
-		end_head(r);
-	if (r->phase == REQUEST_RUNNING && !r->replied)
-		explain_no_reply(r);
-	if (r->program)
-		dismiss(r);
-	if (r->phase == REQUEST_RUNNING)
-		conclude(r, r->replied ? 0 : 502);
+	if (!r->output_ended)
+		request_end_output(r);
+	if (r->phase != REQUEST_RUNNING)
+		return;
+	if (r->replied)
+		finish_reply(r);
+	else
+		finish_without_reply(r);
 }
 
 static void run(struct request *r)
 {
-	feed(r);
+	request_feed(r);
 	if (r->phase != REQUEST_RUNNING)
 		return;
 	if (r->output_ended && r->errors_ended && !r->exited && !r->patience.lane &&
@@ -741,10 +538,15 @@ static void run(struct request *r)
 static bool abort_request(struct request *r, const unsigned char *bytes, size_t size)
 {
 	(void)bytes, (void)size;
-	if (r->program)
-		cgi_stop(r->program);
-	r->program = NULL;
-	conclude(r, 0);
+	if (r->program && strcmp(request_settings->on_abort, "ignore") == 0)
+		request_dismiss(r);
+	request_conclude(r, 0);
+	return true;
+}
+
+static bool ignore(struct request *r, const unsigned char *bytes, size_t size)
+{
+	(void)r, (void)bytes, (void)size;
 	return true;
 }
 
@@ -754,11 +556,14 @@ static bool (*const on[REQUEST_PHASES][REQUEST_EVENTS])(struct request *, const 
 	[REQUEST_PARAMS][REQUEST_GETS_PARAMS] = get_params,
 	[REQUEST_PARAMS][REQUEST_ENDS_PARAMS] = end_params,
 	[REQUEST_PARAMS][REQUEST_ABORT] = abort_request,
-	[REQUEST_STARTING][REQUEST_GETS_STDIN] = get_stdin,
-	[REQUEST_STARTING][REQUEST_ENDS_STDIN] = end_stdin,
+	[REQUEST_STARTING][REQUEST_GETS_STDIN] = request_take_stdin,
+	[REQUEST_STARTING][REQUEST_ENDS_STDIN] = request_end_stdin,
 	[REQUEST_STARTING][REQUEST_ABORT] = abort_request,
-	[REQUEST_RUNNING][REQUEST_GETS_STDIN] = get_stdin,
-	[REQUEST_RUNNING][REQUEST_ENDS_STDIN] = end_stdin,
+	[REQUEST_WAITING][REQUEST_GETS_STDIN] = request_take_stdin,
+	[REQUEST_WAITING][REQUEST_ENDS_STDIN] = request_end_stdin,
+	[REQUEST_WAITING][REQUEST_ABORT] = abort_request,
+	[REQUEST_RUNNING][REQUEST_GETS_STDIN] = request_take_stdin,
+	[REQUEST_RUNNING][REQUEST_ENDS_STDIN] = request_end_stdin,
 	[REQUEST_RUNNING][REQUEST_ABORT] = abort_request,
 	/* It does not know yet that the end is near. */
 	[REQUEST_ENDING][REQUEST_GETS_PARAMS] = ignore,
@@ -788,20 +593,45 @@ void request_want(struct request *r)
 	if (!r->program)
 		return;
 	loop_want(&r->program->input, body_is_empty(&r->body) ? 0 : LOOP_WRITE);
-	loop_want(&r->program->output, has_room_for_output(r) ? LOOP_READ : 0);
-	loop_want(&r->program->errors, has_room_for_errors(r) ? LOOP_READ : 0);
+	loop_want(&r->program->output, request_has_room_for_output(r) ? LOOP_READ : 0);
+	loop_want(&r->program->errors, request_has_room_for_errors(r) ? LOOP_READ : 0);
+}
+
+bool request_waits_for_client(const struct request *r)
+{
+	switch (r->phase) {
+	case REQUEST_PARAMS:
+	case REQUEST_STARTING:
+		return true;
+	case REQUEST_RUNNING:
+		return !r->stdin_refused && body_is_empty(&r->body) && !request_has_all_stdin(r);
+	default:
+		return false;
+	}
+}
+
+void request_give_up(struct request *r)
+{
+	request_fail(r, 408, "%s: the client sent nothing more of its request for %g s "
+		     "(--client-timeout)", r->script.path ? r->script.path : "a request",
+		     (double)request_settings->client_timeout / 1000);
+}
+
+void request_refuse(struct request *r)
+{
+	request_fail(r, 503, "more than %d requests at once on one connection", REQUEST_MOST);
 }
 
 void request_free(struct request *r)
 {
-	if (r->program)
-		cgi_stop(r->program);
-	deadline_clear(&r->patience);
+	if (r->program && strcmp(request_settings->on_abort, "ignore") == 0)
+		request_dismiss(r);
+	request_conclude(r, 0);
 	environment_free(&r->environment);
 	script_free(&r->script);
-	body_free(&r->body);
+	lines_free(&r->errors);
 	free(r->params);
 	free(r->head);
-	free(r->line);
+	free(r->reason);
 	free(r);
 }

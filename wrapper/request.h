@@ -11,6 +11,8 @@
 #include "buffer.h"
 #include "cgi.h"
 #include "environment.h"
+#include "lines.h"
+#include "queue.h"
 #include "record.h"
 #include "script.h"
 #include "settings.h"
@@ -19,15 +21,16 @@
 #include <stdint.h>
 
 enum {
+	REQUEST_MOST = 256, /* at once on one connection */
 	/* Kept free in the buffer by programs' output, so that a request can end
 	 * and a question be answered. */
-	REQUEST_RESERVE = 2048,
-	REQUEST_PARAMS_MOST = 128 * 1024
+	REQUEST_RESERVE = 2048
 };
 
 enum request_phase {
 	REQUEST_PARAMS,   /* its params are arriving */
 	REQUEST_STARTING, /* its program may start, once its body allows it */
+	REQUEST_WAITING,  /* for a place among the programs that run */
 	REQUEST_RUNNING,
 	REQUEST_ENDING, /* its end is known, and waits for room in the buffer */
 	REQUEST_PHASES
@@ -61,38 +64,51 @@ struct request {
 	struct environment environment;
 	struct script script;
 
+	struct queue_party *party;
+	struct queue_entry place;
+	bool prepared; /* its environment is whole */
+
 	struct body body;
 	int64_t content_length; /* -1: not known before the end */
 	int64_t received;
 	bool stdin_ended;   /* by the client */
 	bool stdin_refused; /* by the program: what still comes is dropped */
+	bool lagging;       /* the program has not read for a while */
+	struct deadline lag;
 
 	struct cgi *program;
 	bool exited;
 	bool head_only;
 	char *head; /* the reply's header block while it is not whole */
 	size_t head_size;
-	bool replied;     /* STDOUT was sent */
+	bool replied; /* STDOUT was sent */
 	bool output_ended, errors_ended;
 	bool errors_sent; /* STDERR was sent */
-	char *line; /* of standard error, not ended yet */
-	size_t line_size;
-	char last_line[160]; /* of standard error */
-	struct deadline patience; /* with what exit and the end of output leave open */
+	struct lines errors;
+	struct deadline patience; /* in the queue; and with what exit and the end of
+				   * output leave open */
 	bool out_of_patience;
+	struct deadline time;    /* the longest that the program may run */
+	struct deadline silence; /* the longest that no byte may move */
 
-	int status; /* of the document that answers it, 0: none */
+	int status;   /* of the document that answers it, 0: none */
+	char *reason; /* for that document, or NULL */
 	bool cut;
 	uint32_t app_status;
 	enum record_end protocol_status;
 };
 
-/* Sets what all requests obey. The settings must stay. */
-void request_open(const struct settings *settings);
+/* Sets what all requests obey, and how many programs may run. The settings must
+ * stay. */
+void request_open(const struct settings *settings, size_t programs_most);
 
-/* A new request, or NULL if there is no memory. */
+/* Starts the programs of requests that wait, as far as there are places. To be
+ * called when no request is being dealt with. */
+void request_serve_queue(void);
+
+/* A new request, or NULL if there is no memory. Its party is its connection's. */
 struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, struct buffer *out,
-			    void (*changed)(void *), void *owner);
+			    struct queue_party *party, void (*changed)(void *), void *owner);
 
 /* Tells what the client sent; false if it may not say that now. */
 bool request_tell(struct request *request, enum request_event event, const unsigned char *bytes,
@@ -104,7 +120,21 @@ enum request_state request_settle(struct request *request);
 /* Derives what its program's pipes wait for. */
 void request_want(struct request *request);
 
-/* Frees it; a program that still runs for it is stopped. */
+/* Whether only the client can bring it on. */
+bool request_waits_for_client(const struct request *request);
+
+/* Whether its client may be kept waiting for a moment, since the program is
+ * reading what has come. */
+bool request_holds_back(const struct request *request);
+
+/* The client has not sent what is due in time: ends the request. */
+void request_give_up(struct request *request);
+
+/* Refuses the request since there are too many. */
+void request_refuse(struct request *request);
+
+/* Frees it; a program that still runs for it is stopped, or left alone, as the
+ * settings say. */
 void request_free(struct request *request);
 
 #endif

@@ -2,6 +2,9 @@
 
 #include "script.h"
 
+#include "compat.h"
+#include "report.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -10,6 +13,56 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+static const struct option_list *files, *interpreters;
+static char **roots; /* without links; NULL-terminated, or NULL: there are none */
+
+static bool open_root(const char *directory, char **out)
+{
+	struct stat st;
+
+	*out = realpath(directory, NULL);
+	if (!*out || stat(*out, &st) < 0) {
+		report("--root %s: %s", directory, strerror(errno));
+		return false;
+	}
+	if (S_ISDIR(st.st_mode))
+		return true;
+	report("--root %s: not a directory", directory);
+	return false;
+}
+
+static bool check_interpreter(const char *rule)
+{
+	const char *path = strchr(rule, '=');
+
+	if (rule[0] != '.' || !path || path == rule + 1 || path[1] != '/') {
+		report("--interpreter wants .SUFFIX=/PATH, not \"%s\"", rule);
+		return false;
+	}
+	if (access(path + 1, X_OK) == 0)
+		return true;
+	report("--interpreter %s: %s", rule, strerror(errno));
+	return false;
+}
+
+bool script_open(const struct option_list *f, const struct option_list *r,
+		 const struct option_list *i)
+{
+	files = f;
+	interpreters = i;
+	if (r->count > 0 && !(roots = calloc(r->count + 1, sizeof *roots))) {
+		report("--root: %s", strerror(errno));
+		return false;
+	}
+	for (size_t n = 0; n < r->count; n++)
+		if (!open_root(r->texts[n], &roots[n]))
+			return false;
+	for (size_t n = 0; n < i->count; n++)
+		if (!check_interpreter(i->texts[n]))
+			return false;
+	return true;
+}
 
 static bool refuse(struct script *s, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -124,16 +177,94 @@ static bool split(struct script *s, const char *whole, const char **rest)
 		      S_ISDIR(st.st_mode) ? "a directory" : "a special file");
 }
 
-static bool may_run(struct script *s, const struct option_list *allowed)
+/* A file that may not be executed itself may be the input of an interpreter. */
+static bool choose_interpreter(struct script *s)
 {
-	if (access(s->path, X_OK) < 0)
-		return refuse(s, 403, "%s: may not be executed by uid %ld (chmod +x it?)", s->path,
-			      (long)geteuid());
-	for (size_t i = 0; i < allowed->count; i++)
-		if (strcmp(s->path, allowed->texts[i]) == 0)
+	const char *suffix = strrchr(s->path, '.');
+	size_t length = suffix ? strlen(suffix) : 0;
+
+	if (access(s->path, X_OK) == 0)
+		return true;
+	for (size_t i = 0; suffix && i < interpreters->count; i++) {
+		const char *rule = interpreters->texts[i];
+
+		if (strncmp(rule, suffix, length) != 0 || rule[length] != '=')
+			continue;
+		s->interpreter = rule + length + 1;
+		return access(s->path, R_OK) == 0 ||
+		       refuse(s, 403, "%s: may not be read by uid %ld", s->path, (long)geteuid());
+	}
+	return refuse(s, 403, "%s: may not be executed by uid %ld (chmod +x it?)", s->path,
+		      (long)geteuid());
+}
+
+static bool is_below(const char *path, const char *root)
+{
+	size_t length = strlen(root);
+
+	return strncmp(path, root, length) == 0 && (root[length - 1] == '/' || path[length] == '/');
+}
+
+/*
+ * Opens the directory of a file whose path has no links, again without following
+ * any: whoever swaps a part of the path meanwhile does not get past this. The
+ * file itself is executed from here (see cgi.h).
+ */
+static int open_home(const char *path)
+{
+	int fd = open("/", O_SEARCH | O_DIRECTORY | O_CLOEXEC);
+	const char *slash;
+
+	for (path++; fd >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
+		char *name = strndup(path, (size_t)(slash - path));
+		int next = name ? openat(fd, name, O_SEARCH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+				: -1;
+
+		free(name);
+		close(fd);
+		fd = next;
+	}
+	return fd;
+}
+
+static bool is_listed(const char *path)
+{
+	for (size_t i = 0; i < files->count; i++)
+		if (strcmp(path, files->texts[i]) == 0)
 			return true;
-	return allowed->count == 0 ||
-	       refuse(s, 403, "%s: not among the scripts allowed by -p", s->path);
+	return false;
+}
+
+static bool is_below_a_root(const char *path)
+{
+	for (char **root = roots; root && *root; root++)
+		if (is_below(path, *root))
+			return true;
+	return false;
+}
+
+/* Decides by where the file really is, and pins that down. */
+static bool check_allowed(struct script *s)
+{
+	char *real;
+
+	if ((files->count == 0 && !roots) || is_listed(s->path))
+		return true;
+	if (!roots)
+		return refuse(s, 403, "%s: not among the scripts allowed by -p", s->path);
+	real = realpath(s->path, NULL);
+	if (!real)
+		return refuse(s, 403, "%s: %s", s->path, strerror(errno));
+	if (!is_below_a_root(real)) {
+		refuse(s, 403, "%s: is %s, outside of every --root%s", s->path, real,
+		       files->count ? " and not allowed by -p" : "");
+		free(real);
+		return false;
+	}
+	free(s->path);
+	s->path = real;
+	s->home = open_home(real);
+	return s->home >= 0 || refuse(s, 403, "%s: its directory: %s", real, strerror(errno));
 }
 
 /* If text ends with the suffix, what stands before it (to be freed). */
@@ -184,14 +315,15 @@ static bool choose_directory(struct script *s, const struct environment *e)
 	const char *wish = environment_get_text(e, "FCGI_CHDIR");
 	size_t length = (size_t)(strrchr(s->path, '/') - s->path);
 
+	if (s->home >= 0)
+		return !wish || refuse(s, 403, "%s: FCGI_CHDIR is not possible with --root", s->path);
 	if (wish && strcmp(wish, "-") == 0)
 		return true;
 	s->directory = wish ? strdup(wish) : strndup(s->path, length ? length : 1);
 	return s->directory || refuse_no_memory(s);
 }
 
-static bool find(struct script *s, struct environment *e, const char *whole,
-		 const struct option_list *allowed)
+static bool find(struct script *s, struct environment *e, const char *whole)
 {
 	const char *rest = "";
 
@@ -200,20 +332,22 @@ static bool find(struct script *s, struct environment *e, const char *whole,
 	s->path = strdup(whole);
 	if (!s->path)
 		return refuse_no_memory(s);
-	if (!split(s, whole, &rest) || !may_run(s, allowed) || !choose_directory(s, e))
+	if (!split(s, whole, &rest) || !choose_interpreter(s))
 		return false;
-	return (environment_set(e, "SCRIPT_FILENAME", s->path) && set_path_info(e, rest) &&
-		set_path_translated(e)) || refuse_no_memory(s);
+	if (!environment_set(e, "SCRIPT_FILENAME", s->path) || !set_path_info(e, rest) ||
+	    !set_path_translated(e))
+		return refuse_no_memory(s);
+	return check_allowed(s) && choose_directory(s, e);
 }
 
-bool script_find(struct script *s, struct environment *e, const struct option_list *allowed)
+bool script_find(struct script *s, struct environment *e)
 {
 	char *whole;
 	bool found;
 
-	*s = (struct script){ .path = NULL };
+	*s = (struct script){ .home = -1 };
 	whole = path_asked_for(s, e);
-	found = whole && find(s, e, whole, allowed);
+	found = whole && find(s, e, whole);
 	free(whole);
 	return found;
 }
@@ -234,8 +368,9 @@ static char *interpreter_of(const char *path, char *line, size_t size)
 	return line;
 }
 
-void script_explain_exec(const char *path, int error, char *out, size_t size)
+void script_explain_exec(const struct script *s, int error, char *out, size_t size)
 {
+	const char *path = s->path;
 	char line[256];
 	char *interpreter = interpreter_of(path, line, sizeof line);
 	size_t length = interpreter ? strlen(interpreter) : 0;
@@ -252,6 +387,8 @@ void script_explain_exec(const char *path, int error, char *out, size_t size)
 	else if (interpreter && error == EACCES)
 		snprintf(out, size, "cannot execute %s: %s (may its interpreter \"%s\" be executed? is "
 			 "the file system mounted noexec?)", path, strerror(error), interpreter);
+	else if (error == ELOOP && s->home >= 0)
+		snprintf(out, size, "cannot execute %s: it has become a symbolic link", path);
 	else if (error == E2BIG)
 		snprintf(out, size, "cannot execute %s: the request's parameters are too long for "
 			 "this system", path);
@@ -263,5 +400,7 @@ void script_free(struct script *s)
 {
 	free(s->path);
 	free(s->directory);
-	s->path = s->directory = NULL;
+	if (s->home >= 0)
+		close(s->home);
+	*s = (struct script){ .home = -1 };
 }

@@ -14,6 +14,8 @@ enum { WORDS_MOST = 64 };
 
 #define HOUR 3600000L
 
+#define DAY (24 * HOUR)
+
 static const struct option_row table[] = {
 	{ "stderr-to-client", 'f', NULL, "send what scripts write to stderr over FastCGI",
 	  FLAG(struct settings, stderr_to_client) },
@@ -23,24 +25,79 @@ static const struct option_row table[] = {
 	  TEXT(struct settings, socket) },
 	{ "script", 'p', "PATH", "run this script and no other (may be repeated)",
 	  LIST(struct settings, scripts) },
-	{ "spool-dir", 0, "DIR", "where request bodies wait that do not fit in memory",
-	  TEXT(struct settings, spool_directory) },
-	{ "max-body", 0, "SIZE", "refuse larger request bodies (default 2g)",
-	  SIZE(struct settings, max_body, 0, LONG_MAX) },
+	{ "root", 0, "DIR", "run only scripts below this directory (may be repeated)",
+	  LIST(struct settings, roots) },
+	{ "interpreter", 0, ".SUFFIX=PATH", "run files of this suffix without x bit by this program",
+	  LIST(struct settings, interpreters) },
+	{ "env", 0, "NAME=VALUE", "set this variable for scripts (may be repeated)",
+	  LIST(struct settings, env) },
+	{ "clear-env", 0, NULL, "do not pass our own environment on to scripts",
+	  FLAG(struct settings, clear_env) },
+	{ "limit", 0, "NAME=VALUE", "limit cpu, as, data, nofile, nproc, fsize or core of a script",
+	  LIST(struct settings, limits) },
+	{ "nice", 0, "N", "run scripts at a priority lower by this (default 0)",
+	  NUMBER(struct settings, nice, 0, 39) },
+	{ "max-scripts", 0, "N", "run this many scripts at once (default 256)",
+	  NUMBER(struct settings, max_scripts, 1, 1000000) },
+	{ "queue", 0, "N", "let this many requests wait for a free place (default 1024)",
+	  NUMBER(struct settings, queue, 0, 1000000) },
+	{ "queue-timeout", 0, "SEC", "let them wait this long, then answer 503 (default 30)",
+	  DURATION(struct settings, queue_timeout, 1, DAY) },
+	{ "timeout", 0, "SEC", "end a script that runs longer (default 0: no limit)",
+	  DURATION(struct settings, timeout, 0, 30 * DAY) },
+	{ "silence-timeout", 0, "SEC", "end a script when no byte moves this long (default 3600)",
+	  DURATION(struct settings, silence_timeout, 0, 30 * DAY) },
+	{ "client-timeout", 0, "SEC", "give up a client that stalls in its request (default 120)",
+	  DURATION(struct settings, client_timeout, 1, DAY) },
+	{ "idle-timeout", 0, "SEC", "close a kept connection that is not used (default 600)",
+	  DURATION(struct settings, idle_timeout, 0, 30 * DAY) },
 	{ "kill-after", 0, "SEC", "time from TERM to KILL for a script (default 5)",
 	  DURATION(struct settings, kill_after, 1, HOUR) },
+	{ "on-abort", 0, "kill|ignore", "what to do with a script whose client left (default kill)",
+	  TEXT(struct settings, on_abort) },
+	{ "max-background", 0, "N", "let this many scripts work on after their answer (default 64)",
+	  NUMBER(struct settings, max_background, 0, 1000000) },
+	{ "background-timeout", 0, "SEC", "and this long (default 3600; 0: no limit)",
+	  DURATION(struct settings, background_timeout, 0, 30 * DAY) },
+	{ "max-params", 0, "SIZE", "refuse requests with more parameters (default 128k)",
+	  SIZE(struct settings, max_params, 1024, 16 * 1024 * 1024) },
+	{ "max-body", 0, "SIZE", "refuse larger request bodies (default 2g)",
+	  SIZE(struct settings, max_body, 0, LONG_MAX) },
+	{ "spool-dir", 0, "DIR", "where request bodies wait that do not fit in memory",
+	  TEXT(struct settings, spool_directory) },
+	{ "errors-to-client", 0, NULL, "put the reason of an error into its page",
+	  FLAG(struct settings, errors_to_client) },
+	{ "socket-owner", 0, "USER", "owner of the socket file", TEXT(struct settings, socket_owner) },
+	{ "socket-group", 0, "GROUP", "group of the socket file", TEXT(struct settings, socket_group) },
+	{ "socket-mode", 0, "MODE", "mode of the socket file (default 0660 less the umask)",
+	  OCTAL(struct settings, socket_mode, 0, 0777) },
+	{ "allow", 0, "ADDR[/BITS]", "serve only these TCP peers (may be repeated)",
+	  LIST(struct settings, allow) },
+	{ "allow-user", 0, "NAME", "serve only these users on a Unix socket (may be repeated)",
+	  LIST(struct settings, allow_user) },
 	{ "stop-timeout", 0, "SEC", "time for requests to finish when told to stop (default 30)",
-	  DURATION(struct settings, stop_timeout, 1, 24 * HOUR) },
+	  DURATION(struct settings, stop_timeout, 1, DAY) },
 	{ "version", 'v', NULL, "show the version and exit", FLAG(struct settings, version) },
 	{ "help", 'h', NULL, "show this help and exit", FLAG(struct settings, help) },
 };
 
 static const struct settings defaults = {
 	.workers = 1,
-	.spool_directory = "/tmp",
-	.max_body = 2L * 1024 * 1024 * 1024 - 1,
-	.kill_after = 5000,
+	.socket_mode = -1,
 	.stop_timeout = 30000,
+	.max_scripts = 256,
+	.queue = 1024,
+	.queue_timeout = 30000,
+	.silence_timeout = HOUR,
+	.client_timeout = 120000,
+	.idle_timeout = 600000,
+	.kill_after = 5000,
+	.max_background = 64,
+	.background_timeout = HOUR,
+	.on_abort = "kill",
+	.max_params = 128L * 1024,
+	.max_body = LONG_MAX < 0x80000000LL ? LONG_MAX : (long)0x80000000LL,
+	.spool_directory = "/tmp",
 };
 
 void settings_help(void)
@@ -83,6 +140,26 @@ static bool check_socket(const char *url)
 	return false;
 }
 
+/* What the table cannot check. */
+static bool check(const struct settings *s)
+{
+	if (strcmp(s->on_abort, "kill") != 0 && strcmp(s->on_abort, "ignore") != 0) {
+		report("--on-abort wants kill or ignore, not \"%s\"", s->on_abort);
+		return false;
+	}
+	if (s->max_scripts < s->workers) {
+		report("--max-scripts %ld leaves nothing to do for some of %ld workers (-c)",
+		       s->max_scripts, s->workers);
+		return false;
+	}
+	for (size_t i = 0; i < s->env.count; i++)
+		if (s->env.texts[i][0] == '=' || !strchr(s->env.texts[i], '=')) {
+			report("--env wants NAME=VALUE, not \"%s\"", s->env.texts[i]);
+			return false;
+		}
+	return check_socket(s->socket);
+}
+
 bool settings_read(struct settings *out, int argc, char **argv)
 {
 	char *words[WORDS_MOST + 1];
@@ -100,5 +177,5 @@ bool settings_read(struct settings *out, int argc, char **argv)
 	for (int i = first; i < argc; i++)
 		if (argv[i][0])
 			report("\"%s\" is not an option and is ignored", argv[i]);
-	return check_socket(out->socket);
+	return check(out);
 }

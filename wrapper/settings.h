@@ -11,16 +11,36 @@
 /* Exit status for every start that fails. */
 enum { STATUS_FAILURE = 1 };
 
+/* Times are in milliseconds, and 0 is "no limit" where the table allows it. */
 struct settings {
 	bool help, version;
-	bool stderr_to_client;
+
+	/* processes and sockets */
 	long workers;
-	const char *socket;         /* URL, or NULL: inherited */
-	struct option_list scripts; /* all that may be run; empty: any */
-	const char *spool_directory;
-	long max_body;     /* bytes */
-	long kill_after;   /* milliseconds, like all that follow */
+	const char *socket; /* URL, or NULL: inherited */
+	const char *socket_owner, *socket_group;
+	long socket_mode; /* -1: 0660 less the umask */
+	struct option_list allow, allow_user;
 	long stop_timeout;
+
+	/* which scripts, and how they run */
+	struct option_list scripts, roots, interpreters;
+	struct option_list env, limits;
+	bool clear_env;
+	long nice;
+
+	/* how many, and how long */
+	long max_scripts, queue, queue_timeout;
+	long timeout, silence_timeout, client_timeout, idle_timeout, kill_after;
+	long max_background, background_timeout;
+	const char *on_abort; /* "kill" or "ignore" */
+
+	/* sizes */
+	long max_params, max_body;
+	const char *spool_directory;
+
+	/* messages */
+	bool stderr_to_client, errors_to_client;
 };
 
 /* Fills in the settings; false after reporting what is wrong. */

@@ -6,7 +6,9 @@
 #include "compat.h"
 #include "connection.h"
 #include "loop.h"
+#include "peer.h"
 #include "report.h"
+#include "request.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +18,7 @@
 
 enum {
 	RESERVED_DESCRIPTORS = 32,
-	DESCRIPTORS_EACH = 5, /* a connection, its program's pipes, its body's file */
+	PROGRAM_DESCRIPTORS = 5, /* three pipes, the body's file, the script's directory */
 	ACCEPT_PAUSE = 200 /* milliseconds, when the system is out of something */
 };
 
@@ -55,12 +57,23 @@ static bool is_passing(int error)
 	       error == EPROTO || error == EPERM;
 }
 
+static bool admit(int fd)
+{
+	char who[64];
+
+	if (peer_is_allowed(fd, who, sizeof who))
+		return connection_new(fd);
+	report("connection from %s refused (--allow, --allow-user, FCGI_WEB_SERVER_ADDRS)", who);
+	close(fd);
+	return true;
+}
+
 static void on_listener(struct watch *watch, unsigned events)
 {
 	int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
-	if (fd < 0 ? !is_passing(errno) : !connection_new(fd))
+	if (fd < 0 ? !is_passing(errno) : !admit(fd))
 		pause_accepting();
 	want_connections();
 }
@@ -113,8 +126,14 @@ static void on_lifeline(struct watch *watch, unsigned events)
 
 static bool open_worker(const struct settings *settings, int listener, int lifeline)
 {
+	const struct cgi_policy policy = {
+		.kill_after = settings->kill_after,
+		.background_most = settings->max_background,
+		.background_timeout = settings->background_timeout,
+	};
+
 	if (fcntl(listener, F_SETFL, O_NONBLOCK) < 0 || !loop_open() ||
-	    !cgi_open(settings->kill_after) || !loop_catch(SIGTERM, on_stop_signal) ||
+	    !cgi_open(&policy) || !loop_catch(SIGTERM, on_stop_signal) ||
 	    !loop_catch(SIGINT, on_stop_signal) ||
 	    !loop_watch(&listener_watch, listener, on_listener))
 		return false;
@@ -126,19 +145,32 @@ static bool open_worker(const struct settings *settings, int listener, int lifel
 	return true;
 }
 
-int worker_run(const struct settings *settings, int listener, int lifeline)
+/* What is left for connections when all programs run that may. */
+static size_t count_connections(long programs)
 {
-	long descriptors = cgi_raise_descriptor_limit();
+	long left = cgi_raise_descriptor_limit() - RESERVED_DESCRIPTORS -
+		    programs * PROGRAM_DESCRIPTORS;
 
-	connections_most = (size_t)(descriptors > RESERVED_DESCRIPTORS + DESCRIPTORS_EACH
-					    ? (descriptors - RESERVED_DESCRIPTORS) / DESCRIPTORS_EACH
-					    : 1);
+	/* Where descriptors are few, programs will have to wait for them. */
+	return left > programs ? (size_t)left : (size_t)programs;
+}
+
+int worker_run(const struct settings *settings, long number, int listener, int lifeline)
+{
+	long programs = (settings->max_scripts + number) / settings->workers;
+	const struct connection_numbers most = {
+		.connections = count_connections(programs),
+		.programs = (size_t)programs,
+	};
+
+	connections_most = most.connections;
 	stop_timeout = settings->stop_timeout;
-	connection_open_all(settings, on_connection_freed);
+	connection_open_all(settings, &most, on_connection_freed);
 	if (!open_worker(settings, listener, lifeline)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
+	loop_after_turn(request_serve_queue);
 	want_connections();
 	loop_run();
 	connection_close_all();

@@ -1,0 +1,166 @@
+#!/usr/bin/env bats
+# The manuals, README and the examples say the same as the programs.
+
+load lib
+
+SPAWN_MAN=$FCGI_SOURCE/man/spawn-fcgi.1
+WRAP_MAN=$FCGI_SOURCE/man/fcgiwrap.8
+README=$FCGI_SOURCE/README
+
+# The options of a program, a line each: names and argument, "|", what --help says of it.
+help_options() {
+	run_under "$1" --help | awk '
+		/^ +-/ {
+			head = substr($0, 1, 32)
+			gsub(/,/, "", head)
+			gsub(/ +/, " ", head)
+			gsub(/^ | $/, "", head)
+			print head "|" substr($0, 34)
+		}'
+}
+
+# The same from a manual: ".It Fl p , Fl -port Ar PORT" and the text below it, as it stands.
+man_options() {
+	awk '
+		entry && /^\.(It|El|Sh|Ss)/ {
+			print entry "|" text
+			entry = ""
+		}
+		/^\.It Fl / {
+			entry = substr($0, 5)
+			gsub(/ , /, " ", entry)
+			gsub(/Fl /, "-", entry)
+			gsub(/Ar |\\&/, "", entry)
+			text = ""
+			next
+		}
+		entry { text = text $0 " " }' "$1"
+}
+
+heads() {
+	cut -d '|' -f 1 | sort
+}
+
+# same_options PROGRAM MANUAL
+same_options() {
+	[ "$(help_options "$1" | wc -l)" -gt 5 ]
+	diff <(help_options "$1" | heads) <(man_options "$2" | heads)
+}
+
+# same_defaults PROGRAM MANUAL: what --help calls a default (or, ending a line, just a number in
+# parentheses) the manual calls "The default is".
+same_defaults() {
+	local head text default number='\(([0-9]+)[^)]*\)$' checked=0
+
+	while IFS='|' read -r head text; do
+		if [[ $text =~ default\ ([^\ ,\;:\)]+) || $text =~ $number ]]; then
+			default=${BASH_REMATCH[1]}
+			checked=$((checked + 1))
+			man_options "$2" | grep -F -- "$head|" |
+				grep -E "The default is $default([,:;. ]|$)" || {
+				echo "$head: the manual does not say that the default is $default"
+				return 1
+			}
+		fi
+	done < <(help_options "$1")
+	[ "$checked" -gt 1 ]
+}
+
+# A configuration without comments, blank lines and indentation.
+bare() {
+	sed -E 's/^[[:space:]]+//; /^#/d; /^$/d'
+}
+
+# The nginx block of a text, up to the first line that matches.
+nginx_block() {
+	awk -v end="$2" '/^ *upstream fcgiwrap/ { on = 1 } on && $0 ~ end { exit } on' "$1" | bare
+}
+
+version() {
+	sed -nE 's/^AC_INIT\(\[fcgi-bridge\], \[(.*)\]\).*/\1/p' "$FCGI_SOURCE/configure.ac"
+}
+
+@test "spawn-fcgi's manual has the options of --help, and no others" {
+	same_options "$SPAWN_FCGI" "$SPAWN_MAN"
+}
+
+@test "fcgiwrap's manual has the options of --help, and no others" {
+	same_options "$FCGIWRAP" "$WRAP_MAN"
+}
+
+@test "spawn-fcgi's manual has the defaults of --help" {
+	same_defaults "$SPAWN_FCGI" "$SPAWN_MAN"
+}
+
+@test "fcgiwrap's manual has the defaults of --help" {
+	same_defaults "$FCGIWRAP" "$WRAP_MAN"
+}
+
+@test "the manuals are good mdoc" {
+	need mandoc
+	# Whether the pages that they refer to are installed here does not matter.
+	run mandoc -Tlint "$SPAWN_MAN" "$WRAP_MAN"
+	grep -Ev ' lacks .* entry|referenced manual not found' <<<"$output" && false
+	[ "$status" -le 1 ]
+}
+
+@test "fcgiwrap's manual names all parameters that are refused" {
+	diff <(sed -nE 's/.*\.pattern = "([^"]+)".*/\1/p' "$FCGI_SOURCE/wrapper/environment.c" | sort) \
+		<(sed -n '/^\.Ss Refused/,/^\.Pp/s/^\.Ev \([^ ]*\).*/\1/p' "$WRAP_MAN" | sort)
+}
+
+@test "fcgiwrap's manual explains the status codes that there are" {
+	diff <(sed -nE 's/.*\{ ([0-9]{3}), "([^"]+)" \}.*/\1 \2/p' "$FCGI_SOURCE/wrapper/reply.c" | sort) \
+		<(sed -nE 's/^\.It ([0-9]{3} [A-Z].*)/\1/p' "$WRAP_MAN" | sort)
+}
+
+@test "the version is the same everywhere" {
+	[ -n "$(version)" ]
+	[ "$(run_under "$SPAWN_FCGI" --version)" = "spawn-fcgi v$(version) (ipv6) - spawns FastCGI processes" ]
+	[ "$(run_under "$FCGIWRAP" --version)" = "fcgiwrap (fcgi-bridge) $(version)" ]
+	[[ $(head -n 1 "$FCGI_SOURCE/ChangeLog") = "Version $(version)"* ]]
+}
+
+@test "README's commands are commands of bootstrap" {
+	local usage word
+
+	usage=$("$FCGI_SOURCE/bootstrap" --help)
+	while read -r word; do
+		echo "$word"
+		[[ $usage = *"./bootstrap $word"* ]]
+	done < <(grep -oE '\./bootstrap [a-z]+' "$README" | cut -d ' ' -f 2)
+	for word in demo check --once --sanitize --valgrind; do
+		grep -q -e "$word" "$README"
+		[[ $usage = *"$word"* ]]
+	done
+}
+
+@test "the files that README names are there" {
+	local file
+
+	while read -r file; do
+		echo "$file"
+		[ -e "$FCGI_SOURCE/$file" ]
+	done < <(grep -oE '(examples|tests|man|common|spawn|wrapper)/[a-z./-]*[a-z/]|COPYING' "$README")
+}
+
+@test "README and fcgiwrap's manual have the nginx block of the examples" {
+	local example
+
+	example=$(bare <"$FCGI_SOURCE/examples/nginx.conf")
+	[[ $example = *fastcgi_pass* ]]
+	diff <(nginx_block "$README" '^[^ ]') - <<<"$example"
+	diff <(nginx_block "$WRAP_MAN" '^\\.Ed') - <<<"$example"
+}
+
+@test "long options in README and ChangeLog are options" {
+	local option page known
+
+	known=$(for page in "$SPAWN_MAN" "$WRAP_MAN"; do man_options "$page" | sed "s/^/ /"; done
+		"$FCGI_SOURCE/bootstrap" --help)
+	known+=' configure --prefix systemctl --now'
+	while read -r option; do
+		echo "$option"
+		[[ $known = *" $option"* || $known = *"[$option"* ]]
+	done < <(grep -ohE -- '(^|[ (])--[a-z][a-z-]+' "$README" "$FCGI_SOURCE/ChangeLog" | tr -d ' (')
+}

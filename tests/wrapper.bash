@@ -1,0 +1,117 @@
+# What the tests of fcgiwrap share ("load lib; load wrapper").
+#
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # tests use SCRIPT; run sets output and status
+
+bats_require_minimum_version 1.5.0
+
+# not COMMAND...: is true if the command is false; "!" alone is no failure of a test.
+not() {
+	! "$@"
+}
+
+# ask STEP...: a dialogue that goes well. $output is what came as STDOUT, $stderr as STDERR.
+ask() {
+	run --separate-stderr talk "$@"
+	[ "$status" = 0 ] || { printf '%s\n' "$output" "$stderr"; return 1; }
+}
+
+# crowd COUNT PARALLEL STEP...: as many dialogues, so many at once, go well.
+crowd() {
+	local count=$1 parallel=$2
+
+	shift 2
+	run "$FCGI_TALK" -n "$count" -j "$parallel" "$SOCKET" "$@"
+	[ "$output" = "ok=$count failed=0" ] || { echo "$output"; return 1; }
+}
+
+# has TEXT..., lacks TEXT...: what $output has, or has not, somewhere.
+has() {
+	local text
+
+	for text in "$@"; do
+		[[ $output == *"$text"* ]] || { printf 'no "%s" in\n%s\n' "$text" "$output"; return 1; }
+	done
+}
+
+lacks() {
+	local text
+
+	for text in "$@"; do
+		not has "$text" >/dev/null || { printf '"%s" in\n%s\n' "$text" "$output"; return 1; }
+	done
+}
+
+# has_line LINE..., lacks_line PATTERN: whole lines of $output.
+has_line() {
+	local line
+
+	for line in "$@"; do
+		grep -qxF -e "$line" <<<"$output" || { printf 'no line "%s" in\n%s\n' "$line" "$output"
+			return 1; }
+	done
+}
+
+lacks_line() {
+	not grep -xE -e "$1" <<<"$output"
+}
+
+# logged PATTERN: the log of fcgiwrap has such a line, or gets it soon.
+logged() {
+	eventually grep -qE -e "$1" "$T/log" || { cat "$T/log"; return 1; }
+}
+
+# logged_times COUNT PATTERN: the log has so many such lines now.
+logged_times() {
+	[ "$(grep -cE -e "$2" "$T/log")" = "$1" ] || { cat "$T/log"; return 1; }
+}
+
+# in_file PATTERN FILE: the file has such a line, or gets it soon.
+in_file() {
+	eventually grep -qE -e "$1" "$2"
+}
+
+# script NAME <<TEXT: an executable file $T/NAME.
+script() {
+	cat >"$T/$1"
+	chmod 755 "$T/$1"
+}
+
+# start_client NAME STEP...: a dialogue in the background; STDOUT goes to $T/NAME.out.
+start_client() {
+	local name=$1
+
+	shift
+	start "$name" "$FCGI_TALK" "$SOCKET" "$@"
+}
+
+# start_waiting NAME [WORD...]: a request whose script runs when this returns, and answers once
+# there is a file $T/go. $SCRIPT is the script's process.
+start_waiting() {
+	local name=$1
+
+	shift
+	start_client "$name" get "$CGI/wait.sh" QUERY_STRING="$T/go" "$@"
+	in_file '^waiting pid=' "$T/$name.out"
+	SCRIPT=$(sed -n 's/^waiting pid=//p' "$T/$name.out")
+}
+
+# answered NAME: the dialogue ends well, and its script has answered.
+answered() {
+	await "$1"
+	[ "$STATUS" = 0 ] && grep -qx "done" "$T/$1.out"
+}
+
+# children_of PID: one per line.
+children_of() {
+	ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
+}
+
+has_children() {
+	[ "$(children_of "$1" | wc -l)" = "$2" ]
+}
+
+# vanished PATH: nothing has that name.
+vanished() {
+	[ ! -e "$1" ] && [ ! -L "$1" ]
+}

@@ -1,0 +1,71 @@
+#include <config.h>
+
+#include "lines.h"
+
+#include "report.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void tell_dropped(struct lines *l, void (*tell)(void *, const char *, size_t), void *context)
+{
+	char note[64];
+
+	if (l->dropped == 0)
+		return;
+	tell(context, note, (size_t)snprintf(note, sizeof note, "(%u lines dropped)", l->dropped));
+	l->dropped = 0;
+}
+
+static void end_line(struct lines *l, int64_t now, void (*tell)(void *, const char *, size_t),
+		     void *context)
+{
+	size_t size = l->size;
+
+	l->size = 0;
+	if (size > 0 && l->text[size - 1] == '\r')
+		size--;
+	if (size == 0)
+		return;
+	report_tame(l->text, size);
+	snprintf(l->last, sizeof l->last, "%.*s", (int)size, l->text);
+	if (now / 1000 != l->second) {
+		tell_dropped(l, tell, context);
+		l->second = now / 1000;
+		l->told = 0;
+	}
+	if (l->told == LINES_PER_SECOND) {
+		l->dropped++;
+		return;
+	}
+	l->told++;
+	tell(context, l->text, size);
+}
+
+void lines_take(struct lines *l, const char *bytes, size_t size, int64_t now,
+		void (*tell)(void *, const char *, size_t), void *context)
+{
+	/* Without memory for a line its text is lost, but the script goes on. */
+	if (!l->text && !(l->text = malloc(LINE_MOST)))
+		return;
+	for (size_t i = 0; i < size; i++) {
+		if (bytes[i] != '\n')
+			l->text[l->size++] = bytes[i];
+		if (bytes[i] == '\n' || l->size == LINE_MOST)
+			end_line(l, now, tell, context);
+	}
+}
+
+void lines_end(struct lines *l, void (*tell)(void *, const char *, size_t), void *context)
+{
+	if (l->size > 0)
+		end_line(l, l->second * 1000, tell, context);
+	tell_dropped(l, tell, context);
+}
+
+void lines_free(struct lines *l)
+{
+	free(l->text);
+	l->text = NULL;
+}

@@ -1,0 +1,119 @@
+/*
+ * A request's body, on its way from the client to the program.
+ */
+#include <config.h>
+
+#include "request-parts.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	/* Milliseconds in which a program that reads takes something. While it
+	 * does, a client that is faster waits; then its bytes are stored. */
+	LAG = 100
+};
+
+static void refuse_stdin(struct request *r)
+{
+	r->stdin_refused = true;
+	body_free(&r->body);
+	if (r->program)
+		loop_close(&r->program->input);
+}
+
+static void on_lag(struct deadline *d)
+{
+	struct request *r = (struct request *)(void *)((char *)d - offsetof(struct request, lag));
+
+	r->lagging = true;
+	r->changed(r->owner);
+}
+
+/* Writes to the program what it takes now: the number of bytes. */
+static size_t offer(struct request *r, const unsigned char *bytes, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = write(r->program->input.fd, bytes, size);
+	while (n < 0 && errno == EINTR);
+	if (n > 0) {
+		request_stir(r);
+		r->lagging = false;
+		if ((size_t)n < size)
+			deadline_set(&r->lag, LAG, on_lag);
+		return (size_t)n;
+	}
+	if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)
+		refuse_stdin(r); /* it has closed its input, or is gone */
+	else if (!r->lagging && !r->lag.lane)
+		deadline_set(&r->lag, LAG, on_lag);
+	return 0;
+}
+
+static void keep(struct request *r, const unsigned char *bytes, size_t size)
+{
+	if (r->received > request_settings->max_body)
+		request_fail(r, 413, "%s: request body of more than %ld bytes refused (--max-body)",
+			     r->script.path, request_settings->max_body);
+	else if (!body_append(&r->body, bytes, size))
+		request_fail(r, 503, "%s: cannot keep the request body in %s: %s", r->script.path,
+			     request_settings->spool_directory, strerror(errno));
+}
+
+bool request_take_stdin(struct request *r, const unsigned char *bytes, size_t size)
+{
+	if (r->content_length >= 0 && (int64_t)size > r->content_length - r->received)
+		size = (size_t)(r->content_length - r->received);
+	r->received += (int64_t)size;
+	if (r->phase == REQUEST_RUNNING && body_is_empty(&r->body) && !r->stdin_refused && size) {
+		size_t taken = offer(r, bytes, size);
+
+		bytes += taken;
+		size -= taken;
+	}
+	if (size > 0 && !r->stdin_refused)
+		keep(r, bytes, size);
+	return true;
+}
+
+bool request_end_stdin(struct request *r, const unsigned char *bytes, size_t size)
+{
+	(void)bytes, (void)size;
+	r->stdin_ended = true;
+	return true;
+}
+
+bool request_has_all_stdin(const struct request *r)
+{
+	return r->stdin_ended || r->received == r->content_length;
+}
+
+void request_feed(struct request *r)
+{
+	while (!r->stdin_refused && !body_is_empty(&r->body)) {
+		size_t size, taken;
+		const unsigned char *bytes = body_peek(&r->body, &size);
+
+		if (!bytes) {
+			request_fail(r, 500, "%s: cannot read the request body back: %s",
+				     r->script.path, strerror(errno));
+			return;
+		}
+		taken = offer(r, bytes, size);
+		if (taken == 0)
+			return;
+		body_consume(&r->body, taken);
+	}
+	deadline_clear(&r->lag);
+	if (request_has_all_stdin(r))
+		loop_close(&r->program->input);
+}
+
+bool request_holds_back(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING && !r->stdin_refused && !r->lagging &&
+	       body_is_in_memory(&r->body);
+}

@@ -1,0 +1,111 @@
+#include <config.h>
+
+#include "rlimits.h"
+
+#include "compat.h"
+#include "report.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+static struct limit {
+	const char *name;
+	int resource;
+	bool is_size; /* may have a unit */
+	bool wanted;
+	rlim_t value;
+} limits[] = {
+	{ .name = "cpu", .resource = RLIMIT_CPU },
+	{ .name = "as", .resource = RLIMIT_AS, .is_size = true },
+	{ .name = "data", .resource = RLIMIT_DATA, .is_size = true },
+	{ .name = "nofile", .resource = RLIMIT_NOFILE },
+	{ .name = "nproc", .resource = RLIMIT_NPROC },
+	{ .name = "fsize", .resource = RLIMIT_FSIZE, .is_size = true },
+	{ .name = "core", .resource = RLIMIT_CORE, .is_size = true },
+};
+
+enum { LIMITS = sizeof limits / sizeof *limits };
+
+static int nice_increment;
+
+static bool parse(struct limit *limit, const char *text)
+{
+	static const char units[] = "kmg";
+	char *end;
+	unsigned long long value = strtoull(text, &end, 10);
+	const char *unit = *end ? strchr(units, *end | 0x20) : NULL;
+
+	if (*text < '0' || *text > '9' || (*end && (!unit || end[1] || !limit->is_size)))
+		return false;
+	if (unit)
+		value <<= 10 * (unit - units + 1);
+	limit->value = (rlim_t)value;
+	return true;
+}
+
+bool rlimits_add(const char *text)
+{
+	size_t length = strcspn(text, "=");
+
+	for (size_t i = 0; i < LIMITS; i++) {
+		struct limit *limit = &limits[i];
+
+		if (strncmp(limit->name, text, length) != 0 || limit->name[length])
+			continue;
+		if (limit->resource < 0) {
+			report("--limit: this system has no limit \"%s\"", limit->name);
+			return false;
+		}
+		limit->wanted = text[length] == '=' && parse(limit, text + length + 1);
+		if (!limit->wanted)
+			report("--limit wants %s=NUMBER%s, not \"%s\"", limit->name,
+			       limit->is_size ? " (units: k m g)" : "", text);
+		return limit->wanted;
+	}
+	report("--limit \"%s\": the limits are cpu, as, data, nofile, nproc, fsize and core", text);
+	return false;
+}
+
+void rlimits_set_nice(int increment)
+{
+	nice_increment = increment;
+}
+
+bool rlimits_apply(void)
+{
+	for (size_t i = 0; i < LIMITS; i++) {
+		struct rlimit limit;
+
+		if (!limits[i].wanted)
+			continue;
+		/* A lower limit that is in force already stays. */
+		if (getrlimit(limits[i].resource, &limit) < 0)
+			return false;
+		if (limits[i].value < limit.rlim_max || limit.rlim_max == RLIM_INFINITY)
+			limit.rlim_max = limits[i].value;
+		limit.rlim_cur = limit.rlim_max;
+		if (setrlimit(limits[i].resource, &limit) < 0)
+			return false;
+	}
+	/* -1 may be the new priority: failing to be nice is no reason to fail. */
+	if (nice_increment && nice(nice_increment) == -1)
+		return true;
+	return true;
+}
+
+const char *rlimits_explain(int number)
+{
+	switch (number) {
+	case SIGXCPU:
+		return "the limit on CPU time, cpu";
+	case SIGXFSZ:
+		return "the limit on the size of files, fsize";
+	case SIGKILL:
+		return limits[0].wanted ? "perhaps by the limit on CPU time, cpu" : NULL;
+	default:
+		return NULL;
+	}
+}
