@@ -55,6 +55,14 @@ int64_t loop_now(void)
 	return now;
 }
 
+bool loop_is_time(int64_t *last, int64_t interval)
+{
+	if (*last && now - *last < interval)
+		return false;
+	*last = now;
+	return true;
+}
+
 /* Signals: the handler leaves a mark and a byte in a pipe; the loop does the rest. */
 
 static void on_signal(int number)

@@ -49,6 +49,10 @@ void loop_after_turn(void (*done)(void));
 /* Milliseconds of a clock that only goes forward, as of this turn of the loop. */
 int64_t loop_now(void);
 
+/* Whether so many milliseconds have passed since this was last true, so that
+ * what comes often is told rarely. *last is 0 at first. */
+bool loop_is_time(int64_t *last, int64_t interval);
+
 /* Takes up a descriptor that is non-blocking, wanting nothing yet. False with
  * errno if the system has no room for it; then watch->fd is -1. */
 bool loop_watch(struct watch *watch, int fd, void (*ready)(struct watch *, unsigned));

@@ -7,7 +7,7 @@ SPAWN_MAN=$FCGI_SOURCE/man/spawn-fcgi.1
 WRAP_MAN=$FCGI_SOURCE/man/fcgiwrap.8
 README=$FCGI_SOURCE/README
 
-# The options of a program, a line each: names and argument, "|", what --help says of it.
+# The options of a program, a line each: names and argument, a tab, what --help says of it.
 help_options() {
 	run_under "$1" --help | awk '
 		/^ +-/ {
@@ -15,7 +15,7 @@ help_options() {
 			gsub(/,/, "", head)
 			gsub(/ +/, " ", head)
 			gsub(/^ | $/, "", head)
-			print head "|" substr($0, 34)
+			print head "\t" substr($0, 34)
 		}'
 }
 
@@ -23,7 +23,7 @@ help_options() {
 man_options() {
 	awk '
 		entry && /^\.(It|El|Sh|Ss)/ {
-			print entry "|" text
+			print entry "\t" text
 			entry = ""
 		}
 		/^\.It Fl / {
@@ -38,7 +38,7 @@ man_options() {
 }
 
 heads() {
-	cut -d '|' -f 1 | sort
+	cut -f 1 | sort
 }
 
 # same_options PROGRAM MANUAL
@@ -52,11 +52,11 @@ same_options() {
 same_defaults() {
 	local head text default number='\(([0-9]+)[^)]*\)$' checked=0
 
-	while IFS='|' read -r head text; do
+	while IFS=$'\t' read -r head text; do
 		if [[ $text =~ default\ ([^\ ,\;:\)]+) || $text =~ $number ]]; then
 			default=${BASH_REMATCH[1]}
 			checked=$((checked + 1))
-			man_options "$2" | grep -F -- "$head|" |
+			man_options "$2" | grep -F -- "$head"$'\t' |
 				grep -E "The default is $default([,:;. ]|$)" || {
 				echo "$head: the manual does not say that the default is $default"
 				return 1

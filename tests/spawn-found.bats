@@ -145,7 +145,6 @@ debian_stop() {
 @test "bosixnet-webui: no PATH, no --" {
 	need_users
 	need_fcgi_pm
-	need unshare
 	local port
 
 	port=$(free_port)

@@ -204,7 +204,7 @@ listens_on() { # ADDRESS:PORT
 	[ "$status" = 0 ]
 	spawn -a 127.0.0.1 -p "$port" -- /bin/sleep 60
 	[ "$status" = 255 ]
-	[[ $stderr == *"127.0.0.1:$port"*"Address already in use"* ]]
+	[[ $stderr == *"127.0.0.1:$port"*"another server listens on it"* ]]
 }
 
 @test "an address of another machine is refused by name" {

@@ -424,12 +424,29 @@ static void on_child(int signal)
 	}
 }
 
-void cgi_kill_condemned(void)
+bool cgi_all_gone(void)
+{
+	return running + in_background == 0;
+}
+
+void cgi_stop_all(void)
+{
+	for (size_t i = 0; i < SLOTS; i++) {
+		struct cgi *next;
+
+		for (struct cgi *cgi = by_pid[i]; cgi; cgi = next) {
+			next = cgi->next;
+			if (!cgi->owner && !cgi->condemned)
+				cgi_stop(cgi);
+		}
+	}
+}
+
+void cgi_kill_all(void)
 {
 	for (size_t i = 0; i < SLOTS; i++)
 		for (struct cgi *cgi = by_pid[i]; cgi; cgi = cgi->next)
-			if (cgi->condemned)
-				kill(-cgi->pid, SIGKILL);
+			kill(-cgi->pid, SIGKILL);
 }
 
 bool cgi_open(const struct cgi_policy *wanted)

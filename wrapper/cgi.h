@@ -76,8 +76,12 @@ void cgi_stop(struct cgi *cgi);
 /* How many programs run, those being ended included, those in the background not. */
 size_t cgi_count(void);
 
-/* Sends KILL to every group that has been stopped but is still there. */
-void cgi_kill_condemned(void);
+/* Whether no program is left, in the background or otherwise. */
+bool cgi_all_gone(void);
+
+/* Stops every program that has been let go of; sends KILL to every one. */
+void cgi_stop_all(void);
+void cgi_kill_all(void);
 
 /* Raises the limit on open files as far as allowed; programs get the old one
  * back. Returns the limit. */

@@ -22,7 +22,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { BACKLOG = 511, FIRST_INHERITED = 3, SOCKET_MODE = 0660 };
+enum { BACKLOG = 511, FIRST_INHERITED = 3, SOCKET_MODE = 0660, HANGS_AFTER = 1000 /* ms */ };
 
 struct source {
 	int listener;
@@ -111,7 +111,7 @@ static int serve(const struct settings *settings, int listener)
 		.work = work,
 		.context = &crew,
 		/* The workers keep to it themselves; this is for one that hangs. */
-		.stop_timeout = settings->stop_timeout + settings->kill_after,
+		.stop_timeout = settings->stop_timeout + settings->kill_after + HANGS_AFTER,
 	};
 
 	if (settings->workers == 1)

@@ -83,6 +83,10 @@ bool request_end_stdin(struct request *r, const unsigned char *bytes, size_t siz
 {
 	(void)bytes, (void)size;
 	r->stdin_ended = true;
+	/* Part of a body must not be taken for the whole. */
+	if (r->received < r->content_length && !r->stdin_refused)
+		request_fail(r, 400, "%s: the request body has %lld bytes instead of %lld",
+			     r->script.path, (long long)r->received, (long long)r->content_length);
 	return true;
 }
 

@@ -28,7 +28,8 @@ enum {
 	EXIT_GRACE = 100,
 	OUTPUT_GRACE = 1000,
 	/* Milliseconds before another try, when the system has no room for a program. */
-	START_PAUSE = 200
+	START_PAUSE = 200,
+	COMPLAIN_EVERY = 10000
 };
 
 const struct settings *request_settings;
@@ -375,10 +376,11 @@ static void on_start_again(struct deadline *d)
 
 static void explain_failed_start(struct request *r, enum cgi_step step, int error)
 {
+	static int64_t last_shortage;
 	char text[512];
 
 	if (is_shortage(step, error)) {
-		if (!start_again.lane)
+		if (loop_is_time(&last_shortage, COMPLAIN_EVERY))
 			report("%s: cannot be started: %s (trying again)", r->script.path,
 			       strerror(error));
 		deadline_set(&start_again, START_PAUSE, on_start_again);
@@ -447,10 +449,7 @@ void request_serve_queue(void)
 
 static void start_when_due(struct request *r)
 {
-	if (r->stdin_ended && r->received < r->content_length)
-		request_fail(r, 400, "%s: the request body has %lld bytes instead of %lld",
-			     r->script.path, (long long)r->received, (long long)r->content_length);
-	else if (r->content_length < 0 && !r->stdin_ended)
+	if (r->content_length < 0 && !r->stdin_ended)
 		return;
 	else if (queue.waiting == 0 && is_place_free())
 		start(r);

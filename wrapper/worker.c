@@ -19,7 +19,9 @@
 enum {
 	RESERVED_DESCRIPTORS = 32,
 	PROGRAM_DESCRIPTORS = 5, /* three pipes, the body's file, the script's directory */
-	ACCEPT_PAUSE = 200 /* milliseconds, when the system is out of something */
+	/* milliseconds, when the system is out of something */
+	ACCEPT_PAUSE = 200,
+	COMPLAIN_EVERY = 10000
 };
 
 static struct watch listener_watch = { .fd = -1 };
@@ -47,7 +49,10 @@ static void on_accept_again(struct deadline *d)
  * until something is free again. */
 static void pause_accepting(void)
 {
-	report("cannot accept a connection: %s (trying again)", strerror(errno));
+	static int64_t last;
+
+	if (loop_is_time(&last, COMPLAIN_EVERY))
+		report("cannot accept a connection: %s (trying again)", strerror(errno));
 	deadline_set(&accept_again, ACCEPT_PAUSE, on_accept_again);
 }
 
@@ -82,15 +87,15 @@ static void on_connection_freed(void)
 {
 	if (!stopping)
 		want_connections();
-	else if (connection_count() == 0)
-		loop_stop();
 }
 
 static void on_stop_deadline(struct deadline *d)
 {
 	(void)d;
-	report("%zu connections did not finish in time; closing them", connection_count());
+	report("stopping: %zu connections did not finish in time and are closed, and their "
+	       "scripts ended (--stop-timeout)", connection_count());
 	connection_close_all();
+	cgi_stop_all();
 }
 
 static void stop(void)
@@ -104,10 +109,6 @@ static void stop(void)
 	deadline_clear(&accept_again);
 	loop_close(&listener_watch);
 	loop_close(&lifeline_watch);
-	if (connection_count() == 0) {
-		loop_stop();
-		return;
-	}
 	deadline_set(&stop_deadline, stop_timeout, on_stop_deadline);
 	connection_finish_all();
 }
@@ -145,6 +146,13 @@ static bool open_worker(const struct settings *settings, int listener, int lifel
 	return true;
 }
 
+static void end_turn(void)
+{
+	request_serve_queue();
+	if (stopping && connection_count() == 0 && cgi_all_gone())
+		loop_stop();
+}
+
 /* What is left for connections when all programs run that may. */
 static size_t count_connections(long programs)
 {
@@ -170,10 +178,10 @@ int worker_run(const struct settings *settings, long number, int listener, int l
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
-	loop_after_turn(request_serve_queue);
+	loop_after_turn(end_turn);
 	want_connections();
 	loop_run();
 	connection_close_all();
-	cgi_kill_condemned();
+	cgi_kill_all();
 	return 0;
 }
