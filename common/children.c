@@ -148,7 +148,7 @@ static void on_stop(int signal)
 		loop_stop();
 		return;
 	}
-	signal_all(SIGTERM);
+	close(lifeline[1]);
 	deadline_set(&kill_all, plan->stop_timeout, on_kill_all);
 }
 
@@ -157,8 +157,8 @@ int children_keep(const struct children_plan *wanted)
 	plan = wanted;
 	children = calloc((size_t)plan->count, sizeof *children);
 	if (!children || pipe2(lifeline, O_CLOEXEC) < 0 || !loop_open() ||
-	    !loop_catch(SIGCHLD, on_child) || !loop_catch(SIGTERM, on_stop) ||
-	    !loop_catch(SIGINT, on_stop)) {
+	    !loop_catch(SIGTERM, on_stop) || !loop_catch(SIGINT, on_stop) ||
+	    !loop_catch(SIGCHLD, on_child)) {
 		report("cannot watch over workers: %s", strerror(errno));
 		return -1;
 	}

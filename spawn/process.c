@@ -1,11 +1,11 @@
 #include <config.h>
 
 #include "process.h"
+
+#include "descriptors.h"
 #include "report.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DESCRIPTORS_GUESS = 1024, NS_PER_S = 1000000000 };
+enum { NS_PER_S = 1000000000 };
 
 /* How SIGCHLD was found: ignored perhaps, which a program may count on, but
  * then no child's exit status would ever reach us. */
@@ -26,27 +26,17 @@ static void on_death(int signal)
 	(void)signal;
 }
 
-/* Else the next socket would become somebody's standard output. */
-static bool open_standard_descriptors(void)
-{
-	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
-		if (fcntl(fd, F_GETFD) >= 0 || open("/dev/null", O_RDWR) == fd)
-			continue;
-		report("cannot open /dev/null in place of closed descriptor %d: %s", fd,
-		       strerror(errno));
-		return false;
-	}
-	return true;
-}
-
 bool process_enter(void)
 {
 	struct sigaction noticed = { .sa_handler = on_death };
 	sigset_t death;
 
-	if (!open_standard_descriptors())
+	if (!descriptors_fill_standard()) {
+		report("cannot open /dev/null in place of a closed descriptor: %s",
+		       strerror(errno));
 		return false;
-	process_seal_descriptors(STDERR_FILENO + 1);
+	}
+	descriptors_seal(STDERR_FILENO + 1);
 	sigemptyset(&death);
 	sigaddset(&death, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &death, &found_mask);
@@ -59,48 +49,6 @@ void process_leave(void)
 {
 	sigaction(SIGCHLD, &found_action, NULL);
 	sigprocmask(SIG_SETMASK, &found_mask, NULL);
-}
-
-static void seal(int fd)
-{
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-}
-
-static void forget(int fd)
-{
-	close(fd);
-}
-
-/* The system's list is short; trying every number that a descriptor may have
- * can take minutes where the limit is high, so that is only the way out. */
-static void each_descriptor(int first, void (*act)(int))
-{
-	DIR *list = opendir("/proc/self/fd");
-	long most = sysconf(_SC_OPEN_MAX);
-	const struct dirent *entry;
-
-	if (!list) {
-		for (int fd = first; fd < (most > 0 ? most : DESCRIPTORS_GUESS); fd++)
-			act(fd);
-		return;
-	}
-	while ((entry = readdir(list))) {
-		int fd = atoi(entry->d_name); /* "." and ".." become 0 */
-
-		if (fd >= first && fd > 0 && fd != dirfd(list))
-			act(fd);
-	}
-	closedir(list);
-}
-
-void process_seal_descriptors(int first)
-{
-	each_descriptor(first, seal);
-}
-
-void process_close_descriptors(int first)
-{
-	each_descriptor(first, forget);
 }
 
 bool process_change_root(const char *directory)

@@ -17,10 +17,6 @@ bool process_enter(void);
 /* Gives signals back as they were found. Last, before the program is executed. */
 void process_leave(void);
 
-/* Makes all descriptors from the first one on close-on-exec, or closes them. */
-void process_seal_descriptors(int first);
-void process_close_descriptors(int first);
-
 /* Enters a directory as the root directory. False after reporting. */
 bool process_change_root(const char *directory);
 

@@ -274,22 +274,27 @@ static struct request *find_request(const struct connection *c, uint16_t id)
 	return r;
 }
 
-static void answer(struct connection *c, const unsigned char *bytes, size_t size)
+/* What one read brings can ask for more than there is room for. */
+static bool answer(struct connection *c, const unsigned char *bytes, size_t size)
 {
-	unsigned char *tail = buffer_tail(&c->out);
+	unsigned char *tail;
 
+	if (buffer_room(&c->out) < size && !flush(c))
+		return false;
+	tail = buffer_room(&c->out) < size ? NULL : buffer_tail(&c->out);
 	if (!tail)
-		return;
+		return false;
 	memcpy(tail, bytes, size);
 	buffer_grow(&c->out, size);
+	return true;
 }
 
-static void answer_unknown_role(struct connection *c, uint16_t id)
+static bool answer_unknown_role(struct connection *c, uint16_t id)
 {
 	unsigned char end[RECORD_HEADER_SIZE + RECORD_BODY_SIZE];
 
 	record_put_end(end, id, 0, FCGI_UNKNOWN_ROLE);
-	answer(c, end, sizeof end);
+	return answer(c, end, sizeof end);
 }
 
 /* FastCGI 1.0, section 5.1. */
@@ -303,10 +308,9 @@ static bool begin_request(struct connection *c)
 	if (c->state != SERVING)
 		return true;
 	if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER) {
-		answer_unknown_role(c, c->reader.record.id);
 		if (!keep)
 			c->state = FINISHING;
-		return true;
+		return answer_unknown_role(c, c->reader.record.id);
 	}
 	r = request_new(c->reader.record.id, role, keep, &c->out, &c->party, on_request_changed, c);
 	if (!r)
@@ -328,7 +332,7 @@ static size_t put_number(unsigned char *out, const char *name, size_t number)
 }
 
 /* FastCGI 1.0, section 4.1: what we know is answered, other names are left out. */
-static void answer_values(struct connection *c)
+static bool answer_values(struct connection *c)
 {
 	const struct {
 		const char *name;
@@ -352,18 +356,18 @@ static void answer_values(struct connection *c)
 				size += put_number(result + size, known[i].name, known[i].value);
 			}
 	record_put_header(result, FCGI_GET_VALUES_RESULT, 0, size - RECORD_HEADER_SIZE);
-	answer(c, result, size);
 	free(c->values);
 	c->values = NULL;
 	c->values_size = 0;
+	return answer(c, result, size);
 }
 
-static void answer_unknown_type(struct connection *c)
+static bool answer_unknown_type(struct connection *c)
 {
 	unsigned char unknown[RECORD_HEADER_SIZE + RECORD_BODY_SIZE];
 
 	record_put_unknown_type(unknown, c->reader.record.type);
-	answer(c, unknown, sizeof unknown);
+	return answer(c, unknown, sizeof unknown);
 }
 
 static bool keep_values(struct connection *c, const unsigned char *bytes, size_t size)
@@ -384,7 +388,11 @@ static bool tell(struct connection *c, enum request_event event, const unsigned 
 	 * may not know yet that its request has ended. */
 	struct request *r = find_request(c, c->reader.record.id);
 
-	return !r || request_tell(r, event, bytes, size);
+	if (!r || request_tell(r, event, bytes, size))
+		return true;
+	report("a client sent a part of request %u out of turn (record type %u); closing the "
+	       "connection", r->id, c->reader.record.type);
+	return false;
 }
 
 /* A record begins: what would be wrong whatever its content. */
@@ -431,13 +439,9 @@ static bool end_record(struct connection *c)
 {
 	const struct record *record = &c->reader.record;
 
-	if (record->id == 0) {
-		if (record->type == FCGI_GET_VALUES)
-			answer_values(c);
-		else
-			answer_unknown_type(c);
-		return true;
-	}
+	if (record->id == 0)
+		return record->type == FCGI_GET_VALUES ? answer_values(c)
+						       : answer_unknown_type(c);
 	switch (record->type) {
 	case FCGI_BEGIN_REQUEST:
 		return begin_request(c);
@@ -540,7 +544,7 @@ void connection_finish_all(void)
 	for (struct connection *c = connections; c; c = next) {
 		next = c->next;
 		if (c->state == SERVING)
-			c->state = c->requests ? FINISHING : BROKEN;
+			c->state = c->requests || !buffer_is_empty(&c->out) ? FINISHING : BROKEN;
 		settle(c);
 	}
 }

@@ -102,7 +102,7 @@ static bool is_hop_by_hop(const struct line *line)
 /* "HTTP/1.1 404 Not Found", as a script writes that takes itself for a server. */
 static bool is_status_line(const struct line *line)
 {
-	return line->length > 12 && memcmp(line->text, "HTTP/", 5) == 0 &&
+	return line->length > 5 && memcmp(line->text, "HTTP/", 5) == 0 &&
 	       memchr(line->text, ' ', line->length);
 }
 

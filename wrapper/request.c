@@ -11,6 +11,7 @@
 #include "rlimits.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -242,10 +243,22 @@ static double seconds_run(const struct request *r)
 	return (double)(loop_now() - r->program->started) / 1000;
 }
 
+/* Whether output is there that has not been read: the client may be slow. */
+static bool output_waits(const struct request *r)
+{
+	struct pollfd output = { .fd = r->program->output.fd, .events = POLLIN };
+
+	return !request_has_room_for_output(r) || poll(&output, 1, 0) > 0;
+}
+
 static void on_patience_end(struct deadline *d)
 {
 	struct request *r = owner_of(d, offsetof(struct request, patience));
 
+	if (r->phase == REQUEST_RUNNING && r->exited && !r->output_ended && output_waits(r)) {
+		deadline_set(d, OUTPUT_GRACE, on_patience_end);
+		return;
+	}
 	r->out_of_patience = true;
 	if (r->phase == REQUEST_WAITING)
 		request_fail(r, 503, "%s: not started, since %zu scripts run already and none "
@@ -505,6 +518,8 @@ static void finish_reply(struct request *r)
  * has closed it may go on working. */
 static bool is_over(struct request *r)
 {
+	if (r->head_size > 0 && !request_has_room_for_output(r))
+		return false;
 	if (r->exited)
 		return (r->output_ended || r->out_of_patience) && request_drain_errors(r);
 	return r->output_ended && r->errors_ended && r->out_of_patience && request_drain_errors(r);

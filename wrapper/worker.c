@@ -100,11 +100,8 @@ static void on_stop_deadline(struct deadline *d)
 
 static void stop(void)
 {
-	if (stopping) {
-		connection_close_all();
-		loop_stop();
+	if (stopping)
 		return;
-	}
 	stopping = true;
 	deadline_clear(&accept_again);
 	loop_close(&listener_watch);
@@ -113,9 +110,18 @@ static void stop(void)
 	connection_finish_all();
 }
 
+/* A signal may go to all processes at once, and so come here beside the end of
+ * the lifeline: only a second signal means haste. */
 static void on_stop_signal(int signal)
 {
+	static bool told;
+
 	(void)signal;
+	if (told) {
+		connection_close_all();
+		loop_stop();
+	}
+	told = true;
 	stop();
 }
 
