@@ -1,4 +1,6 @@
 #include "listener.h"
+
+#include "descriptors.h"
 #include "process.h"
 #include "report.h"
 
@@ -78,7 +80,7 @@ static void await_order(struct listener *l, int orders)
 	char order;
 
 	dup2(orders, STDIN_FILENO);
-	process_close_descriptors(STDIN_FILENO + 1);
+	descriptors_close(STDIN_FILENO + 1);
 	if (read(STDIN_FILENO, &order, 1) == 1)
 		remove_file(l);
 	_exit(0);
