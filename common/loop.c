@@ -83,8 +83,9 @@ static void on_alarm(struct watch *watch, unsigned events)
 	char drain[64];
 
 	(void)events;
-	while (read(watch->fd, drain, sizeof drain) > 0)
-		;
+	/* Whatever is left there wakes the loop once more. */
+	if (read(watch->fd, drain, sizeof drain) < 0) {
+	}
 	for (size_t i = 0; i < signal_count; i++) {
 		if (!signals[i].pending)
 			continue;
@@ -180,9 +181,10 @@ static int until_next_deadline(void)
 
 /* Descriptors. */
 
-bool loop_watch(struct watch *watch, int fd, void (*ready)(struct watch *, unsigned))
+bool loop_watch(struct watch *watch, int fd, unsigned events,
+		void (*ready)(struct watch *, unsigned))
 {
-	*watch = (struct watch){ .fd = fd, .ready = ready };
+	*watch = (struct watch){ .fd = fd, .wants = events, .ready = ready };
 	if (wait_add(watch))
 		return true;
 	watch->fd = -1;
@@ -220,11 +222,8 @@ bool loop_open(void)
 		if (alarm_pipe[i] >= 0)
 			close(alarm_pipe[i]);
 	read_clock();
-	if (!wait_open() || pipe2(alarm_pipe, O_CLOEXEC | O_NONBLOCK) < 0 ||
-	    !loop_watch(&alarm_watch, alarm_pipe[0], on_alarm))
-		return false;
-	loop_want(&alarm_watch, LOOP_READ);
-	return true;
+	return wait_open() && pipe2(alarm_pipe, O_CLOEXEC | O_NONBLOCK) == 0 &&
+	       loop_watch(&alarm_watch, alarm_pipe[0], LOOP_READ, on_alarm);
 }
 
 void loop_run(void)

@@ -53,9 +53,10 @@ int64_t loop_now(void);
  * what comes often is told rarely. *last is 0 at first. */
 bool loop_is_time(int64_t *last, int64_t interval);
 
-/* Takes up a descriptor that is non-blocking, wanting nothing yet. False with
- * errno if the system has no room for it; then watch->fd is -1. */
-bool loop_watch(struct watch *watch, int fd, void (*ready)(struct watch *, unsigned));
+/* Takes up a descriptor that is non-blocking, and says what is wanted of it. False
+ * with errno if the system has no room for it; then watch->fd is -1. */
+bool loop_watch(struct watch *watch, int fd, unsigned events,
+		void (*ready)(struct watch *, unsigned));
 
 /* Says what is wanted from now on. */
 void loop_want(struct watch *watch, unsigned events);

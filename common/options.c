@@ -49,9 +49,10 @@ static bool parse_scaled(const char *text, const struct unit *units, size_t coun
 	char *end;
 	double value;
 
-	if (strspn(text, "0123456789.") == 0)
-		return false;
+	/* strtod would take "0x10", "1e3" and "inf" too. */
 	value = strtod(text, &end);
+	if (end == text || end != text + strspn(text, "0123456789."))
+		return false;
 	for (size_t i = 0; i < count; i++) {
 		if (strcmp(end, units[i].name) != 0)
 			continue;

@@ -105,7 +105,7 @@ load wrapper
 @test "a request without KEEP_CONN lets the others on its connection finish" {
 	start_wrapper
 	start_client client request "$CGI/wait.sh" QUERY_STRING="$T/go" CONTENT_LENGTH=0 keep \
-		expect-text waiting id 2 get "$CGI/hello.sh" expect-open 50 id 1 expect-end app=0 \
+		expect-text waiting id 2 get "$CGI/hello.sh" id 1 expect-end app=0 \
 		expect-eof
 	in_file '^hello' "$T/client.out"
 	: >"$T/go"

@@ -2,238 +2,24 @@
 
 #include "cgi.h"
 
-#include "child.h"
-#include "compat.h"
-#include "rlimits.h"
 #include "report.h"
 
-#include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <string.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SLOTS = 256, DESCRIPTORS_MOST = 65536 };
-
-/* Both ends of what connects us with the program, and the pipe that tells why it
- * could not be executed. -1: not open. */
-struct pipes {
-	int input[2], output[2], errors[2], failure[2];
-};
-
-/* What the child writes into pipes.failure. */
-struct failure {
-	enum cgi_step step;
-	int error;
-};
+enum { SLOTS = 256, GROUP_PAUSE = 20 /* milliseconds */ };
 
 static struct cgi *by_pid[SLOTS];
 static struct cgi_policy policy;
 static size_t running, in_background;
-static struct rlimit given_descriptors;
-static bool raised_descriptors;
 
 static struct cgi **slot_of(pid_t pid)
 {
 	return &by_pid[(unsigned long)pid % SLOTS];
 }
-
-long cgi_raise_descriptor_limit(void)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_NOFILE, &given_descriptors) < 0)
-		return 256;
-	limit = given_descriptors;
-	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MOST ? limit.rlim_max : DESCRIPTORS_MOST;
-	if (limit.rlim_cur > given_descriptors.rlim_cur && setrlimit(RLIMIT_NOFILE, &limit) == 0)
-		raised_descriptors = true;
-	else
-		limit = given_descriptors;
-	return limit.rlim_cur < DESCRIPTORS_MOST ? (long)limit.rlim_cur : DESCRIPTORS_MOST;
-}
-
-/* The pipes. */
-
-static void close_one(int *fd)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = -1;
-}
-
-static void close_pipes(struct pipes *p)
-{
-	int saved = errno;
-
-	for (int i = 0; i < 2; i++) {
-		close_one(&p->input[i]);
-		close_one(&p->output[i]);
-		close_one(&p->errors[i]);
-		close_one(&p->failure[i]);
-	}
-	errno = saved;
-}
-
-static bool open_pipes(struct pipes *p, bool wants_input)
-{
-	*p = (struct pipes){ { -1, -1 }, { -1, -1 }, { -1, -1 }, { -1, -1 } };
-	if (wants_input ? pipe2(p->input, O_CLOEXEC) == 0
-			: (p->input[0] = open("/dev/null", O_RDONLY | O_CLOEXEC)) >= 0)
-		if (pipe2(p->output, O_CLOEXEC) == 0 && pipe2(p->errors, O_CLOEXEC) == 0 &&
-		    pipe2(p->failure, O_CLOEXEC) == 0)
-			return true;
-	close_pipes(p);
-	return false;
-}
-
-/* Gives our end of a pipe to a watch. The program's end stays blocking. */
-static bool take_end(int *fd, struct watch *watch, void (*ready)(struct watch *, unsigned))
-{
-	*watch = WATCH_NONE;
-	if (*fd < 0)
-		return true;
-	if (fcntl(*fd, F_SETFL, O_NONBLOCK) < 0 || !loop_watch(watch, *fd, ready))
-		return false;
-	*fd = -1;
-	return true;
-}
-
-/* In the child: nothing here may return to our code, and only calls that are
- * safe between fork and exec may be made. */
-
-static _Noreturn void give_up(int fd, enum cgi_step step)
-{
-	struct failure failure = { .step = step, .error = errno };
-
-	if (write(fd, &failure, sizeof failure) < 0) {
-		/* The parent is gone; nobody is left to be told. */
-	}
-	_exit(127);
-}
-
-static void default_signals(void)
-{
-	struct sigaction action = { .sa_handler = SIG_DFL };
-	sigset_t none;
-
-	sigemptyset(&action.sa_mask);
-	for (int i = 1; i < NSIG; i++)
-		sigaction(i, &action, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-static int exec_checked(const char *name, char *const *arguments, char *const *environment)
-{
-	struct stat st;
-
-	if (lstat(name, &st) < 0)
-		return -1;
-	if (S_ISLNK(st.st_mode)) {
-		errno = ELOOP;
-		return -1;
-	}
-	return execve(name, arguments, environment);
-}
-
-/* The file as it is called from its own directory. */
-static const char *name_in(const char *path, char *out, size_t size)
-{
-	const char *name = strrchr(path, '/');
-	size_t length = strlen(name);
-
-	if (length + 2 > size)
-		return path;
-	out[0] = '.';
-	memcpy(out + 1, name, length + 1);
-	return out;
-}
-
-static void execute(const struct cgi_plan *plan)
-{
-	char here[NAME_MAX + 3];
-	const char *file = plan->home >= 0 ? name_in(plan->path, here, sizeof here) : plan->path;
-	char *own[] = { (char *)(size_t)plan->path, NULL };
-	char *with[] = { (char *)(size_t)plan->interpreter, (char *)(size_t)file, NULL };
-
-	if (plan->interpreter) {
-		execve(plan->interpreter, with, plan->environment);
-		return;
-	}
-	if (plan->home < 0) {
-		execve(file, own, plan->environment);
-		return;
-	}
-	child_exec_here(file, own, plan->environment);
-	if (errno == ENOSYS)
-		exec_checked(file, own, plan->environment);
-}
-
-static bool enter_directory(const struct cgi_plan *plan)
-{
-	if (plan->home >= 0)
-		return fchdir(plan->home) == 0;
-	return !plan->directory || chdir(plan->directory) == 0;
-}
-
-static _Noreturn void become(const struct cgi_plan *plan, const struct pipes *p, pid_t parent)
-{
-	setsid();
-	child_follow_parent(parent);
-	if (dup2(p->input[0], STDIN_FILENO) < 0 || dup2(p->output[1], STDOUT_FILENO) < 0 ||
-	    dup2(p->errors[1], STDERR_FILENO) < 0)
-		give_up(p->failure[1], CGI_PIPES);
-	if (raised_descriptors)
-		setrlimit(RLIMIT_NOFILE, &given_descriptors);
-	if (!rlimits_apply())
-		give_up(p->failure[1], CGI_LIMITS);
-	if (!enter_directory(plan))
-		give_up(p->failure[1], CGI_CHDIR);
-	default_signals();
-	execute(plan);
-	give_up(p->failure[1], CGI_EXEC);
-}
-
-/* Forks, and waits until the child has become the program or given up. */
-static pid_t launch(const struct cgi_plan *plan, struct pipes *p, enum cgi_step *failed)
-{
-	struct failure failure;
-	sigset_t all, before;
-	pid_t pid, parent = getpid();
-	ssize_t n;
-
-	/* No handler of ours may run in the child: it would write into our pipe. */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	pid = fork();
-	if (pid == 0)
-		become(plan, p, parent);
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (pid < 0) {
-		*failed = CGI_FORK;
-		return -1;
-	}
-	close_one(&p->failure[1]);
-	do
-		n = read(p->failure[0], &failure, sizeof failure);
-	while (n < 0 && errno == EINTR);
-	if (n != (ssize_t)sizeof failure)
-		return pid;
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
-		;
-	*failed = failure.step;
-	errno = failure.error;
-	return -1;
-}
-
-/* In the parent. */
 
 /* What a program says when nobody listens any more. */
 static void drain(struct watch *watch)
@@ -282,40 +68,54 @@ static void close_watches(struct cgi *cgi)
 	loop_close(&cgi->errors);
 }
 
-struct cgi *cgi_start(const struct cgi_plan *plan, const struct cgi_events *events, void *owner,
-		      enum cgi_step *failed)
+/* Gives our ends to watches, closing them if that fails. */
+static bool watch_pipes(struct cgi *cgi, const struct launched *l)
 {
-	struct cgi *cgi = calloc(1, sizeof *cgi);
-	struct pipes p;
-
-	*failed = CGI_PIPES;
-	if (!cgi)
-		return NULL;
 	cgi->input = cgi->output = cgi->errors = WATCH_NONE;
-	if (!open_pipes(&p, plan->wants_input)) {
-		free(cgi);
-		return NULL;
-	}
-	if (!take_end(&p.input[1], &cgi->input, on_input) ||
-	    !take_end(&p.output[0], &cgi->output, on_output) ||
-	    !take_end(&p.errors[0], &cgi->errors, on_errors) ||
-	    (cgi->pid = launch(plan, &p, failed)) < 0) {
-		int saved = errno;
+	if ((l->input < 0 || loop_watch(&cgi->input, l->input, 0, on_input)) &&
+	    loop_watch(&cgi->output, l->output, LOOP_READ, on_output) &&
+	    loop_watch(&cgi->errors, l->errors, LOOP_READ, on_errors))
+		return true;
+	if (cgi->input.fd < 0 && l->input >= 0)
+		close(l->input);
+	if (cgi->output.fd < 0)
+		close(l->output);
+	close(l->errors);
+	return false;
+}
 
-		close_watches(cgi);
-		close_pipes(&p);
-		free(cgi);
-		errno = saved;
-		return NULL;
-	}
-	close_pipes(&p);
-	cgi->events = events;
-	cgi->owner = owner;
-	cgi->started = loop_now();
+static void enter(struct cgi *cgi)
+{
 	cgi->next = *slot_of(cgi->pid);
 	*slot_of(cgi->pid) = cgi;
 	running++;
-	return cgi;
+}
+
+struct cgi *cgi_start(const struct launch_plan *plan, const struct cgi_events *events, void *owner,
+		      enum launch_step *failed)
+{
+	struct cgi *cgi = calloc(1, sizeof *cgi);
+	struct launched launched;
+
+	*failed = LAUNCH_PIPES;
+	if (!cgi)
+		return NULL;
+	if (!launch(plan, &launched, failed)) {
+		free(cgi);
+		return NULL;
+	}
+	cgi->pid = launched.pid;
+	cgi->events = events;
+	cgi->owner = owner;
+	cgi->started = loop_now();
+	enter(cgi);
+	if (watch_pipes(cgi, &launched))
+		return cgi;
+	/* It runs already, and must be reaped. */
+	cgi_stop(cgi);
+	*failed = LAUNCH_PIPES;
+	errno = ENOMEM;
+	return NULL;
 }
 
 /* The end of a program. */
@@ -362,6 +162,7 @@ void cgi_stop(struct cgi *cgi)
 	}
 	cgi->condemned = true;
 	kill(-cgi->pid, SIGTERM);
+	cgi->kill_at = loop_now() + policy.kill_after;
 	deadline_set(&cgi->kill, policy.kill_after, on_kill);
 }
 
@@ -398,6 +199,19 @@ size_t cgi_count(void)
 	return running;
 }
 
+/* Members that have ended are there until whoever inherited them reaps them. */
+static void on_group_check(struct deadline *d)
+{
+	struct cgi *cgi = (struct cgi *)(void *)((char *)d - offsetof(struct cgi, kill));
+
+	if (group_is_empty(cgi))
+		forget(cgi);
+	else if (loop_now() >= cgi->kill_at)
+		on_kill(d);
+	else
+		deadline_set(d, GROUP_PAUSE, on_group_check);
+}
+
 static void bury(struct cgi *cgi, int status)
 {
 	cgi->exited = true;
@@ -406,6 +220,8 @@ static void bury(struct cgi *cgi, int status)
 		cgi->events->exited(cgi->owner);
 	else if (!cgi->condemned || group_is_empty(cgi))
 		forget(cgi);
+	else
+		deadline_set(&cgi->kill, GROUP_PAUSE, on_group_check);
 }
 
 static void on_child(int signal)
@@ -424,9 +240,9 @@ static void on_child(int signal)
 	}
 }
 
-bool cgi_all_gone(void)
+size_t cgi_count_all(void)
 {
-	return running + in_background == 0;
+	return running + in_background;
 }
 
 void cgi_stop_all(void)

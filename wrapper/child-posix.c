@@ -2,7 +2,37 @@
 
 #include "child.h"
 
+#include "compat.h"
+
 #include <errno.h>
+
+/* The notice comes through a pipe that a successful exec closes without a word. */
+pid_t child_start(void (*become)(void *), void *context, void *notice, size_t size)
+{
+	int told[2];
+	pid_t pid;
+
+	if (pipe2(told, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		become(context);
+		if (write(told[1], notice, size) < 0) {
+			/* The parent is gone; nobody is left to be told. */
+		}
+		_exit(127);
+	}
+	close(told[1]);
+	while (pid > 0 && read(told[0], notice, size) < 0 && errno == EINTR)
+		;
+	close(told[0]);
+	return pid;
+}
+
+void child_own_descriptors(int first)
+{
+	(void)first;
+}
 
 void child_follow_parent(pid_t parent)
 {

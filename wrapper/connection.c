@@ -35,6 +35,8 @@ enum awaited { NOTHING, CLIENT_READS, CLIENT_SENDS, CLIENT_RETURNS, CLIENT_CLOSE
 
 struct connection {
 	struct connection *next, *prev;
+	struct connection *next_stirred; /* in the list of those to settle */
+	bool stirred;
 	struct watch socket;
 	enum connection_state state;
 	enum awaited awaited;
@@ -56,6 +58,7 @@ static const struct settings *settings;
 static struct connection_numbers most;
 static void (*on_freed)(void);
 static struct connection *connections;
+static struct connection *stirred;
 static size_t count;
 
 /* What is read is used up at once, so one place serves all connections. */
@@ -67,7 +70,7 @@ void connection_open_all(const struct settings *s, const struct connection_numbe
 	settings = s;
 	most = *numbers;
 	on_freed = freed;
-	request_open(s, most.programs);
+	request_open(s, most.programs, most.waiting);
 }
 
 size_t connection_count(void)
@@ -170,7 +173,16 @@ static long patience_for(enum awaited awaited)
 	}
 }
 
-static void settle(struct connection *c);
+/* Something happened in a connection. What follows from it is done when all is
+ * known that happened in this turn of the loop. */
+static void stir(struct connection *c)
+{
+	if (c->stirred)
+		return;
+	c->stirred = true;
+	c->next_stirred = stirred;
+	stirred = c;
+}
 
 /* Requests that wait for the client are answered, if that can still be done. */
 static void give_up_requests(struct connection *c)
@@ -194,7 +206,7 @@ static void on_patience_end(struct deadline *d)
 			       "closing the connection", settings->silence_timeout / 1000);
 		c->state = BROKEN;
 	}
-	settle(c);
+	stir(c);
 }
 
 static void derive_patience(struct connection *c)
@@ -258,9 +270,23 @@ static void settle(struct connection *c)
 		derive(c);
 }
 
+bool connection_settle_all(void)
+{
+	bool any = stirred;
+
+	while (stirred) {
+		struct connection *c = stirred;
+
+		stirred = c->next_stirred;
+		c->stirred = false;
+		settle(c);
+	}
+	return any;
+}
+
 static void on_request_changed(void *owner)
 {
-	settle(owner);
+	stir(owner);
 }
 
 /* Records from the client. Each function is false if the connection is to end. */
@@ -303,6 +329,7 @@ static bool begin_request(struct connection *c)
 	const unsigned char *b = c->begin;
 	uint8_t role = b[0] == 0 ? b[1] : 0;
 	bool keep = b[2] & FCGI_KEEP_CONN;
+	struct request **link = &c->requests;
 	struct request *r;
 
 	if (c->state != SERVING)
@@ -317,8 +344,10 @@ static bool begin_request(struct connection *c)
 		return false;
 	if (c->request_count >= REQUEST_MOST)
 		request_refuse(r);
-	r->next = c->requests;
-	c->requests = r;
+	/* Behind the others: they are dealt with in the order in which they came. */
+	while (*link)
+		link = &(*link)->next;
+	*link = r;
 	c->request_count++;
 	return true;
 }
@@ -339,7 +368,7 @@ static bool answer_values(struct connection *c)
 		size_t value;
 	} known[] = {
 		{ "FCGI_MAX_CONNS", most.connections },
-		{ "FCGI_MAX_REQS", most.programs + (size_t)settings->queue },
+		{ "FCGI_MAX_REQS", most.programs + most.waiting },
 		{ "FCGI_MPXS_CONNS", 1 },
 	};
 	const unsigned char *at = c->values, *name, *value;
@@ -512,14 +541,14 @@ static void on_ready(struct watch *watch, unsigned events)
 
 	if (events & LOOP_READ)
 		read_socket(c);
-	settle(c);
+	stir(c);
 }
 
 bool connection_new(int fd)
 {
 	struct connection *c = calloc(1, sizeof *c);
 
-	if (!c || !loop_watch(&c->socket, fd, on_ready)) {
+	if (!c || !loop_watch(&c->socket, fd, LOOP_READ, on_ready)) {
 		int saved = errno;
 
 		close(fd);
@@ -539,18 +568,16 @@ bool connection_new(int fd)
 
 void connection_finish_all(void)
 {
-	struct connection *next;
-
-	for (struct connection *c = connections; c; c = next) {
-		next = c->next;
+	for (struct connection *c = connections; c; c = c->next) {
 		if (c->state == SERVING)
-			c->state = c->requests || !buffer_is_empty(&c->out) ? FINISHING : BROKEN;
-		settle(c);
+			c->state = c->requests ? FINISHING : BROKEN;
+		stir(c);
 	}
 }
 
 void connection_close_all(void)
 {
+	stirred = NULL;
 	while (connections)
 		connection_free(connections);
 }

@@ -13,6 +13,7 @@
 /* What a client may be told of us (FastCGI 1.0, section 4.1). */
 struct connection_numbers {
 	size_t connections, programs;
+	size_t waiting; /* requests, for a program */
 };
 
 /* Prepares for connections. The settings must stay; freed() is called whenever
@@ -25,6 +26,11 @@ void connection_open_all(const struct settings *settings, const struct connectio
 bool connection_new(int fd);
 
 size_t connection_count(void);
+
+/* Settles every connection in which something has happened: acts, and derives
+ * what each of its descriptors waits for. False if there was none. To be called
+ * at the end of every turn of the loop; connections are freed only here. */
+bool connection_settle_all(void);
 
 /* Lets every connection end: at once where nothing runs, else after its requests. */
 void connection_finish_all(void);

@@ -84,6 +84,8 @@ static bool find_source(struct source *out, const struct settings *settings)
 	descriptors_close(FIRST_INHERITED + (passed > 0));
 	if (passed > 1)
 		report("of %d sockets passed by LISTEN_FDS only the first is served", passed);
+	if (passed > 0 && settings->socket)
+		report("-s %s is ignored, since a socket was passed by LISTEN_FDS", settings->socket);
 	if (passed > 0)
 		return inherit_socket(out, FIRST_INHERITED, "descriptor 3 (LISTEN_FDS)");
 	if (settings->socket)
@@ -121,8 +123,7 @@ static int serve(const struct settings *settings, int listener)
 
 static void report_refusal(const char *name)
 {
-	report("parameter %s from a client refused (set it in the environment of fcgiwrap if "
-	       "scripts need it)", name);
+	report("parameter %s from a client refused (set it by --env if scripts need it)", name);
 }
 
 /* Whoever can connect can run whatever may be run. */

@@ -39,11 +39,11 @@ static struct queue queue;
 static size_t programs_most;
 static struct deadline start_again; /* set: no program can be started just now */
 
-void request_open(const struct settings *settings, size_t most)
+void request_open(const struct settings *settings, size_t programs, size_t waiting)
 {
 	request_settings = settings;
-	programs_most = most;
-	queue = (struct queue){ .most = (size_t)settings->queue };
+	programs_most = programs;
+	queue = (struct queue){ .most = waiting };
 	body_set_directory(settings->spool_directory);
 }
 
@@ -260,7 +260,11 @@ static void on_patience_end(struct deadline *d)
 		return;
 	}
 	r->out_of_patience = true;
-	if (r->phase == REQUEST_WAITING)
+	if (r->phase == REQUEST_WAITING && cgi_count() < programs_most)
+		request_fail(r, 503, "%s: not started within %g s, for want of processes, "
+			     "descriptors or memory (--queue-timeout)", r->script.path,
+			     (double)request_settings->queue_timeout / 1000);
+	else if (r->phase == REQUEST_WAITING)
 		request_fail(r, 503, "%s: not started, since %zu scripts run already and none "
 			     "ended within %g s (--max-scripts, --queue-timeout)", r->script.path,
 			     cgi_count(), (double)request_settings->queue_timeout / 1000);
@@ -363,9 +367,9 @@ static bool finish_environment(struct request *r)
 	       environment_complete(&r->environment);
 }
 
-static bool is_shortage(enum cgi_step step, int error)
+static bool is_shortage(enum launch_step step, int error)
 {
-	return step <= CGI_FORK && (error == EAGAIN || error == ENOMEM || error == EMFILE ||
+	return step <= LAUNCH_FORK && (error == EAGAIN || error == ENOMEM || error == EMFILE ||
 				    error == ENFILE || error == ENOSPC);
 }
 
@@ -387,7 +391,7 @@ static void on_start_again(struct deadline *d)
 	(void)d; /* the queue is served at the end of the turn */
 }
 
-static void explain_failed_start(struct request *r, enum cgi_step step, int error)
+static void explain_failed_start(struct request *r, enum launch_step step, int error)
 {
 	static int64_t last_shortage;
 	char text[512];
@@ -398,10 +402,10 @@ static void explain_failed_start(struct request *r, enum cgi_step step, int erro
 			       strerror(error));
 		deadline_set(&start_again, START_PAUSE, on_start_again);
 		wait_for_place(r);
-	} else if (step == CGI_CHDIR) {
+	} else if (step == LAUNCH_CHDIR) {
 		request_fail(r, 403, "%s: cannot change to its directory %s: %s", r->script.path,
 			     r->script.directory ? r->script.directory : "", strerror(error));
-	} else if (step == CGI_EXEC) {
+	} else if (step == LAUNCH_EXEC) {
 		script_explain_exec(&r->script, error, text, sizeof text);
 		request_fail(r, 502, "%s", text);
 	} else {
@@ -411,14 +415,14 @@ static void explain_failed_start(struct request *r, enum cgi_step step, int erro
 
 static void start(struct request *r)
 {
-	struct cgi_plan plan = {
+	struct launch_plan plan = {
 		.path = r->script.path,
 		.interpreter = r->script.interpreter,
 		.home = r->script.home,
 		.directory = r->script.directory,
 		.wants_input = r->content_length > 0 || r->received > 0,
 	};
-	enum cgi_step failed;
+	enum launch_step failed;
 
 	if (!r->prepared && !finish_environment(r)) {
 		request_fail(r, 503, "%s: no memory for its environment", r->script.path);

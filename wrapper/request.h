@@ -98,9 +98,9 @@ struct request {
 	enum record_end protocol_status;
 };
 
-/* Sets what all requests obey, and how many programs may run. The settings must
- * stay. */
-void request_open(const struct settings *settings, size_t programs_most);
+/* Sets what all requests obey, how many programs may run, and how many requests
+ * may wait for one. The settings must stay. */
+void request_open(const struct settings *settings, size_t programs_most, size_t waiting_most);
 
 /* Starts the programs of requests that wait, as far as there are places. To be
  * called when no request is being dealt with. */

@@ -5,7 +5,9 @@
 #include "compat.h"
 #include "report.h"
 
+#include <limits.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -40,8 +42,11 @@ static bool parse(struct limit *limit, const char *text)
 
 	if (*text < '0' || *text > '9' || (*end && (!unit || end[1] || !limit->is_size)))
 		return false;
-	if (unit)
-		value <<= 10 * (unit - units + 1);
+	for (ptrdiff_t times = unit ? unit - units + 1 : 0; times > 0; times--) {
+		if (value > ULLONG_MAX / 1024)
+			return false;
+		value *= 1024;
+	}
 	limit->value = (rlim_t)value;
 	return true;
 }
@@ -87,6 +92,9 @@ bool rlimits_apply(void)
 		if (limits[i].value < limit.rlim_max || limit.rlim_max == RLIM_INFINITY)
 			limit.rlim_max = limits[i].value;
 		limit.rlim_cur = limit.rlim_max;
+		/* The soft one of cpu sends XCPU, the hard one KILL. */
+		if (limits[i].resource == RLIMIT_CPU && limit.rlim_max == limits[i].value)
+			limit.rlim_max++;
 		if (setrlimit(limits[i].resource, &limit) < 0)
 			return false;
 	}

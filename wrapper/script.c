@@ -264,7 +264,9 @@ static bool check_allowed(struct script *s)
 	free(s->path);
 	s->path = real;
 	s->home = open_home(real);
-	return s->home >= 0 || refuse(s, 403, "%s: its directory: %s", real, strerror(errno));
+	return s->home >= 0 ||
+	       refuse(s, errno == EMFILE || errno == ENFILE || errno == ENOMEM ? 503 : 403,
+		      "%s: its directory: %s", real, strerror(errno));
 }
 
 /* If text ends with the suffix, what stands before it (to be freed). */

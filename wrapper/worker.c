@@ -92,8 +92,8 @@ static void on_connection_freed(void)
 static void on_stop_deadline(struct deadline *d)
 {
 	(void)d;
-	report("stopping: %zu connections did not finish in time and are closed, and their "
-	       "scripts ended (--stop-timeout)", connection_count());
+	report("stopping: %zu connections and %zu scripts did not finish in time (--stop-timeout); "
+	       "ending them", connection_count(), cgi_count_all());
 	connection_close_all();
 	cgi_stop_all();
 }
@@ -131,39 +131,42 @@ static void on_lifeline(struct watch *watch, unsigned events)
 	stop();
 }
 
-static bool open_worker(const struct settings *settings, int listener, int lifeline)
+/* One worker's part of what all may do together. */
+static long share(long all, long number, long workers)
+{
+	return (all + number) / workers;
+}
+
+static bool open_worker(const struct settings *settings, long number, int listener,
+			int lifeline)
 {
 	const struct cgi_policy policy = {
 		.kill_after = settings->kill_after,
-		.background_most = settings->max_background,
+		.background_most = share(settings->max_background, number, settings->workers),
 		.background_timeout = settings->background_timeout,
 	};
 
 	if (fcntl(listener, F_SETFL, O_NONBLOCK) < 0 || !loop_open() ||
 	    !cgi_open(&policy) || !loop_catch(SIGTERM, on_stop_signal) ||
 	    !loop_catch(SIGINT, on_stop_signal) ||
-	    !loop_watch(&listener_watch, listener, on_listener))
+	    !loop_watch(&listener_watch, listener, LOOP_READ, on_listener))
 		return false;
-	if (lifeline < 0)
-		return true;
-	if (!loop_watch(&lifeline_watch, lifeline, on_lifeline))
-		return false;
-	loop_want(&lifeline_watch, LOOP_READ);
-	return true;
+	return lifeline < 0 || loop_watch(&lifeline_watch, lifeline, LOOP_READ, on_lifeline);
 }
 
 static void end_turn(void)
 {
-	request_serve_queue();
-	if (stopping && connection_count() == 0 && cgi_all_gone())
+	do
+		request_serve_queue();
+	while (connection_settle_all());
+	if (stopping && connection_count() == 0 && cgi_count_all() == 0)
 		loop_stop();
 }
 
 /* What is left for connections when all programs run that may. */
-static size_t count_connections(long programs)
+static size_t count_connections(long descriptors, long programs)
 {
-	long left = cgi_raise_descriptor_limit() - RESERVED_DESCRIPTORS -
-		    programs * PROGRAM_DESCRIPTORS;
+	long left = descriptors - RESERVED_DESCRIPTORS - programs * PROGRAM_DESCRIPTORS;
 
 	/* Where descriptors are few, programs will have to wait for them. */
 	return left > programs ? (size_t)left : (size_t)programs;
@@ -171,21 +174,24 @@ static size_t count_connections(long programs)
 
 int worker_run(const struct settings *settings, long number, int listener, int lifeline)
 {
-	long programs = (settings->max_scripts + number) / settings->workers;
-	const struct connection_numbers most = {
-		.connections = count_connections(programs),
-		.programs = (size_t)programs,
-	};
+	struct connection_numbers most;
+	long descriptors;
 
+	if (!launch_open(&descriptors)) {
+		report("cannot begin to serve: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
+	most.programs = (size_t)share(settings->max_scripts, number, settings->workers);
+	most.waiting = (size_t)share(settings->queue, number, settings->workers);
+	most.connections = count_connections(descriptors, (long)most.programs);
 	connections_most = most.connections;
 	stop_timeout = settings->stop_timeout;
 	connection_open_all(settings, &most, on_connection_freed);
-	if (!open_worker(settings, listener, lifeline)) {
+	if (!open_worker(settings, number, listener, lifeline)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
 	loop_after_turn(end_turn);
-	want_connections();
 	loop_run();
 	connection_close_all();
 	cgi_kill_all();

@@ -1,0 +1,317 @@
+#include <config.h>
+
+#include "launch.h"
+
+#include "child.h"
+#include "compat.h"
+#include "loop.h"
+#include "rlimits.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+enum {
+	DESCRIPTORS_MOST = 65536,
+	ENDS = 3,
+	FEW = 256 /* descriptors that are copied in no time */
+};
+
+/* Both ends of what connects us with the program, by the number that the program
+ * knows it by. -1: not open. */
+struct pipes {
+	int ours[ENDS], its[ENDS];
+};
+
+/* What the new process needs to know, and what it has to tell. */
+struct birth {
+	const struct launch_plan *plan;
+	const struct pipes *pipes;
+	pid_t parent;
+	struct notice {
+		bool failed;
+		enum launch_step step;
+		int error;
+	} notice;
+};
+
+static struct rlimit given_descriptors;
+static bool raised_descriptors;
+static bool ignored[NSIG]; /* signals that we were started with like that */
+static int null;           /* /dev/null */
+static int low[ENDS];      /* numbers below FEW, also /dev/null while not needed */
+
+static long raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &given_descriptors) < 0)
+		return _POSIX_OPEN_MAX;
+	limit = given_descriptors;
+	limit.rlim_cur = limit.rlim_max < DESCRIPTORS_MOST ? limit.rlim_max : DESCRIPTORS_MOST;
+	if (limit.rlim_cur > given_descriptors.rlim_cur && setrlimit(RLIMIT_NOFILE, &limit) == 0)
+		raised_descriptors = true;
+	else
+		limit = given_descriptors;
+	return limit.rlim_cur < DESCRIPTORS_MOST ? (long)limit.rlim_cur : DESCRIPTORS_MOST;
+}
+
+static void find_ignored_signals(void)
+{
+	struct sigaction action;
+
+	for (int i = 1; i < NSIG; i++)
+		ignored[i] = sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
+static bool reserve_low_numbers(void)
+{
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int i = 0; i < ENDS; i++)
+		if ((low[i] = fcntl(null, F_DUPFD_CLOEXEC, 0)) < 0)
+			return false;
+	return true;
+}
+
+bool launch_open(long *descriptors)
+{
+	*descriptors = raise_descriptor_limit();
+	find_ignored_signals();
+	return reserve_low_numbers();
+}
+
+/* The pipes. */
+
+/* Our end does not block; the program's end does. */
+static bool open_pipe(struct pipes *p, int number)
+{
+	int ends[2];
+	int mine = number == STDIN_FILENO ? 1 : 0;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	p->ours[number] = ends[mine];
+	p->its[number] = ends[!mine];
+	return fcntl(ends[mine], F_SETFL, O_NONBLOCK) == 0;
+}
+
+static bool open_pipes(struct pipes *p, bool wants_input)
+{
+	*p = (struct pipes){ { -1, -1, -1 }, { null, -1, -1 } };
+	return (!wants_input || open_pipe(p, STDIN_FILENO)) && open_pipe(p, STDOUT_FILENO) &&
+	       open_pipe(p, STDERR_FILENO);
+}
+
+static void close_ours(struct pipes *p)
+{
+	for (int i = 0; i < ENDS; i++)
+		if (p->ours[i] >= 0)
+			close(p->ours[i]);
+}
+
+static bool put(int fd, int number)
+{
+	return dup2(fd, number) >= 0 && fcntl(number, F_SETFD, FD_CLOEXEC) == 0;
+}
+
+/*
+ * The start of a program copies the table of descriptors up to the highest that
+ * the program gets: where there are many, its ends are given low numbers.
+ */
+static bool lower_its(struct pipes *p)
+{
+	for (int i = 0; i < ENDS; i++) {
+		if (p->its[i] < FEW)
+			continue;
+		if (!put(p->its[i], low[i]))
+			return false;
+		close(p->its[i]);
+		p->its[i] = low[i];
+	}
+	return true;
+}
+
+/* A low number is given back to /dev/null, since a pipe that stayed open there
+ * would not be seen to end. */
+static void close_its(struct pipes *p)
+{
+	for (int i = 0; i < ENDS; i++) {
+		if (p->its[i] == low[i])
+			put(null, low[i]);
+		else if (p->its[i] >= 0 && p->its[i] != null)
+			close(p->its[i]);
+	}
+}
+
+static int above_its(const struct pipes *p)
+{
+	int most = 0;
+
+	for (int i = 0; i < ENDS; i++)
+		if (p->its[i] > most)
+			most = p->its[i];
+	return most + 1;
+}
+
+/* In the new process: only calls that are safe between fork and exec may be made,
+ * and nothing but the notice may be written to. */
+
+static int exec_checked(const char *name, char *const *arguments, char *const *environment)
+{
+	struct stat st;
+
+	if (lstat(name, &st) < 0)
+		return -1;
+	if (S_ISLNK(st.st_mode)) {
+		errno = ELOOP;
+		return -1;
+	}
+	return execve(name, arguments, environment);
+}
+
+/* The file as it is called from its own directory. */
+static const char *name_in(const char *path, char *out, size_t size)
+{
+	const char *name = strrchr(path, '/');
+	size_t length = strlen(name);
+
+	if (length + 2 > size)
+		return path;
+	out[0] = '.';
+	memcpy(out + 1, name, length + 1);
+	return out;
+}
+
+static void execute(const struct launch_plan *plan)
+{
+	char here[NAME_MAX + 3];
+	const char *file = plan->home >= 0 ? name_in(plan->path, here, sizeof here) : plan->path;
+	char *own[] = { (char *)(size_t)plan->path, NULL };
+	char *with[] = { (char *)(size_t)plan->interpreter, (char *)(size_t)file, NULL };
+
+	if (plan->interpreter) {
+		execve(plan->interpreter, with, plan->environment);
+		return;
+	}
+	if (plan->home < 0) {
+		execve(file, own, plan->environment);
+		return;
+	}
+	child_exec_here(file, own, plan->environment);
+	if (errno == ENOSYS)
+		exec_checked(file, own, plan->environment);
+}
+
+static bool enter_directory(const struct launch_plan *plan)
+{
+	if (plan->home >= 0)
+		return fchdir(plan->home) == 0;
+	return !plan->directory || chdir(plan->directory) == 0;
+}
+
+static bool take_descriptors(const struct pipes *p)
+{
+	for (int i = 0; i < ENDS; i++)
+		if (dup2(p->its[i], i) < 0)
+			return false;
+	return true;
+}
+
+static bool take_limits(void)
+{
+	if (raised_descriptors)
+		setrlimit(RLIMIT_NOFILE, &given_descriptors);
+	return rlimits_apply();
+}
+
+/* No handler of ours may run here, so the mask comes last. */
+static void default_signals(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+	sigset_t none;
+
+	loop_leave_signals();
+	sigemptyset(&action.sa_mask);
+	for (int i = 1; i < NSIG; i++)
+		if (ignored[i])
+			sigaction(i, &action, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+/* Each step is noted before it is taken. */
+static bool prepare(const struct birth *birth, enum launch_step *step)
+{
+	setsid();
+	child_follow_parent(birth->parent);
+	*step = LAUNCH_CHDIR;
+	if (!enter_directory(birth->plan))
+		return false;
+	child_own_descriptors(above_its(birth->pipes));
+	*step = LAUNCH_PIPES;
+	if (!take_descriptors(birth->pipes))
+		return false;
+	*step = LAUNCH_LIMITS;
+	if (!take_limits())
+		return false;
+	default_signals();
+	*step = LAUNCH_EXEC;
+	return true;
+}
+
+static void become(void *context)
+{
+	struct birth *birth = context;
+
+	if (prepare(birth, &birth->notice.step))
+		execute(birth->plan);
+	birth->notice.error = errno;
+	birth->notice.failed = true;
+}
+
+/* In the parent. */
+
+/* Returns the pid, or -1 with errno if the program could not be executed. */
+static pid_t start(struct birth *birth)
+{
+	sigset_t all, before;
+	pid_t pid;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	birth->notice.step = LAUNCH_FORK;
+	pid = child_start(become, birth, &birth->notice, sizeof birth->notice);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (pid < 0 || !birth->notice.failed)
+		return pid;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	errno = birth->notice.error;
+	return -1;
+}
+
+bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed)
+{
+	struct pipes p;
+	struct birth birth = { .plan = plan, .pipes = &p, .parent = getpid() };
+	int saved;
+
+	out->pid = -1;
+	birth.notice.step = LAUNCH_PIPES;
+	if (open_pipes(&p, plan->wants_input) && lower_its(&p))
+		out->pid = start(&birth);
+	saved = errno;
+	close_its(&p);
+	if (out->pid < 0)
+		close_ours(&p);
+	out->input = p.ours[STDIN_FILENO];
+	out->output = p.ours[STDOUT_FILENO];
+	out->errors = p.ours[STDERR_FILENO];
+	*failed = birth.notice.step;
+	errno = saved;
+	return out->pid >= 0;
+}

@@ -1,0 +1,43 @@
+/*
+ * How a CGI program comes to life.
+ */
+#ifndef LAUNCH_H
+#define LAUNCH_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+/* What to run. Nothing is kept of it. */
+struct launch_plan {
+	const char *path;
+	const char *interpreter; /* NULL: the file is executed itself */
+	int home; /* the directory of the file, opened; then the file is taken from
+		   * there, if it is no link, and runs there. -1: by its path */
+	const char *directory; /* where it runs otherwise; NULL: stay */
+	char *const *environment;
+	bool wants_input; /* else it reads /dev/null */
+};
+
+/* A program that runs, and our ends of its pipes, as the program sees them:
+ * non-blocking and close-on-exec. input is -1 for /dev/null. */
+struct launched {
+	pid_t pid;
+	int input, output, errors;
+};
+
+enum launch_step { LAUNCH_PIPES, LAUNCH_FORK, LAUNCH_LIMITS, LAUNCH_CHDIR, LAUNCH_EXEC };
+
+/* Keeps what programs are to get back as we found it, and raises the limit on
+ * open files as far as allowed; sets *descriptors to that limit. Once in each
+ * process, early. False with errno. */
+bool launch_open(long *descriptors);
+
+/*
+ * Starts a program in a session and process group of its own, with descriptors
+ * 0 to 2 only, signals at their defaults, and the limits of rlimits.h; returns
+ * when it has been executed. False with errno if that failed, and the step that
+ * did.
+ */
+bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed);
+
+#endif
