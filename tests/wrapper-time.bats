@@ -282,11 +282,9 @@ has_descriptors() {
 
 @test "--on-abort ignore lets a script finish whose client leaves" {
 	start_wrapper --on-abort ignore
-	start_client client request "$CGI/term.sh" QUERY_STRING="$T/heard" CONTENT_LENGTH=0 \
-		expect-text child= close
-	await client
 	script finish.sh <<-END
 		#!/bin/sh
+		trap ': >$T/heard' TERM
 		printf 'Content-Type: text/plain\n\nbegun\n'
 		until [ -e $T/go ]; do sleep 0.02; done
 		head -c 300000 /dev/zero && : >$T/finished
@@ -457,7 +455,7 @@ has_descriptors() {
 	stop wrapper
 	[ "$STATUS" = 0 ]
 	in_file '^child$' "$T/heard"
-	grep -q '1 connections did not finish in time' "$T/log"
+	grep -q 'did not finish in time' "$T/log"
 }
 
 @test "a wrapper that waits does not use the processor" {

@@ -149,9 +149,7 @@ static enum awaited find_awaited(const struct connection *c)
 		return CLIENT_CLOSES;
 	if (!buffer_is_empty(&c->out))
 		return CLIENT_READS;
-	for (const struct request *r = c->requests; r; r = r->next)
-		if (request_waits_for_client(r))
-			return CLIENT_SENDS;
+	/* A request has its own eye on what its client owes to it. */
 	if (c->requests)
 		return NOTHING;
 	return record_is_between(&c->reader) ? CLIENT_RETURNS : CLIENT_SENDS;
@@ -184,28 +182,15 @@ static void stir(struct connection *c)
 	stirred = c;
 }
 
-/* Requests that wait for the client are answered, if that can still be done. */
-static void give_up_requests(struct connection *c)
-{
-	c->state = c->requests ? FINISHING : BROKEN;
-	for (struct request *r = c->requests; r; r = r->next)
-		if (request_waits_for_client(r))
-			request_give_up(r);
-}
-
 static void on_patience_end(struct deadline *d)
 {
 	struct connection *c =
 		(struct connection *)(void *)((char *)d - offsetof(struct connection, patience));
 
-	if (c->awaited == CLIENT_SENDS) {
-		give_up_requests(c);
-	} else {
-		if (c->awaited == CLIENT_READS)
-			report("a client read nothing of its answer for %ld s (--silence-timeout); "
-			       "closing the connection", settings->silence_timeout / 1000);
-		c->state = BROKEN;
-	}
+	if (c->awaited == CLIENT_READS)
+		report("a client read nothing of its answer for %g s (--silence-timeout); "
+		       "closing the connection", (double)settings->silence_timeout / 1000);
+	c->state = BROKEN;
 	stir(c);
 }
 

@@ -115,6 +115,7 @@ static void clear_deadlines(struct request *r)
 	deadline_clear(&r->patience);
 	deadline_clear(&r->time);
 	deadline_clear(&r->silence);
+	deadline_clear(&r->stall);
 }
 
 void request_conclude(struct request *r, int status)
@@ -594,6 +595,7 @@ static bool (*const on[REQUEST_PHASES][REQUEST_EVENTS])(struct request *, const 
 bool request_tell(struct request *r, enum request_event event, const unsigned char *bytes,
 		  size_t size)
 {
+	deadline_clear(&r->stall);
 	return on[r->phase][event] && on[r->phase][event](r, bytes, size);
 }
 
@@ -606,16 +608,8 @@ enum request_state request_settle(struct request *r)
 	return r->phase == REQUEST_ENDING ? end(r) : REQUEST_GOES_ON;
 }
 
-void request_want(struct request *r)
-{
-	if (!r->program)
-		return;
-	loop_want(&r->program->input, body_is_empty(&r->body) ? 0 : LOOP_WRITE);
-	loop_want(&r->program->output, request_has_room_for_output(r) ? LOOP_READ : 0);
-	loop_want(&r->program->errors, request_has_room_for_errors(r) ? LOOP_READ : 0);
-}
-
-bool request_waits_for_client(const struct request *r)
+/* Whether only the client can bring it on. */
+static bool waits_for_client(const struct request *r)
 {
 	switch (r->phase) {
 	case REQUEST_PARAMS:
@@ -628,11 +622,27 @@ bool request_waits_for_client(const struct request *r)
 	}
 }
 
-void request_give_up(struct request *r)
+static void on_stall_end(struct deadline *d)
 {
+	struct request *r = owner_of(d, offsetof(struct request, stall));
+
 	request_fail(r, 408, "%s: the client sent nothing more of its request for %g s "
 		     "(--client-timeout)", r->script.path ? r->script.path : "a request",
 		     (double)request_settings->client_timeout / 1000);
+	r->changed(r->owner);
+}
+
+void request_want(struct request *r)
+{
+	if (!waits_for_client(r))
+		deadline_clear(&r->stall);
+	else if (!r->stall.lane)
+		deadline_set(&r->stall, request_settings->client_timeout, on_stall_end);
+	if (!r->program)
+		return;
+	loop_want(&r->program->input, body_is_empty(&r->body) ? 0 : LOOP_WRITE);
+	loop_want(&r->program->output, request_has_room_for_output(r) ? LOOP_READ : 0);
+	loop_want(&r->program->errors, request_has_room_for_errors(r) ? LOOP_READ : 0);
 }
 
 void request_refuse(struct request *r)

@@ -90,6 +90,7 @@ struct request {
 	bool out_of_patience;
 	struct deadline time;    /* the longest that the program may run */
 	struct deadline silence; /* the longest that no byte may move */
+	struct deadline stall;   /* the longest that its client may owe it something */
 
 	int status;   /* of the document that answers it, 0: none */
 	char *reason; /* for that document, or NULL */
@@ -117,18 +118,12 @@ bool request_tell(struct request *request, enum request_event event, const unsig
 /* Does what can be done: starts the program, feeds it, ends the request. */
 enum request_state request_settle(struct request *request);
 
-/* Derives what its program's pipes wait for. */
+/* Derives what its program's pipes wait for, and whether its client has to hurry. */
 void request_want(struct request *request);
-
-/* Whether only the client can bring it on. */
-bool request_waits_for_client(const struct request *request);
 
 /* Whether its client may be kept waiting for a moment, since the program is
  * reading what has come. */
 bool request_holds_back(const struct request *request);
-
-/* The client has not sent what is due in time: ends the request. */
-void request_give_up(struct request *request);
 
 /* Refuses the request since there are too many. */
 void request_refuse(struct request *request);
