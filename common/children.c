@@ -3,148 +3,295 @@
 #include "children.h"
 
 #include "compat.h"
-#include "loop.h"
 #include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAUSE_LEAST = 100, PAUSE_MOST = 10000, YOUNG = 1000 /* milliseconds */ };
-
-struct child {
-	pid_t pid; /* 0: none */
-	int64_t started;
-	int64_t pause; /* before the next start; grows while children die young */
-	struct deadline start_again;
+enum { /* milliseconds */
+	PAUSE_LEAST = 100,
+	PAUSE_MOST = 10000,
+	YOUNG = 1000,
+	LOOK_AGAIN = 200
 };
 
-static const struct children_plan *plan;
-static struct child *children;
-static long living;
-static bool stopping;
-static int lifeline[2]; /* the parent holds the writing end, and never writes */
-static struct deadline kill_all;
+static struct child *first;
 
-static void start(struct child *child);
+/* A pointer to the struct around a member of it. */
+#define AROUND(pointer, type, member) \
+	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
 
-static struct child *child_of_deadline(struct deadline *d)
+static void link_child(struct child *child)
 {
-	return (struct child *)(void *)((char *)d - offsetof(struct child, start_again));
+	child->prev = NULL;
+	child->next = first;
+	if (first)
+		first->prev = child;
+	first = child;
 }
 
-static void on_start_again(struct deadline *d)
+static void unlink_child(struct child *child)
 {
-	start(child_of_deadline(d));
+	*(child->prev ? &child->prev->next : &first) = child->next;
+	if (child->next)
+		child->next->prev = child->prev;
 }
 
-static void start_later(struct child *child)
+static void be_gone(struct child *child)
 {
-	child->pause = child->pause ? 2 * child->pause : PAUSE_LEAST;
-	if (child->pause > PAUSE_MOST)
-		child->pause = PAUSE_MOST;
-	deadline_set(&child->start_again, child->pause, on_start_again);
+	unlink_child(child);
+	deadline_clear(&child->kill);
+	deadline_clear(&child->look_again);
+	child->owner->gone(child);
 }
 
-static void start(struct child *child)
+/* Those that a dead child has left behind may have another parent now, so that
+ * no signal tells of their end. */
+static void on_look_again(struct deadline *d)
 {
-	sigset_t all, before;
+	struct child *child = AROUND(d, struct child, look_again);
 
-	/* No handler of ours may run in the child before it has its own. */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
-	child->pid = fork();
-	if (child->pid == 0) {
-		loop_leave_signals();
-		sigprocmask(SIG_SETMASK, &before, NULL);
-		close(lifeline[1]);
-		exit(plan->work(plan->context, child - children, lifeline[0]));
+	if (kill(-child->pid, 0) < 0)
+		be_gone(child);
+	else
+		deadline_set(&child->look_again, LOOK_AGAIN, on_look_again);
+}
+
+static void look_at_remains(void)
+{
+	struct child *next;
+
+	for (struct child *child = first; child; child = next) {
+		next = child->next;
+		if (child->ended && kill(-child->pid, 0) < 0)
+			be_gone(child);
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
-	if (child->pid < 0) {
-		child->pid = 0;
-		report("cannot start a worker: fork: %s (trying again)", strerror(errno));
-		start_later(child);
-		return;
-	}
-	child->started = loop_now();
-	living++;
-}
-
-static void report_death(pid_t pid, int status, const char *then)
-{
-	if (WIFSIGNALED(status))
-		report("worker %ld was killed by signal %d (%s)%s", (long)pid, WTERMSIG(status),
-		       strsignal(WTERMSIG(status)), then);
-	else if (WEXITSTATUS(status) != 0 || *then)
-		report("worker %ld exited with status %d%s", (long)pid, WEXITSTATUS(status), then);
 }
 
 static struct child *child_by_pid(pid_t pid)
 {
-	for (long i = 0; i < plan->count; i++)
-		if (children[i].pid == pid)
-			return &children[i];
-	return NULL;
+	struct child *child = first;
+
+	while (child && (child->pid != pid || child->ended))
+		child = child->next;
+	return child;
 }
 
-static void bury(struct child *child, int status)
+/* Whoever is not known was left to us: by a child, or as process 1. */
+void children_reap(void)
 {
-	report_death(child->pid, status, stopping ? "" : "; starting another");
-	child->pid = 0;
-	living--;
-	if (stopping) {
-		if (living == 0)
-			loop_stop();
-	} else if (loop_now() - child->started < YOUNG) {
-		start_later(child);
-	} else {
-		child->pause = 0;
-		start(child);
+	pid_t pid;
+	int status;
+
+	while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+		struct child *child = child_by_pid(pid);
+
+		if (!child)
+			continue;
+		child->ended = true;
+		child->owner->ended(child, status);
+		if (!child->leads)
+			be_gone(child);
+		else
+			deadline_set(&child->look_again, LOOK_AGAIN, on_look_again);
 	}
+	look_at_remains();
 }
 
 static void on_child(int signal)
 {
-	struct child *child;
-	pid_t pid;
-	int status;
-
 	(void)signal;
-	while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
-		if ((child = child_by_pid(pid)))
-			bury(child, status);
+	children_reap();
 }
 
-static void signal_all(int signal)
+bool children_open(void)
 {
-	for (long i = 0; i < plan->count; i++)
-		if (children[i].pid)
-			kill(children[i].pid, signal);
+	return loop_catch(SIGCHLD, on_child);
+}
+
+static int live(struct child *child)
+{
+	if (child->leads)
+		setsid();
+	return child->owner->work(child);
+}
+
+bool child_fork(struct child *child, const struct child_owner *owner, bool leads)
+{
+	sigset_t all, before;
+	int error;
+
+	*child = (struct child){ .owner = owner, .leads = leads, .started = loop_now() };
+	/* No handler of ours may run in the child before it has its own. */
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	child->pid = fork();
+	error = errno;
+	if (child->pid == 0) {
+		loop_leave_signals();
+		sigprocmask(SIG_SETMASK, &before, NULL);
+		exit(live(child));
+	}
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	if (child->pid > 0) {
+		link_child(child);
+		return true;
+	}
+	child->pid = 0;
+	errno = error;
+	return false;
+}
+
+void child_adopt(struct child *child, const struct child_owner *owner, pid_t pid, int64_t started)
+{
+	*child = (struct child){
+		.owner = owner, .leads = true, .pid = pid, .started = started,
+		.ended = kill(pid, 0) < 0 && errno == ESRCH,
+	};
+	link_child(child);
+	if (child->ended)
+		deadline_set(&child->look_again, LOOK_AGAIN, on_look_again);
+}
+
+void child_signal(struct child *child, int signal)
+{
+	if (child->pid > 0)
+		kill(child->ended ? -child->pid : child->pid, signal);
+}
+
+void child_signal_group(struct child *child, int signal)
+{
+	/* A child that has just been forked may not have become a leader yet. */
+	if (child->pid > 0 && (!child->leads || kill(-child->pid, signal) < 0) && !child->ended)
+		kill(child->pid, signal);
+}
+
+void child_kill_after(struct child *child, int64_t timeout, void (*passed)(struct deadline *))
+{
+	deadline_set(&child->kill, timeout, passed);
+}
+
+struct child *child_of_kill(struct deadline *deadline)
+{
+	return AROUND(deadline, struct child, kill);
+}
+
+int64_t child_pause(int64_t last, int64_t lived)
+{
+	if (lived >= YOUNG)
+		return 0;
+	if (last == 0)
+		return PAUSE_LEAST;
+	return 2 * last < PAUSE_MOST ? 2 * last : PAUSE_MOST;
+}
+
+void child_describe_end(int status, char *out, size_t size)
+{
+	if (WIFSIGNALED(status))
+		snprintf(out, size, "was killed by signal %d (%s)", WTERMSIG(status),
+			 strsignal(WTERMSIG(status)));
+	else
+		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+/* A fixed number of workers that end with their parent. */
+
+struct worker {
+	struct child child;
+	int64_t pause;
+	struct deadline start_again;
+};
+
+static const struct children_plan *plan;
+static struct worker *workers;
+static bool stopping;
+static int lifeline[2]; /* the parent holds the writing end, and never writes */
+static struct deadline kill_all;
+
+static void start_worker(struct worker *worker);
+
+static void on_start_again(struct deadline *d)
+{
+	start_worker(AROUND(d, struct worker, start_again));
+}
+
+static void start_later(struct worker *worker, int64_t lived)
+{
+	worker->pause = child_pause(worker->pause, lived);
+	if (worker->pause > 0)
+		deadline_set(&worker->start_again, worker->pause, on_start_again);
+	else
+		start_worker(worker);
+}
+
+static int work(struct child *child)
+{
+	close(lifeline[1]);
+	return plan->work(plan->context, AROUND(child, struct worker, child) - workers,
+			  lifeline[0]);
+}
+
+static void on_worker_ended(struct child *child, int status)
+{
+	char end[80];
+
+	if (stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+		return;
+	child_describe_end(status, end, sizeof end);
+	report("worker %ld %s%s", (long)child->pid, end, stopping ? "" : "; starting another");
+}
+
+static void on_worker_gone(struct child *child)
+{
+	if (!stopping)
+		start_later(AROUND(child, struct worker, child), loop_now() - child->started);
+	else if (!first)
+		loop_stop();
+}
+
+static const struct child_owner worker_owner = {
+	.work = work, .ended = on_worker_ended, .gone = on_worker_gone,
+};
+
+static void start_worker(struct worker *worker)
+{
+	if (child_fork(&worker->child, &worker_owner, false))
+		return;
+	report("cannot start a worker: fork: %s (trying again)", strerror(errno));
+	start_later(worker, 0);
+}
+
+static void kill_workers(void)
+{
+	for (struct child *child = first; child; child = child->next)
+		child_signal(child, SIGKILL);
 }
 
 static void on_kill_all(struct deadline *d)
 {
 	(void)d;
 	report("workers did not stop in time; killing them");
-	signal_all(SIGKILL);
+	kill_workers();
 }
 
 static void on_stop(int signal)
 {
 	(void)signal;
 	if (stopping) {
-		signal_all(SIGKILL);
+		kill_workers();
 		return;
 	}
 	stopping = true;
 	for (long i = 0; i < plan->count; i++)
-		deadline_clear(&children[i].start_again);
-	if (living == 0) {
+		deadline_clear(&workers[i].start_again);
+	if (!first) {
 		loop_stop();
 		return;
 	}
@@ -155,16 +302,15 @@ static void on_stop(int signal)
 int children_keep(const struct children_plan *wanted)
 {
 	plan = wanted;
-	children = calloc((size_t)plan->count, sizeof *children);
-	if (!children || pipe2(lifeline, O_CLOEXEC) < 0 || !loop_open() ||
-	    !loop_catch(SIGTERM, on_stop) || !loop_catch(SIGINT, on_stop) ||
-	    !loop_catch(SIGCHLD, on_child)) {
+	workers = calloc((size_t)plan->count, sizeof *workers);
+	if (!workers || pipe2(lifeline, O_CLOEXEC) < 0 || !loop_open() || !children_open() ||
+	    !loop_catch(SIGTERM, on_stop) || !loop_catch(SIGINT, on_stop)) {
 		report("cannot watch over workers: %s", strerror(errno));
 		return -1;
 	}
 	for (long i = 0; i < plan->count; i++)
-		start(&children[i]);
+		start_worker(&workers[i]);
 	loop_run();
-	free(children);
+	free(workers);
 	return 0;
 }

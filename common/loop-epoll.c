@@ -60,7 +60,7 @@ void wait_remove(struct watch *watch)
 static unsigned translate(uint32_t events)
 {
 	if (events & (EPOLLHUP | EPOLLERR))
-		return LOOP_READ | LOOP_WRITE;
+		return LOOP_READ | LOOP_WRITE | LOOP_HANGUP;
 	return (events & EPOLLIN ? LOOP_READ : 0u) | (events & EPOLLOUT ? LOOP_WRITE : 0u);
 }
 
@@ -72,10 +72,10 @@ void wait_once(int timeout, void (*woke)(void))
 	fetched_count = count < 0 ? 0 : count;
 	for (int i = 0; i < fetched_count; i++) {
 		struct watch *watch = fetched[i].data.ptr;
-		unsigned events = watch ? translate(fetched[i].events) & watch->wants : 0;
+		unsigned events = watch ? translate(fetched[i].events) : 0;
 
-		if (events)
-			watch->ready(watch, events);
+		if (watch && events & watch->wants)
+			watch->ready(watch, events & (watch->wants | LOOP_HANGUP));
 	}
 	fetched_count = 0;
 }

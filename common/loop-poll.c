@@ -82,7 +82,7 @@ static void fill_holes(void)
 static unsigned translate(short events)
 {
 	if (events & (POLLHUP | POLLERR | POLLNVAL))
-		return LOOP_READ | LOOP_WRITE;
+		return LOOP_READ | LOOP_WRITE | LOOP_HANGUP;
 	return (events & POLLIN ? LOOP_READ : 0u) | (events & POLLOUT ? LOOP_WRITE : 0u);
 }
 
@@ -96,14 +96,14 @@ void wait_once(int timeout, void (*woke)(void))
 	ready = poll(slots, (nfds_t)asked, timeout);
 	woke();
 	for (size_t i = 0; ready > 0 && i < asked; i++) {
-		unsigned events;
+		struct watch *watch = owners[i];
+		unsigned events = translate(slots[i].revents);
 
 		if (slots[i].revents == 0)
 			continue;
 		ready--;
-		events = owners[i] ? translate(slots[i].revents) & owners[i]->wants : 0;
 		slots[i].revents = 0;
-		if (events)
-			owners[i]->ready(owners[i], events);
+		if (watch && events & watch->wants)
+			watch->ready(watch, events & (watch->wants | LOOP_HANGUP));
 	}
 }

@@ -11,7 +11,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { LOOP_READ = 1, LOOP_WRITE = 2 };
+enum {
+	LOOP_READ = 1,
+	LOOP_WRITE = 2,
+	LOOP_HANGUP = 4 /* told along with the others: the far end is closed */
+};
 
 /* A descriptor and what is wanted of it. Lives inside the struct that owns the
  * descriptor; fd is -1 while there is none. */

@@ -10,10 +10,16 @@
 enum { LINE_SIZE = 2048 };
 
 static const char *name = "";
+static void (*diverted)(const char *, size_t);
 
 void report_open(const char *program)
 {
 	name = program;
+}
+
+void report_to(void (*sink)(const char *, size_t))
+{
+	diverted = sink;
 }
 
 void report_tame(char *text, size_t size)
@@ -37,9 +43,11 @@ void report_va(const char *format, va_list arguments)
 	if (size > sizeof line - 2)
 		size = sizeof line - 2;
 	report_tame(line, size);
-	line[size++] = '\n';
-	/* Whoever reads the log may be slow or gone: work goes on without it. */
-	if (write(STDERR_FILENO, line, size) < 0) {
+	line[size] = '\n';
+	if (diverted) {
+		diverted(line + head, size - (size_t)head);
+	} else if (write(STDERR_FILENO, line, size + 1) < 0) {
+		/* Whoever reads the log may be slow or gone: work goes on without it. */
 	}
 	errno = saved;
 }

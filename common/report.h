@@ -14,6 +14,10 @@
 /* The name put in front of every message. The text is not copied. */
 void report_open(const char *program);
 
+/* Has messages passed on to there, tamed, without name and line end; NULL: to
+ * standard error again. */
+void report_to(void (*sink)(const char *text, size_t size));
+
 /* Writes one line to standard error, with control characters replaced, in one
  * write(2), and never waits for a reader. Keeps errno. */
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -41,6 +41,18 @@ static void report_end(const struct settings *settings, int ended)
 		report("child exited with: %d", status);
 }
 
+/* Opens what takes the place of stdout and stderr. Opened before chroot(2),
+ * where it need not exist. Without it the program can do all the same. */
+static int open_null(void)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	if (null < 0)
+		report("cannot open /dev/null: %s (the program keeps stdout and stderr)",
+		       strerror(errno));
+	return null;
+}
+
 /*
  * Starts one process and returns when it has become the program: then the
  * lifeline, which is close-on-exec, is closed without a word. Returns its pid;
@@ -59,8 +71,10 @@ static pid_t start_one(const struct settings *settings, const struct identity *i
 		return -1;
 	pid = fork();
 	if (pid == 0) {
-		int status = program_become(settings, identity, listener);
+		int status;
 
+		setsid();
+		status = program_become(settings, identity, listener, open_null());
 		if (write(lifeline[1], "", 1) < 0) {
 		}
 		_exit(status);

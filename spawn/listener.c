@@ -39,6 +39,21 @@ static bool remove_inside(void *argument)
 	return true;
 }
 
+bool listener_adopt(struct listener *out, const struct settings *settings, int fd, bool bound)
+{
+	*out = (struct listener){
+		.fd = fd,
+		.address = settings->address,
+		.root = settings->socket && !settings->bind_before_chroot ? settings->root : NULL,
+		.janitor = -1,
+		.out_of_reach = !bound,
+	};
+	if (listen_is_socket(fd))
+		return true;
+	report("descriptor %d (LISTEN_FDS) is not a listening socket", fd);
+	return false;
+}
+
 bool listener_open(struct listener *out, const struct settings *settings,
 		   const struct identity *identity)
 {

@@ -23,6 +23,10 @@ struct listener {
 bool listener_open(struct listener *out, const struct settings *settings,
 		   const struct identity *identity);
 
+/* Takes up one that is open already: bound by us, as the settings say, or
+ * inherited, and then not ours to remove. False after reporting. */
+bool listener_adopt(struct listener *out, const struct settings *settings, int fd, bool bound);
+
 /*
  * Before this process becomes the program: arranges that listener_remove works
  * even if that fails half-way, with root's rights given up already. Where it

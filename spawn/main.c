@@ -1,7 +1,8 @@
 /*
  * spawn-fcgi: gives a FastCGI program its listening socket, its user and its
- * surroundings, starts it, and leaves.
+ * surroundings, starts it, and leaves, or stays and watches over it.
  */
+#include "check.h"
 #include "crew.h"
 #include "identity.h"
 #include "listener.h"
@@ -10,6 +11,7 @@
 #include "program.h"
 #include "report.h"
 #include "settings.h"
+#include "supervise.h"
 
 static int run_in_place(const struct settings *settings, const struct identity *identity,
 			struct listener *listener)
@@ -17,7 +19,7 @@ static int run_in_place(const struct settings *settings, const struct identity *
 	int status;
 
 	listener_entrust(listener, settings, identity);
-	status = program_become(settings, identity, listener->fd);
+	status = program_become(settings, identity, listener->fd, -1);
 	listener_remove(listener);
 	return status;
 }
@@ -55,7 +57,13 @@ int main(int argc, char **argv)
 		return EXIT_OWN_ERROR;
 	if (!settings_read(&settings, argc, argv, &status))
 		return status;
-	if (!identity_find(&identity, &settings) || !pidfile_open(&pidfile, settings.pid_file))
+	if (!identity_find(&identity, &settings))
+		return EXIT_OWN_ERROR;
+	if (settings.check)
+		return check_run(&settings, &identity);
+	if (settings.supervise)
+		return supervise(&settings, &identity, argv);
+	if (!pidfile_open(&pidfile, settings.pid_file))
 		return EXIT_OWN_ERROR;
 	if (!listener_open(&listener, &settings, &identity)) {
 		pidfile_discard(&pidfile);

@@ -73,3 +73,15 @@ void pidfile_discard(struct pidfile *file)
 	close(file->fd);
 	file->fd = -1;
 }
+
+void pidfile_remove(const char *path, pid_t pid)
+{
+	FILE *stream = path ? fopen(path, "r") : NULL;
+	long number = 0;
+
+	if (!stream)
+		return;
+	if (fscanf(stream, "%ld", &number) == 1 && number == (long)pid)
+		unlink(path);
+	fclose(stream);
+}

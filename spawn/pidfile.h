@@ -25,6 +25,9 @@ void pidfile_claim(struct pidfile *file);
  * is reported and otherwise without consequence, as the program runs already. */
 void pidfile_write(struct pidfile *file, const pid_t *pids, size_t count);
 
+/* Removes a file that pidfile_write has written, unless it names somebody else now. */
+void pidfile_remove(const char *path, pid_t pid);
+
 /* Closes the file, and removes it if it was created or claimed. */
 void pidfile_discard(struct pidfile *file);
 

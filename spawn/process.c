@@ -2,10 +2,12 @@
 
 #include "process.h"
 
+#include "compat.h"
 #include "descriptors.h"
 #include "report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,10 +17,16 @@
 
 enum { NS_PER_S = 1000000000 };
 
-/* How SIGCHLD was found: ignored perhaps, which a program may count on, but
- * then no child's exit status would ever reach us. */
-static struct sigaction found_action;
+/* Signals that we may handle, and how they were found: ignored perhaps, which a
+ * program may count on; but without SIGCHLD no child's exit status would ever
+ * reach us. */
+static const int ours[] = { SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
+
+enum { OURS = sizeof ours / sizeof *ours };
+
+static struct sigaction found[OURS];
 static sigset_t found_mask;
+static int parent_waits = -1; /* the end of a pipe */
 
 /* A signal without a handler would not end a wait. */
 static void on_death(int signal)
@@ -41,14 +49,90 @@ bool process_enter(void)
 	sigaddset(&death, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &death, &found_mask);
 	sigemptyset(&noticed.sa_mask);
-	sigaction(SIGCHLD, &noticed, &found_action);
+	for (int i = 0; i < OURS; i++)
+		sigaction(ours[i], NULL, &found[i]);
+	sigaction(SIGCHLD, &noticed, NULL);
 	return true;
 }
 
 void process_leave(void)
 {
-	sigaction(SIGCHLD, &found_action, NULL);
+	for (int i = 0; i < OURS; i++)
+		sigaction(ours[i], &found[i], NULL);
 	sigprocmask(SIG_SETMASK, &found_mask, NULL);
+}
+
+void process_watch_signals(void)
+{
+	struct sigaction ignore = { .sa_handler = SIG_IGN };
+	sigset_t none;
+
+	sigemptyset(&ignore.sa_mask);
+	sigaction(SIGPIPE, &ignore, NULL);
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+pid_t process_background(int *status)
+{
+	int ends[2];
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+		report("cannot go to the background: %s", strerror(errno));
+		return -1;
+	}
+	if (pid == 0) {
+		close(ends[0]);
+		parent_waits = ends[1];
+		setsid();
+		return 0;
+	}
+	close(ends[1]);
+	if (read(ends[0], status, sizeof *status) != sizeof *status)
+		*status = EXIT_FAILURE;
+	close(ends[0]);
+	return pid;
+}
+
+void process_release_parent(int status)
+{
+	int null;
+
+	if (parent_waits < 0)
+		return;
+	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+		dup2(null, fd);
+	if (null >= 0)
+		close(null);
+	if (write(parent_waits, &status, sizeof status) < 0) {
+	}
+	close(parent_waits);
+	parent_waits = -1;
+}
+
+void process_execute_anew(char **argv)
+{
+	struct sigaction now[OURS];
+	sigset_t all, before;
+	int error;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+	for (int i = 0; i < OURS; i++)
+		sigaction(ours[i], &found[i], &now[i]);
+	execvp(argv[0], argv);
+	error = errno;
+	for (int i = 0; i < OURS; i++)
+		sigaction(ours[i], &now[i], NULL);
+	sigprocmask(SIG_SETMASK, &before, NULL);
+	errno = error;
+}
+
+void process_executed_anew(void)
+{
+	sigemptyset(&found_mask);
 }
 
 bool process_change_root(const char *directory)

@@ -5,6 +5,7 @@
 #define PROCESS_H
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <time.h>
 
 /*
@@ -16,6 +17,27 @@ bool process_enter(void);
 
 /* Gives signals back as they were found. Last, before the program is executed. */
 void process_leave(void);
+
+/* For an event loop: takes notice of signals by handlers of its own from now on,
+ * and is not ended by one that comes from writing to nobody. */
+void process_watch_signals(void);
+
+/*
+ * Goes on in a child, in a session of its own; this process stays, until the
+ * child lets it go or ends. Returns 0 in the child; in the parent, the child's
+ * pid, and the status to end with. -1 after reporting.
+ */
+pid_t process_background(int *status);
+
+/* In that child: lets the parent go, with an exit status, and the terminal. */
+void process_release_parent(int status);
+
+/* Executes our own program anew, in this process, as it was found; signals wait
+ * until the new one watches them. Returns, with errno, if that failed. */
+void process_execute_anew(char **argv);
+
+/* After that: signals that we have blocked were not found so. */
+void process_executed_anew(void);
 
 /* Enters a directory as the root directory. False after reporting. */
 bool process_change_root(const char *directory);

@@ -26,18 +26,6 @@ static bool set_environment(long php_children)
 	return false;
 }
 
-/* Opens what takes the place of stdout and stderr. Opened before chroot(2),
- * where it need not exist. Without it the program can do all the same. */
-static int open_null(void)
-{
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-	if (null < 0)
-		report("cannot open /dev/null: %s (the program keeps stdout and stderr)",
-		       strerror(errno));
-	return null;
-}
-
 /* The interpreter that a script names after "#!", in place. NULL: none. */
 static const char *find_interpreter(const char *path, char *line, size_t size)
 {
@@ -127,15 +115,15 @@ static void execute_command(const char *command)
 
 /* Hands descriptors over and executes. What goes wrong now is still said on the
  * stderr that we had. */
-static int execute(const struct settings *s, int listener, int null)
+static int execute(const struct settings *s, int listener, int output)
 {
 	int old_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	int error;
 
 	dup2(listener, STDIN_FILENO);
-	if (null >= 0) {
-		dup2(null, STDOUT_FILENO);
-		dup2(null, STDERR_FILENO);
+	if (output >= 0) {
+		dup2(output, STDOUT_FILENO);
+		dup2(output, STDERR_FILENO);
 	}
 	process_leave();
 	if (s->program)
@@ -148,14 +136,27 @@ static int execute(const struct settings *s, int listener, int null)
 	return error;
 }
 
-int program_become(const struct settings *s, const struct identity *identity, int listener)
+bool program_is_executable(const struct settings *s)
 {
-	int null = -1;
+	const char *path = s->program ? s->program[0] : shell;
+	char line[256];
+	const char *interpreter;
+	struct stat st;
 
-	if (!s->in_place) {
-		setsid();
-		null = open_null();
+	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || access(path, X_OK) < 0) {
+		report_exec(path, s->root, errno == ENOENT ? ENOENT : EACCES);
+		return false;
 	}
+	interpreter = find_interpreter(path, line, sizeof line);
+	if (!interpreter || access(interpreter, X_OK) == 0)
+		return true;
+	report_absence(path, s->root);
+	return false;
+}
+
+int program_become(const struct settings *s, const struct identity *identity, int listener,
+		   int output)
+{
 	if (s->root && !process_change_root(s->root))
 		return EXIT_OWN_ERROR;
 	if (!identity_assume(identity))
@@ -166,5 +167,5 @@ int program_become(const struct settings *s, const struct identity *identity, in
 	}
 	if (!set_environment(s->php_children))
 		return EXIT_OWN_ERROR;
-	return execute(s, listener, null);
+	return execute(s, listener, output);
 }

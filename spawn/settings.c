@@ -1,19 +1,23 @@
 #include <config.h>
 
 #include "settings.h"
+#include "handover.h"
 #include "identity.h"
 #include "options.h"
 #include "report.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MODE_UNSET = -1, MODE_DEFAULT = 0660, FORKS_MOST = 10000 };
+enum { MODE_UNSET = -1, MODE_DEFAULT = 0660, FORKS_MOST = 10000, CRASHES_MOST = 10000 };
+
+#define DAY 86400000L /* milliseconds */
 
 #define SET(kind, member) kind(struct settings, member)
 #define RANGE(kind, member, least, most) kind(struct settings, member, least, most)
@@ -51,6 +55,38 @@ static const struct option_row table[] = {
 	{ "bind-before-chroot", 'S', NULL, "root only: create the socket outside of it",
 	  SET(FLAG, bind_before_chroot) },
 
+	{ "supervise", 0, NULL, "stay, and start again what ends", SET(FLAG, supervise) },
+	{ "pm", 0, "MODE", "number of processes: static, dynamic or ondemand (default static)",
+	  SET(TEXT, mode_name) },
+	{ "min-spare", 0, "N", "dynamic: keep so many idle at least (default 1)",
+	  RANGE(NUMBER, min_spare, 1, FORKS_MOST) },
+	{ "max-spare", 0, "N", "dynamic: keep so many idle at most (default 3)",
+	  RANGE(NUMBER, max_spare, 1, FORKS_MOST) },
+	{ "max-children", 0, "N", "dynamic, ondemand: never more processes (default 10)",
+	  RANGE(NUMBER, max_children, 1, FORKS_MOST) },
+	{ "idle-timeout", 0, "SEC", "ondemand: end one that is idle so long (default 10)",
+	  RANGE(DURATION, idle_timeout, 1, DAY) },
+	{ "max-lifetime", 0, "SEC", "replace a process that is so old (default 0: never)",
+	  RANGE(DURATION, max_lifetime, 0, 365 * DAY) },
+	{ "max-memory", 0, "SIZE", "replace one that is so large (default 0: never)",
+	  RANGE(SIZE, max_memory, 0, LONG_MAX) },
+	{ "crash-limit", 0, "N/SEC", "so many crashes in this time are a crash loop (default 10/10)",
+	  SET(TEXT, crash_limit) },
+	{ "give-up", 0, NULL, "end in a crash loop instead of slowing down", SET(FLAG, give_up) },
+	{ "stop-signal", 0, "NAME", "signal that asks the program to end (default TERM)",
+	  SET(TEXT, stop_signal_name) },
+	{ "stop-timeout", 0, "SEC", "time from then to KILL, when told to stop (default 30)",
+	  RANGE(DURATION, stop_timeout, 1, DAY) },
+	{ "log", 0, "FILE|syslog", "where output and messages go (with -n stderr, else syslog)",
+	  SET(TEXT, log) },
+	{ "exit-on-idle", 0, "SEC", "end when there is no connection so long (default 0: never)",
+	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
+
+	{ "check", 0, NULL, "start nothing; say whether this command line would work",
+	  SET(FLAG, check) },
+	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
+	  SET(TEXT, web_user) },
+
 	{ "version", 'v', NULL, "print the version", SET(FLAG, version) },
 	{ "help", 'h', NULL, "print this help", SET(FLAG, help) },
 	{ NULL, '?', NULL, "print this help", SET(FLAG, help) },
@@ -58,13 +94,29 @@ static const struct option_row table[] = {
 
 enum { TABLE_ROWS = sizeof table / sizeof *table };
 
+static const struct settings defaults = {
+	.php_children = -1,
+	.forks = 1,
+	.backlog = 1024,
+	.mode = MODE_UNSET,
+	.mode_name = "static",
+	.min_spare = 1,
+	.max_spare = 3,
+	.max_children = 10,
+	.idle_timeout = 10000,
+	.crash_limit = "10/10",
+	.stop_signal_name = "TERM",
+	.stop_timeout = 30000,
+};
+
 static void print_help(void)
 {
 	puts("Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
 	     "       spawn-fcgi [options] -f COMMAND\n"
 	     "\n"
 	     "Opens a listening socket, starts a FastCGI program that has it as its standard\n"
-	     "input, and leaves. PROGRAM is not looked up in PATH.\n");
+	     "input, and leaves or, with --supervise, watches over it. PROGRAM is not looked\n"
+	     "up in PATH.\n");
 	options_help(stdout, table, TABLE_ROWS);
 	puts("\n"
 	     "Exit status: 0 when everything runs, 255 for an error of spawn-fcgi itself, else\n"
@@ -102,6 +154,8 @@ static bool read_local_address(struct settings *s)
 
 static bool read_address(struct settings *s)
 {
+	if (s->inherited > 0 && !s->socket && !s->port)
+		return true;
 	if (!s->socket && !s->port)
 		report("no socket given (use either -p or -s)");
 	else if (s->socket && s->port)
@@ -135,6 +189,113 @@ static void drop_root_options(struct settings *s)
 		report("WARNING: ignored, since only root can use them:%s", ignored);
 }
 
+static const struct {
+	const char *name;
+	int number;
+} stop_signals[] = {
+	{ "HUP", SIGHUP },   { "INT", SIGINT },   { "QUIT", SIGQUIT },
+	{ "TERM", SIGTERM }, { "USR1", SIGUSR1 }, { "USR2", SIGUSR2 },
+};
+
+static bool read_stop_signal(struct settings *s)
+{
+	const char *name = s->stop_signal_name;
+
+	if (strncmp(name, "SIG", 3) == 0)
+		name += 3;
+	for (size_t i = 0; i < sizeof stop_signals / sizeof *stop_signals; i++) {
+		if (strcmp(name, stop_signals[i].name) != 0)
+			continue;
+		s->stop_signal = stop_signals[i].number;
+		return true;
+	}
+	report("--stop-signal wants HUP, INT, QUIT, TERM, USR1 or USR2, not \"%s\"",
+	       s->stop_signal_name);
+	return false;
+}
+
+static bool read_crash_limit(struct settings *s)
+{
+	char *end = NULL;
+
+	s->crash_count = strtol(s->crash_limit, &end, 10);
+	if (end != s->crash_limit && *end == '/' && end[1] >= '0' && end[1] <= '9') {
+		s->crash_time = strtol(end + 1, &end, 10);
+		if (*end == '\0' && s->crash_count >= 1 && s->crash_count <= CRASHES_MOST &&
+		    s->crash_time >= 1 && s->crash_time <= DAY / 1000) {
+			s->crash_time *= 1000;
+			return true;
+		}
+	}
+	report("--crash-limit wants N/SEC, from 1/1 to %d/%ld, not \"%s\"", CRASHES_MOST, DAY / 1000,
+	       s->crash_limit);
+	return false;
+}
+
+static bool read_pool(struct settings *s)
+{
+	s->pool = (struct pool_plan){
+		.count = s->forks, .min_spare = s->min_spare, .max_spare = s->max_spare,
+		.most = s->max_children,
+	};
+	if (!pool_mode_find(&s->pool.mode, s->mode_name)) {
+		report("--pm wants static, dynamic or ondemand, not \"%s\"", s->mode_name);
+		return false;
+	}
+	if (s->pool.mode == POOL_STATIC)
+		s->pool.most = s->forks;
+	if (s->pool.mode == POOL_DYNAMIC &&
+	    (s->min_spare > s->max_spare || s->max_spare > s->max_children)) {
+		report("--min-spare %ld, --max-spare %ld and --max-children %ld must not be less "
+		       "than the one before", s->min_spare, s->max_spare, s->max_children);
+		return false;
+	}
+	return true;
+}
+
+/* What only --supervise heeds is not to be ignored in silence. */
+static bool is_supervised_or_plain(const struct settings *s)
+{
+	const struct {
+		const char *option;
+		bool given;
+	} rows[] = {
+		{ "pm", strcmp(s->mode_name, defaults.mode_name) != 0 },
+		{ "min-spare", s->min_spare != defaults.min_spare },
+		{ "max-spare", s->max_spare != defaults.max_spare },
+		{ "max-children", s->max_children != defaults.max_children },
+		{ "idle-timeout", s->idle_timeout != defaults.idle_timeout },
+		{ "max-lifetime", s->max_lifetime != 0 },
+		{ "max-memory", s->max_memory != 0 },
+		{ "crash-limit", strcmp(s->crash_limit, defaults.crash_limit) != 0 },
+		{ "give-up", s->give_up },
+		{ "stop-signal", strcmp(s->stop_signal_name, defaults.stop_signal_name) != 0 },
+		{ "stop-timeout", s->stop_timeout != defaults.stop_timeout },
+		{ "log", s->log != NULL },
+		{ "exit-on-idle", s->exit_on_idle != 0 },
+	};
+
+	for (size_t i = 0; !s->supervise && i < sizeof rows / sizeof *rows; i++) {
+		if (!rows[i].given)
+			continue;
+		report("--%s needs --supervise", rows[i].option);
+		return false;
+	}
+	if (s->web_user && !s->check) {
+		report("--web-user needs --check");
+		return false;
+	}
+	return true;
+}
+
+static bool read_supervision(struct settings *s)
+{
+	if (s->supervise)
+		s->inherited = handover_is_pending() ? 1 : listen_inherited();
+	return is_supervised_or_plain(s) && read_stop_signal(s) && read_crash_limit(s) &&
+	       read_pool(s);
+}
+
 /* Defaults that depend on other settings, and settings that contradict. */
 static bool settle(struct settings *s)
 {
@@ -142,7 +303,7 @@ static bool settle(struct settings *s)
 		report("no FastCGI application given (use -- PROGRAM or -f COMMAND)");
 		return false;
 	}
-	if (!read_address(s))
+	if (!read_supervision(s) || !read_address(s))
 		return false;
 	if (identity_is_borrowed()) {
 		report("refusing to run set-user-ID or set-group-ID (chmod ug-s this program; "
@@ -153,7 +314,7 @@ static bool settle(struct settings *s)
 		drop_root_options(s);
 	if (s->mode == MODE_UNSET)
 		s->mode = (long)default_mode();
-	if (s->in_place)
+	if (s->in_place && !s->supervise)
 		s->pid_file = NULL;
 	return true;
 }
@@ -162,9 +323,7 @@ bool settings_read(struct settings *out, int argc, char **argv, int *status)
 {
 	int operands;
 
-	*out = (struct settings){
-		.php_children = -1, .forks = 1, .backlog = 1024, .mode = MODE_UNSET,
-	};
+	*out = defaults;
 	*status = EXIT_OWN_ERROR;
 	if (argc <= 1) {
 		print_help();

@@ -5,6 +5,7 @@
 #define SETTINGS_H
 
 #include "listen.h"
+#include "pool.h"
 
 #include <stdbool.h>
 
@@ -31,6 +32,25 @@ struct settings {
 	/* Only root's command line has these; else they are NULL and false. */
 	const char *user, *group, *socket_owner, *socket_group, *root;
 	bool bind_before_chroot;
+
+	bool supervise;
+	const char *mode_name;
+	struct pool_plan pool; /* made from -F, the mode and the next three */
+	long min_spare, max_spare, max_children;
+	long idle_timeout;
+	long max_lifetime, max_memory; /* 0: no limit */
+	const char *crash_limit;
+	long crash_count, crash_time; /* made from it */
+	bool give_up;
+	const char *stop_signal_name;
+	int stop_signal; /* made from it */
+	long stop_timeout;
+	const char *log;
+	long exit_on_idle; /* 0: never */
+	int inherited;     /* sockets passed by a service manager */
+
+	bool check;
+	const char *web_user;
 };
 
 /*

@@ -2,7 +2,7 @@
 # How many scripts fcgiwrap runs at once, who waits, whose turn it is, and what happens when the
 # system itself has no room for another script.
 #
-# shellcheck disable=SC2016,SC2034,SC2153,SC2154 # what lib.bash sets and reads
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2153,SC2154 # what lib.bash sets and reads
 
 load lib
 load wrapper
@@ -42,7 +42,7 @@ make_holder() {
 }
 
 # Steps that prove, when they are done, that the server has dealt with all before them.
-SEEN='get-values FCGI_MPXS_CONNS= expect-values FCGI_MPXS_CONNS=1'
+SEEN=(get-values FCGI_MPXS_CONNS= expect-values FCGI_MPXS_CONNS=1)
 
 # CPU time of a process, in hundredths of a second.
 cpu_of() {
@@ -92,7 +92,7 @@ cpu_of() {
 	start_wrapper --max-scripts 1
 	start_waiting client
 	start_client second trace "$T/trace" request "$CGI/hello.sh" CONTENT_LENGTH=0 \
-		$SEEN expect-no-reply 100 record 99 0 '' expect-unknown 99 expect-text hello \
+		"${SEEN[@]}" expect-no-reply 100 record 99 0 '' expect-unknown 99 expect-text hello \
 		expect-end app=0
 	in_file UNKNOWN_TYPE "$T/trace"
 	[ ! -s "$T/second.out" ]
@@ -107,7 +107,7 @@ cpu_of() {
 	start_wrapper --max-scripts 1
 	ask out 1 "$T/1" request "$T/hold.sh" CONTENT_LENGTH=0 keep \
 		expect-text holding id 2 request "$CGI/length.sh" CONTENT_LENGTH=3000000 keep \
-		stdin-zero 3000000 stdin-end $SEEN id 1 abort id 2 expect-end app=0
+		stdin-zero 3000000 stdin-end "${SEEN[@]}" id 1 abort id 2 expect-end app=0
 	has bytes=3000000
 }
 
@@ -159,7 +159,7 @@ cpu_of() {
 	ask request "$T/hold.sh" CONTENT_LENGTH=0 keep expect-text holding \
 		id 2 request "$CGI/touch.sh" QUERY_STRING="$T/2" CONTENT_LENGTH=0 keep \
 		abort expect-end protocol=0 \
-		id 3 request "$CGI/touch.sh" QUERY_STRING="$T/3" CONTENT_LENGTH=0 keep $SEEN \
+		id 3 request "$CGI/touch.sh" QUERY_STRING="$T/3" CONTENT_LENGTH=0 keep "${SEEN[@]}" \
 		id 1 abort expect-end id 3 expect-text touched expect-end app=0
 	[ -e "$T/3" ]
 	vanished "$T/2"
@@ -168,8 +168,8 @@ cpu_of() {
 @test "a client that leaves while it waits never starts its script, and frees its place" {
 	start_wrapper --max-scripts 1 --queue 1
 	start_waiting client
-	ask request "$CGI/touch.sh" QUERY_STRING="$T/touched" CONTENT_LENGTH=0 $SEEN close
-	start_client next trace "$T/trace" request "$CGI/hello.sh" CONTENT_LENGTH=0 $SEEN \
+	ask request "$CGI/touch.sh" QUERY_STRING="$T/touched" CONTENT_LENGTH=0 "${SEEN[@]}" close
+	start_client next trace "$T/trace" request "$CGI/hello.sh" CONTENT_LENGTH=0 "${SEEN[@]}" \
 		expect-text hello
 	in_file GET_VALUES_RESULT "$T/trace"
 	: >"$T/go"
@@ -188,11 +188,11 @@ cpu_of() {
 	for id in {1..50}; do
 		many+=(id "$id" request "$T/sign.sh" QUERY_STRING=many CONTENT_LENGTH=0 keep)
 	done
-	start_client many trace "$T/trace-many" "${many[@]}" $SEEN read-all
+	start_client many trace "$T/trace-many" "${many[@]}" "${SEEN[@]}" read-all
 	in_file GET_VALUES_RESULT "$T/trace-many"
 	for id in 1 2; do
 		start_client "one$id" trace "$T/trace-$id" \
-			request "$T/sign.sh" QUERY_STRING=one CONTENT_LENGTH=0 $SEEN read
+			request "$T/sign.sh" QUERY_STRING=one CONTENT_LENGTH=0 "${SEEN[@]}" read
 		in_file GET_VALUES_RESULT "$T/trace-$id"
 	done
 	: >"$T/go"
@@ -240,7 +240,7 @@ cpu_of() {
 		many+=(id "$id" request "$T/sign.sh" QUERY_STRING="$id" CONTENT_LENGTH=0 keep)
 	done
 	ask "${many[@]}" out 300 "$T/300" \
-		id 300 request "$T/sign.sh" QUERY_STRING=300 CONTENT_LENGTH=0 keep read $SEEN \
+		id 300 request "$T/sign.sh" QUERY_STRING=300 CONTENT_LENGTH=0 keep read "${SEEN[@]}" \
 		id 2 abort expect-end id 1 abort expect-end
 	grep -q 'Status: 503 ' "$T/300"
 	not grep -qx 300 "$T/list"
@@ -272,7 +272,7 @@ enrich() {
 
 	start_poor --nproc=1:1000
 	before=$(cpu_of "$(pid_of wrapper)")
-	start_client client trace "$T/trace" request "$CGI/hello.sh" CONTENT_LENGTH=0 $SEEN \
+	start_client client trace "$T/trace" request "$CGI/hello.sh" CONTENT_LENGTH=0 "${SEEN[@]}" \
 		expect-no-reply 600 expect-text hello expect-end app=0
 	logged 'hello\.sh: cannot be started: Resource temporarily unavailable \(trying again\)'
 	in_file GET_VALUES_RESULT "$T/trace"

@@ -2,7 +2,7 @@
 # The time-outs of fcgiwrap, what becomes of scripts whose client leaves, of those that work on
 # after their answer, and of what scripts leave behind.
 #
-# shellcheck disable=SC2016,SC2034,SC2153,SC2154 # what lib.bash sets and reads
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2153,SC2154 # what lib.bash sets and reads
 
 load lib
 load wrapper
@@ -200,8 +200,8 @@ has_descriptors() {
 
 @test "--client-timeout answers a client that stalls in its parameters with 408" {
 	start_wrapper --client-timeout 300ms
-	ask begin keep params SCRIPT_FILENAME="$CGI/hello.sh" params-send expect-no-reply 150 \
-		expect-text 'Status: 408 ' expect-end expect-closed
+	ask begin params SCRIPT_FILENAME="$CGI/hello.sh" params-send expect-no-reply 150 \
+		expect-text 'Status: 408 ' expect-end expect-eof
 	logged 'a request: the client sent nothing more .*0\.3 s \(--client-timeout\)'
 }
 

@@ -43,9 +43,8 @@ static void on_output(struct watch *watch, unsigned events)
 {
 	struct cgi *cgi = (struct cgi *)(void *)((char *)watch - offsetof(struct cgi, output));
 
-	(void)events;
 	if (cgi->owner)
-		cgi->events->output(cgi->owner);
+		cgi->events->output(cgi->owner, events & LOOP_HANGUP);
 	else
 		drain(watch);
 }

@@ -14,7 +14,9 @@
 /* What the program's owner is told. Each may free the owner. */
 struct cgi_events {
 	void (*input)(void *owner);  /* input takes bytes */
-	void (*output)(void *owner); /* output has bytes, or has ended */
+	/* output has bytes, or has ended; if it is whole, nothing comes behind
+	 * what can be read */
+	void (*output)(void *owner, bool whole);
 	void (*errors)(void *owner); /* errors has bytes, or has ended */
 	void (*exited)(void *owner);
 };

@@ -92,6 +92,7 @@ static const struct {
 };
 
 static void (*on_refusal)(const char *name);
+static struct environment own; /* what scripts inherit */
 
 void environment_on_refusal(void (*told)(const char *name))
 {
@@ -103,21 +104,17 @@ static size_t name_length(const char *variable)
 	return strcspn(variable, "=");
 }
 
-static bool matches(const char *pattern, const char *name, size_t length)
+static bool matches(const char *pattern, const char *name)
 {
-	size_t whole = strlen(pattern);
-
-	if (pattern[whole - 1] == '*')
-		return length >= whole - 1 && memcmp(pattern, name, whole - 1) == 0;
-	return length == whole && memcmp(pattern, name, whole) == 0;
+	while (*pattern && *pattern != '*' && *pattern == *name)
+		pattern++, name++;
+	return *pattern == '*' || (*pattern == '\0' && *name == '=');
 }
 
 static bool is_refused(const char *variable)
 {
-	size_t length = name_length(variable);
-
 	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-		if (!matches(refusals[i].pattern, variable, length))
+		if (!matches(refusals[i].pattern, variable))
 			continue;
 		if (on_refusal && !refusals[i].told)
 			on_refusal(refusals[i].pattern);
@@ -127,23 +124,26 @@ static bool is_refused(const char *variable)
 	return false;
 }
 
+static bool is_letter(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
+}
+
 static bool is_identifier(const char *variable)
 {
-	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
-	size_t length = name_length(variable);
-
-	return length > 0 && strspn(variable, letters) == length &&
-	       (variable[0] < '0' || variable[0] > '9');
+	if (!is_letter(*variable))
+		return false;
+	while (is_letter(*variable) || (*variable >= '0' && *variable <= '9'))
+		variable++;
+	return *variable == '=';
 }
 
 /* Compares two names that end at '=' or NUL. */
 static int compare_names(const char *a, const char *b)
 {
-	size_t a_length = name_length(a);
-	size_t b_length = name_length(b);
-	int order = memcmp(a, b, a_length < b_length ? a_length : b_length);
-
-	return order ? order : (a_length > b_length) - (a_length < b_length);
+	while (*a == *b && *a && *a != '=')
+		a++, b++;
+	return (*a == '=' ? 0 : (unsigned char)*a) - (*b == '=' ? 0 : (unsigned char)*b);
 }
 
 static int compare(const void *a, const void *b)
@@ -286,20 +286,43 @@ bool environment_override(struct environment *e, const char *const *variables, s
 	return true;
 }
 
-bool environment_inherit(struct environment *e, char *const *own)
+bool environment_keep_own(char *const *variables)
 {
-	size_t own_count = 0;
-	bool found;
+	size_t count = 0;
 
-	while (own[own_count])
-		own_count++;
-	if (!make_room(e, own_count))
+	while (variables[count])
+		count++;
+	own.variables = calloc(count + 1, sizeof *own.variables);
+	if (!own.variables)
 		return false;
-	for (; *own; own++) {
-		position(e, *own, &found);
-		if (!found && strchr(*own, '=') && !describes_request(*own))
-			insert(e, *own);
+	for (; *variables; variables++)
+		if (strchr(*variables, '=') && !describes_request(*variables))
+			own.variables[own.count++] = *variables;
+	qsort(own.variables, own.count, sizeof *own.variables, compare);
+	drop_doubles(&own);
+	return true;
+}
+
+bool environment_inherit(struct environment *e)
+{
+	char **merged = calloc(e->count + own.count + OWNED_MOST + 1, sizeof *merged);
+	size_t ours = 0, its = 0, count = 0;
+
+	if (!merged)
+		return false;
+	while (its < e->count || ours < own.count) {
+		int order = its == e->count    ? 1
+			    : ours == own.count ? -1
+						: compare_names(e->variables[its],
+								own.variables[ours]);
+
+		merged[count++] = order <= 0 ? e->variables[its] : own.variables[ours];
+		its += order <= 0;
+		ours += order >= 0;
 	}
+	free(e->variables);
+	e->variables = merged;
+	e->count = count;
 	return true;
 }
 

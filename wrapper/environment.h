@@ -40,9 +40,12 @@ void environment_unset(struct environment *environment, const char *name);
 bool environment_override(struct environment *environment, const char *const *variables,
 			  size_t count);
 
-/* Adds those of the wrapper's own variables that are not there yet and do not
- * look as if they described a request. The texts are not copied. */
-bool environment_inherit(struct environment *environment, char *const *own);
+/* Keeps what scripts may inherit of the wrapper's own variables: those that do
+ * not look as if they described a request. Not copied. Once. */
+bool environment_keep_own(char *const *variables);
+
+/* Adds those of them whose name is not there yet. */
+bool environment_inherit(struct environment *environment);
 
 /* Adds what RFC 3875 wants always set and the client did not send. */
 bool environment_complete(struct environment *environment);

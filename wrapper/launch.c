@@ -2,7 +2,7 @@
 
 #include "launch.h"
 
-#include "child.h"
+#include "exec.h"
 #include "compat.h"
 #include "loop.h"
 #include "rlimits.h"
@@ -31,7 +31,6 @@ struct pipes {
 struct birth {
 	const struct launch_plan *plan;
 	const struct pipes *pipes;
-	pid_t parent;
 	struct notice {
 		bool failed;
 		enum launch_step step;
@@ -42,6 +41,7 @@ struct birth {
 static struct rlimit given_descriptors;
 static bool raised_descriptors;
 static bool ignored[NSIG]; /* signals that we were started with like that */
+static pid_t self;
 static int null;           /* /dev/null */
 static int low[ENDS];      /* numbers below FEW, also /dev/null while not needed */
 
@@ -79,6 +79,7 @@ static bool reserve_low_numbers(void)
 
 bool launch_open(long *descriptors)
 {
+	self = getpid();
 	*descriptors = raise_descriptor_limit();
 	find_ignored_signals();
 	return reserve_low_numbers();
@@ -201,7 +202,7 @@ static void execute(const struct launch_plan *plan)
 		execve(file, own, plan->environment);
 		return;
 	}
-	child_exec_here(file, own, plan->environment);
+	exec_here(file, own, plan->environment);
 	if (errno == ENOSYS)
 		exec_checked(file, own, plan->environment);
 }
@@ -247,11 +248,11 @@ static void default_signals(void)
 static bool prepare(const struct birth *birth, enum launch_step *step)
 {
 	setsid();
-	child_follow_parent(birth->parent);
+	exec_follow_parent(self);
 	*step = LAUNCH_CHDIR;
 	if (!enter_directory(birth->plan))
 		return false;
-	child_own_descriptors(above_its(birth->pipes));
+	exec_own_descriptors(above_its(birth->pipes));
 	*step = LAUNCH_PIPES;
 	if (!take_descriptors(birth->pipes))
 		return false;
@@ -284,7 +285,7 @@ static pid_t start(struct birth *birth)
 	sigfillset(&all);
 	sigprocmask(SIG_BLOCK, &all, &before);
 	birth->notice.step = LAUNCH_FORK;
-	pid = child_start(become, birth, &birth->notice, sizeof birth->notice);
+	pid = exec_start(become, birth, &birth->notice, sizeof birth->notice);
 	sigprocmask(SIG_SETMASK, &before, NULL);
 	if (pid < 0 || !birth->notice.failed)
 		return pid;
@@ -297,7 +298,7 @@ static pid_t start(struct birth *birth)
 bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed)
 {
 	struct pipes p;
-	struct birth birth = { .plan = plan, .pipes = &p, .parent = getpid() };
+	struct birth birth = { .plan = plan, .pipes = &p };
 	int saved;
 
 	out->pid = -1;

@@ -22,6 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+extern char **environ;
+
 enum { BACKLOG = 511, FIRST_INHERITED = 3, SOCKET_MODE = 0660, HANGS_AFTER = 1000 /* ms */ };
 
 struct source {
@@ -150,7 +152,7 @@ static bool apply(const struct settings *settings)
 			return false;
 	rlimits_set_nice((int)settings->nice);
 	environment_on_refusal(report_refusal);
-	return script_open(&settings->scripts, &settings->roots, &settings->interpreters) &&
+	return environment_keep_own(environ) && script_open(&settings->scripts, &settings->roots, &settings->interpreters) &&
 	       peer_allow(&settings->allow, &settings->allow_user,
 			  getenv("FCGI_WEB_SERVER_ADDRS"));
 }

@@ -18,8 +18,6 @@
 #include <string.h>
 #include <sys/wait.h>
 
-extern char **environ;
-
 enum {
 	PARAMS_FIRST = 4096,
 	COMPLAINT_MOST = 1024,
@@ -30,7 +28,8 @@ enum {
 	OUTPUT_GRACE = 1000,
 	/* Milliseconds before another try, when the system has no room for a program. */
 	START_PAUSE = 200,
-	COMPLAIN_EVERY = 10000
+	COMPLAIN_EVERY = 10000,
+	WHOLE_READS_MOST = 4 /* of output that is known to end, in one turn */
 };
 
 const struct settings *request_settings;
@@ -307,12 +306,15 @@ static void on_input(void *owner)
 	r->changed(r->owner);
 }
 
-static void on_output(void *owner)
+/* All that is there is taken at once if it is the end, so that the last of the
+ * output leaves together with the end of the request. */
+static void on_output(void *owner, bool whole)
 {
 	struct request *r = owner;
 
-	if (request_has_room_for_output(r))
-		request_read_output(r);
+	for (int reads = whole ? WHOLE_READS_MOST : 1; reads > 0; reads--)
+		if (r->program && !r->output_ended && request_has_room_for_output(r))
+			request_read_output(r);
 	if (r->program && r->exited && !r->output_ended)
 		deadline_set(&r->patience, OUTPUT_GRACE, on_patience_end);
 	r->changed(r->owner);
@@ -364,7 +366,7 @@ static bool finish_environment(struct request *r)
 	r->prepared = true;
 	return set_true_length(r) && environment_set(&r->environment, "FCGI_ROLE", role) &&
 	       environment_override(&r->environment, own->texts, own->count) &&
-	       (request_settings->clear_env || environment_inherit(&r->environment, environ)) &&
+	       (request_settings->clear_env || environment_inherit(&r->environment)) &&
 	       environment_complete(&r->environment);
 }
 
@@ -632,6 +634,13 @@ static void on_stall_end(struct deadline *d)
 	r->changed(r->owner);
 }
 
+/* nginx stops sending a stored body as soon as an answer begins: so the answer
+ * waits for the end of the body, unless the program wants no more of it. */
+static bool may_answer(const struct request *r)
+{
+	return request_has_all_stdin(r) || r->stdin_refused || r->exited;
+}
+
 void request_want(struct request *r)
 {
 	if (!waits_for_client(r))
@@ -641,7 +650,8 @@ void request_want(struct request *r)
 	if (!r->program)
 		return;
 	loop_want(&r->program->input, body_is_empty(&r->body) ? 0 : LOOP_WRITE);
-	loop_want(&r->program->output, request_has_room_for_output(r) ? LOOP_READ : 0);
+	loop_want(&r->program->output,
+		  request_has_room_for_output(r) && may_answer(r) ? LOOP_READ : 0);
 	loop_want(&r->program->errors, request_has_room_for_errors(r) ? LOOP_READ : 0);
 }
 

@@ -5,6 +5,7 @@
 #include "compat.h"
 #include "report.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <signal.h>
 #include <stddef.h>
@@ -37,10 +38,13 @@ static bool parse(struct limit *limit, const char *text)
 {
 	static const char units[] = "kmg";
 	char *end;
-	unsigned long long value = strtoull(text, &end, 10);
-	const char *unit = *end ? strchr(units, *end | 0x20) : NULL;
+	unsigned long long value;
+	const char *unit;
 
-	if (*text < '0' || *text > '9' || (*end && (!unit || end[1] || !limit->is_size)))
+	errno = 0;
+	value = strtoull(text, &end, 10);
+	unit = *end ? strchr(units, *end | 0x20) : NULL;
+	if (errno || *text < '0' || *text > '9' || (*end && (!unit || end[1] || !limit->is_size)))
 		return false;
 	for (ptrdiff_t times = unit ? unit - units + 1 : 0; times > 0; times--) {
 		if (value > ULLONG_MAX / 1024)

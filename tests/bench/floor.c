@@ -167,6 +167,11 @@ static void slot_read(struct slot *s)
 	lap_add(finish(s->pid) ? now() - s->began : UINT32_MAX);
 }
 
+static bool may_start(unsigned long long end, long requests, long started)
+{
+	return now() < end && (requests == 0 || started < requests);
+}
+
 static void spawn_run(long requests, long count)
 {
 	static struct slot slots[SLOTS_MAX];
@@ -179,7 +184,7 @@ static void spawn_run(long requests, long count)
 		slots[i].fd = -1;
 	do {
 		for (long i = 0; i < count; i++) {
-			if (slots[i].fd < 0 && now() < end && (requests == 0 || started < requests)) {
+			if (slots[i].fd < 0 && may_start(end, requests, started)) {
 				slot_start(&slots[i], null);
 				started++;
 			}
@@ -192,7 +197,7 @@ static void spawn_run(long requests, long count)
 				slot_read(&slots[i]);
 			running += slots[i].fd >= 0;
 		}
-	} while (running > 0 || (now() < end && (requests == 0 || started < requests)));
+	} while (running > 0 || may_start(end, requests, started));
 }
 
 /* What the process with this number out of several does; the rest of a division goes first. */
@@ -251,7 +256,9 @@ static int by_size(const void *a, const void *b)
 
 static unsigned long percentile(double part)
 {
-	return result.count == 0 ? 0 : result.laps[(size_t)(part * (double)(result.count - 1) + 0.5)];
+	size_t index = (size_t)(part * (double)(result.count - 1) + 0.5);
+
+	return result.count == 0 ? 0 : result.laps[index];
 }
 
 static int spawn_main(void)

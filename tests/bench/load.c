@@ -37,6 +37,7 @@ enum {
 	NEEDED_START = 16,	/* of an answer, to see whether it is a page or an error */
 	STALLED_BODY = 1000,
 	SPARE_FDS = 16,
+	RETRY = 100000,		/* ns between two looks whether the responder is there yet */
 };
 
 /* A request as it is sent: head, then whole records of CONTENT bytes, then tail. */
@@ -187,7 +188,8 @@ static void message_make(struct message *m, const char *target, unsigned long lo
 	unsigned char *at = m->head, *pairs;
 	size_t rest = (size_t)(upload % CONTENT);
 
-	if (target[0] != '/' || snprintf(script, sizeof(script), "%s", target) >= (int)sizeof(script))
+	if (target[0] != '/' ||
+			snprintf(script, sizeof(script), "%s", target) >= (int)sizeof(script))
 		quit("%s: not an absolute path, or too long", target);
 	query = strchr(script, '?');
 	if (query != NULL)
@@ -444,7 +446,9 @@ static bool turn(struct client *clients, struct pollfd *polls)
 	}
 	if (!waiting)
 		return may_start(time);
-	if (poll(polls, (nfds_t)plan.clients, dialing ? 1 : 100) <= 0)
+	if (dialing && plan.retry)
+		nanosleep(&(struct timespec){ .tv_nsec = RETRY }, NULL);
+	if (poll(polls, (nfds_t)plan.clients, !dialing ? 100 : !plan.retry) <= 0)
 		return true;
 	for (long i = 0; i < plan.clients; i++) {
 		if (polls[i].fd >= 0 && (polls[i].revents & POLLOUT) != 0)

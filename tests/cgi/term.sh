@@ -9,4 +9,5 @@ perl -e '
 ' "$QUERY_STRING" &
 trap 'echo script >>"$QUERY_STRING"; exit' TERM
 echo "script=$$"
+echo ready >&2
 wait

@@ -1,13 +1,13 @@
 #include <config.h>
 
-#include "child.h"
+#include "exec.h"
 
 #include "compat.h"
 
 #include <errno.h>
 
 /* The notice comes through a pipe that a successful exec closes without a word. */
-pid_t child_start(void (*become)(void *), void *context, void *notice, size_t size)
+pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t size)
 {
 	int told[2];
 	pid_t pid;
@@ -29,17 +29,17 @@ pid_t child_start(void (*become)(void *), void *context, void *notice, size_t si
 	return pid;
 }
 
-void child_own_descriptors(int first)
+void exec_own_descriptors(int first)
 {
 	(void)first;
 }
 
-void child_follow_parent(pid_t parent)
+void exec_follow_parent(pid_t parent)
 {
 	(void)parent;
 }
 
-int child_exec_here(const char *name, char *const *arguments, char *const *environment)
+int exec_here(const char *name, char *const *arguments, char *const *environment)
 {
 	(void)name, (void)arguments, (void)environment;
 	errno = ENOSYS;

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "child.h"
+#include "exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -36,7 +36,7 @@ static int enter(void *argument)
  * thousands. This child borrows both while we wait for it, and so costs the same
  * whatever we hold.
  */
-pid_t child_start(void (*become)(void *), void *context, void *notice, size_t size)
+pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t size)
 {
 	static _Alignas(16) char stack[STACK_SIZE];
 	struct start start = { become, context };
@@ -46,14 +46,14 @@ pid_t child_start(void (*become)(void *), void *context, void *notice, size_t si
 		     &start);
 }
 
-void child_own_descriptors(int first)
+void exec_own_descriptors(int first)
 {
 	/* Of the table only what is below first is copied. */
 	if (syscall(SYS_close_range, first, ~0U, RANGE_UNSHARE) < 0 && unshare(CLONE_FILES) < 0)
 		_exit(127);
 }
 
-void child_follow_parent(pid_t parent)
+void exec_follow_parent(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
 	/* It may have died before that. */
@@ -61,7 +61,7 @@ void child_follow_parent(pid_t parent)
 		_exit(127);
 }
 
-int child_exec_here(const char *name, char *const *arguments, char *const *environment)
+int exec_here(const char *name, char *const *arguments, char *const *environment)
 {
 	return (int)syscall(SYS_execveat, AT_FDCWD, name, arguments, environment,
 			    AT_SYMLINK_NOFOLLOW);

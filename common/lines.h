@@ -1,10 +1,10 @@
 /*
- * Standard error of a script, line by line: tamed, bounded in length and rate.
- * Pure.
+ * What a program writes, line by line: tamed, bounded in length and rate. Pure.
  */
 #ifndef LINES_H
 #define LINES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,6 +15,7 @@ enum {
 
 /* All zero is its start. */
 struct lines {
+	bool all; /* none are dropped */
 	char *text; /* of the line that has not ended yet; NULL: none */
 	size_t size;
 	char last[160]; /* the last line told */

@@ -35,7 +35,7 @@ static void end_line(struct lines *l, int64_t now, void (*tell)(void *, const ch
 		l->second = now / 1000;
 		l->told = 0;
 	}
-	if (l->told == LINES_PER_SECOND) {
+	if (l->told == LINES_PER_SECOND && !l->all) {
 		l->dropped++;
 		return;
 	}
@@ -46,7 +46,7 @@ static void end_line(struct lines *l, int64_t now, void (*tell)(void *, const ch
 void lines_take(struct lines *l, const char *bytes, size_t size, int64_t now,
 		void (*tell)(void *, const char *, size_t), void *context)
 {
-	/* Without memory for a line its text is lost, but the script goes on. */
+	/* Without memory for a line its text is lost, but the program goes on. */
 	if (!l->text && !(l->text = malloc(LINE_MOST)))
 		return;
 	for (size_t i = 0; i < size; i++) {

@@ -1,0 +1,320 @@
+#include <config.h>
+
+#include "census.h"
+
+#include "compat.h"
+#include "listen.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/*
+ * A connection that was accepted from the socket has an inode in the kernel's
+ * table of sockets, at the address of the socket; whoever serves it has a
+ * descriptor that is a link to this inode. One that nobody has accepted yet has
+ * inode 0 there. See proc(5), proc_pid_net(5).
+ */
+
+enum {
+	UNIX_WAITING = 2, /* states in net/unix: connecting, connected */
+	UNIX_ACCEPTED = 3,
+	TCP_ESTABLISHED = 1,
+	TCP_CLOSE_WAIT = 8,
+	TCP_LISTEN = 10,
+	DEPTH_MOST = 8 /* generations below a child */
+};
+
+struct inodes {
+	unsigned long *numbers; /* sorted */
+	size_t count, room;
+};
+
+/* One look at the system. */
+struct look {
+	struct inodes accepted;
+	long waiting;
+	struct census_entry *entries;
+	size_t count;
+};
+
+static struct listen_address address;
+static const struct identity *identity;
+static char unix_path[sizeof address.as.local.sun_path + 1];
+static long page_size;
+
+static bool add_inode(struct inodes *set, unsigned long inode)
+{
+	if (set->count == set->room) {
+		size_t room = set->room ? 2 * set->room : 64;
+		unsigned long *numbers = realloc(set->numbers, room * sizeof *numbers);
+
+		if (!numbers)
+			return false;
+		set->numbers = numbers;
+		set->room = room;
+	}
+	set->numbers[set->count++] = inode;
+	return true;
+}
+
+static int compare(const void *a, const void *b)
+{
+	unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
+
+	return (x > y) - (x < y);
+}
+
+static bool has_inode(const struct inodes *set, unsigned long inode)
+{
+	return set->count > 0 &&
+	       bsearch(&inode, set->numbers, set->count, sizeof inode, compare);
+}
+
+/* One line of a table: an accepted connection, or one that waits, or not ours. */
+
+static bool read_unix(struct look *look, char *line)
+{
+	unsigned state;
+	unsigned long inode;
+	int path = 0;
+
+	if (sscanf(line, "%*s %*s %*s %*s %*s %x %lu %n", &state, &inode, &path) < 2 || !path)
+		return true;
+	line[strcspn(line, "\n")] = '\0';
+	if (strcmp(line + path, unix_path) != 0)
+		return true;
+	if (inode == 0)
+		look->waiting += state == UNIX_WAITING;
+	if (inode == 0 || state != UNIX_ACCEPTED)
+		return true;
+	return add_inode(&look->accepted, inode);
+}
+
+static bool read_tcp(struct look *look, char *line)
+{
+	unsigned port, state;
+	unsigned long inode;
+
+	if (sscanf(line, "%*s %*[0-9A-F]:%x %*s %x %*s %*s %*s %*s %*s %lu", &port, &state,
+		   &inode) != 3 || port != ntohs(address.as.ipv4.sin_port) || state == TCP_LISTEN)
+		return true;
+	if (inode == 0) {
+		look->waiting += state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
+		return true;
+	}
+	return add_inode(&look->accepted, inode);
+}
+
+static bool read_connections(struct look *look)
+{
+	const bool local = address.as.any.sa_family == AF_UNIX;
+	FILE *table = fopen(local ? "/proc/net/unix"
+			    : address.as.any.sa_family == AF_INET ? "/proc/net/tcp"
+								  : "/proc/net/tcp6", "re");
+	char line[512];
+	bool good = table != NULL;
+
+	while (good && fgets(line, sizeof line, table))
+		good = local ? read_unix(look, line) : read_tcp(look, line);
+	if (table)
+		fclose(table);
+	if (look->accepted.count > 0)
+		qsort(look->accepted.numbers, look->accepted.count,
+		      sizeof *look->accepted.numbers, compare);
+	return good;
+}
+
+/* Reads a small file of a process. False if there is no such process any more. */
+static bool read_small(pid_t pid, const char *name, char *out, size_t size)
+{
+	char path[64];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, out, size - 1);
+		close(fd);
+	}
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+struct process {
+	char state;
+	long session, pages;
+};
+
+static bool read_process(pid_t pid, struct process *out)
+{
+	char text[1024];
+	const char *end;
+
+	if (!read_small(pid, "stat", text, sizeof text))
+		return false;
+	end = strrchr(text, ')'); /* the name before it may have any character */
+	return end && sscanf(end + 1, " %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+			     "%*d %*d %*d %*d %*u %*u %ld", &out->state, &out->session,
+			     &out->pages) == 3;
+}
+
+static void count_connections(const struct look *look, struct census_entry *entry, pid_t pid)
+{
+	char path[64], target[64];
+	const struct dirent *link;
+	long found = 0;
+	DIR *fds;
+
+	snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
+	fds = opendir(path);
+	if (!fds) {
+		entry->hidden = true;
+		return;
+	}
+	while ((link = readdir(fds))) {
+		ssize_t n = readlinkat(dirfd(fds), link->d_name, target, sizeof target - 1);
+
+		target[n > 0 ? n : 0] = '\0';
+		if (strncmp(target, "socket:[", 8) == 0 &&
+		    has_inode(&look->accepted, strtoul(target + 8, NULL, 10)))
+			found++;
+	}
+	closedir(fds);
+	entry->connections += found;
+	if (found > 1)
+		entry->together = true;
+}
+
+static struct census_entry *entry_of(const struct look *look, long session)
+{
+	for (size_t i = 0; i < look->count; i++)
+		if (look->entries[i].leader == session)
+			return &look->entries[i];
+	return NULL;
+}
+
+static void visit_children(const struct look *look, pid_t pid, int depth);
+
+static void visit(const struct look *look, pid_t pid, int depth)
+{
+	struct process process;
+	struct census_entry *entry;
+
+	if (!read_process(pid, &process) || !(entry = entry_of(look, process.session)))
+		return;
+	if (process.state == 'Z' || process.state == 'X')
+		return;
+	entry->processes++;
+	entry->awake += process.state != 'T';
+	entry->memory += process.pages * page_size;
+	count_connections(look, entry, pid);
+	if (depth < DEPTH_MOST)
+		visit_children(look, pid, depth + 1);
+	else
+		entry->hidden = true;
+}
+
+/* The children of one thread, from a line of numbers. */
+static void visit_children_of(const struct look *look, pid_t pid, const char *thread, int depth)
+{
+	char path[96];
+	FILE *list;
+	long child;
+
+	snprintf(path, sizeof path, "/proc/%ld/task/%.20s/children", (long)pid, thread);
+	list = fopen(path, "re");
+	if (!list)
+		return;
+	while (fscanf(list, "%ld", &child) == 1)
+		visit(look, (pid_t)child, depth);
+	fclose(list);
+}
+
+static void visit_children(const struct look *look, pid_t pid, int depth)
+{
+	const struct dirent *thread;
+	char path[64];
+	DIR *threads;
+
+	snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+	threads = opendir(path);
+	if (!threads)
+		return;
+	while ((thread = readdir(threads)))
+		if (isdigit((unsigned char)thread->d_name[0]))
+			visit_children_of(look, pid, thread->d_name, depth);
+	closedir(threads);
+}
+
+/* What a process has open is shown to its own user, and to root only if root has
+ * all capabilities, which it has not in a container. */
+static void look_as_them(bool begin)
+{
+	if (getuid() != 0 || !identity_changes(identity))
+		return;
+	if (identity->group != GROUP_UNCHANGED)
+		setfsgid(begin ? identity->group : getegid());
+	if (identity->user != USER_UNCHANGED)
+		setfsuid(begin ? identity->user : geteuid());
+}
+
+bool census_take(struct census_entry *entries, size_t count, long *waiting)
+{
+	struct look look = { .entries = entries, .count = count };
+	bool good;
+
+	for (size_t i = 0; i < count; i++)
+		entries[i] = (struct census_entry){ .leader = entries[i].leader };
+	/* The table first: what is accepted after that is counted the next time. */
+	good = read_connections(&look);
+	look_as_them(true);
+	if (good && count > 0)
+		visit_children(&look, getpid(), 0);
+	look_as_them(false);
+	free(look.accepted.numbers);
+	*waiting = look.waiting;
+	return good;
+}
+
+bool census_open(int listener, const struct identity *program)
+{
+	struct listen_address own = { .size = sizeof own.as };
+	char path[64];
+
+	identity = program;
+	page_size = sysconf(_SC_PAGESIZE);
+	if (getsockname(listener, &own.as.any, &own.size) < 0)
+		return false;
+	address = own;
+	if (own.as.any.sa_family == AF_UNIX) {
+		memcpy(unix_path, own.as.local.sun_path, sizeof own.as.local.sun_path);
+		if (unix_path[0] == '\0')
+			unix_path[0] = '@'; /* as the table has it */
+	}
+	snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+	return access(path, R_OK) == 0 && access("/proc/net/unix", R_OK) == 0;
+}
+
+bool census_handles(pid_t process, int signal)
+{
+	char text[4096];
+	const char *row;
+
+	if (!read_small(process, "status", text, sizeof text) || !(row = strstr(text, "SigCgt:")))
+		return false;
+	return strtoull(row + strlen("SigCgt:"), NULL, 16) >> (signal - 1) & 1;
+}
+
+void census_adopt_orphans(void)
+{
+	prctl(PR_SET_CHILD_SUBREAPER, 1);
+}

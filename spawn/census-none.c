@@ -1,0 +1,26 @@
+#include <config.h>
+
+#include "census.h"
+
+bool census_open(int listener, const struct identity *identity)
+{
+	(void)listener, (void)identity;
+	return false;
+}
+
+bool census_take(struct census_entry *entries, size_t count, long *waiting)
+{
+	(void)entries, (void)count;
+	*waiting = 0;
+	return false;
+}
+
+bool census_handles(pid_t process, int signal)
+{
+	(void)process, (void)signal;
+	return true;
+}
+
+void census_adopt_orphans(void)
+{
+}

@@ -1,0 +1,548 @@
+#include <config.h>
+
+#include "keep.h"
+
+#include "census.h"
+#include "handover.h"
+#include "loop.h"
+#include "member.h"
+#include "notify.h"
+#include "pool.h"
+#include "report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { /* milliseconds */
+	QUEUE_FORMS = 5,  /* connections that wait so long are a queue */
+	LOOK_EVERY = 50,  /* at most, while connections come */
+	TICK = 1000,      /* while anything is not at rest */
+	DRAIN_EVERY = 20, /* while the queue is emptied before the end */
+	AT_ONCE = 100,    /* an end that is no work, even with status 0 */
+	LOOP_PAUSE = 1000 /* at least, between starts in a crash loop */
+};
+
+static const struct settings *settings;
+static const struct keep_events *events;
+static struct member_plan members;
+static struct pool_plan plan;
+static bool up, stopping, closed;
+
+static struct watch queue = { .fd = -1 };
+static struct deadline look_soon, tick, start_again, idle_end, drain;
+static int64_t last_arrival, last_look, drain_end;
+static long waiting;
+static bool never_asked = true; /* no connection has ever come */
+
+static struct member *substitute; /* for one that is outdated */
+static bool reloading;
+
+static struct pool_deaths deaths;
+static struct deadline recovery;
+static int64_t backoff;
+static bool crash_loop;
+
+static void settle(void);
+
+/* What there is. */
+
+static bool is_watching(void)
+{
+	return queue.fd >= 0;
+}
+
+static bool queue_waits(void)
+{
+	struct pollfd fd = { .fd = members.listener, .events = POLLIN };
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLIN);
+}
+
+static struct pool_census count(void)
+{
+	struct pool_census c = { .waiting = waiting };
+	int64_t now = loop_now();
+
+	for (const struct member *m = member_first; m; m = m->next) {
+		bool here = member_is_here(m);
+
+		c.here += here;
+		c.leaving += !here;
+		c.busy += here && m->busy;
+		c.tired += here && !m->busy && now - m->idle_since >= settings->idle_timeout;
+	}
+	/* It is there for another one, which will leave. */
+	if (substitute)
+		c.here--;
+	c.quiet = never_asked || now - last_arrival >= settings->idle_timeout;
+	return c;
+}
+
+static void mark_outdated(struct member *m, const char *reason)
+{
+	if (m->outdated)
+		return;
+	report("process %ld %s; replacing it", (long)m->child.pid, reason);
+	m->outdated = true;
+}
+
+static void take_note(struct member *m, const struct census_entry *entry)
+{
+	m->busy = entry->connections > 0 || entry->hidden;
+	if (m->busy)
+		m->idle_since = loop_now();
+	if (settings->max_memory > 0 && entry->memory > settings->max_memory)
+		mark_outdated(m, "is too large (--max-memory)");
+}
+
+/* Finds out who serves and who waits. */
+static void look(void)
+{
+	struct census_entry *entries = calloc((size_t)member_count() + 1, sizeof *entries);
+	size_t here = 0;
+
+	if (!entries)
+		return;
+	for (const struct member *m = member_first; m; m = m->next)
+		if (member_is_here(m))
+			entries[here++].leader = m->child.pid;
+	if (census_take(entries, here, &waiting)) {
+		here = 0;
+		for (struct member *m = member_first; m; m = m->next)
+			if (member_is_here(m))
+				take_note(m, &entries[here++]);
+	}
+	free(entries);
+	last_look = loop_now();
+}
+
+static void tell_status(const struct pool_census *c)
+{
+	static char told[80];
+	char text[80];
+
+	if (is_watching())
+		snprintf(text, sizeof text, "%ld processes, %ld busy", c->here, c->busy);
+	else
+		snprintf(text, sizeof text, "%ld processes", c->here);
+	if (strcmp(text, told) == 0)
+		return;
+	strcpy(told, text);
+	notify("STATUS=%s%s", text, crash_loop ? " (crash loop)" : "");
+}
+
+/* Starting. */
+
+static void on_start_again(struct deadline *d)
+{
+	(void)d;
+	settle();
+}
+
+static bool pauses(void)
+{
+	return start_again.lane != NULL;
+}
+
+static struct member *start(void)
+{
+	struct member *m = member_start();
+
+	if (m)
+		return m;
+	report("cannot start a process: %s (trying again)", strerror(errno));
+	backoff = child_pause(backoff, 0);
+	deadline_set(&start_again, backoff, on_start_again);
+	return NULL;
+}
+
+static void fill(long here, long wanted)
+{
+	while (here < wanted && !pauses() && start())
+		here++;
+}
+
+/* Crashes. */
+
+static void on_recovery(struct deadline *d)
+{
+	(void)d;
+	pool_deaths_forget(&deaths);
+	backoff = 0;
+	if (crash_loop)
+		report("the crash loop is over");
+	crash_loop = false;
+}
+
+static void describe_crash(const struct member *m, int status, char *out, size_t size)
+{
+	const char *line;
+	int used;
+
+	child_describe_end(status, out, size);
+	for (unsigned i = 0; (line = member_last_line(m, i)); i++) {
+		used = (int)strlen(out);
+		snprintf(out + used, size - (size_t)used, "%s\"%s\"",
+			 i ? ", " : "; the last that it wrote: ", line);
+	}
+}
+
+static int status_of(int ended)
+{
+	return WIFEXITED(ended) && WEXITSTATUS(ended) ? WEXITSTATUS(ended) : EXIT_FAILURE;
+}
+
+static void enter_crash_loop(const struct member *m, int status)
+{
+	char reason[640];
+
+	describe_crash(m, status, reason, sizeof reason);
+	report("crash loop: %ld crashes in %ld s; the last process %s%s", settings->crash_count,
+	       settings->crash_time / 1000, reason,
+	       settings->give_up ? "; giving up"
+	       : status == 0 ? " (it must not put itself in the background)" : "");
+	crash_loop = true;
+	if (settings->give_up)
+		events->failed(status_of(status));
+}
+
+static void note_crash(const struct member *m, int status, int64_t lived)
+{
+	bool one_too_many = pool_deaths_note(&deaths, loop_now() + 1);
+
+	backoff = child_pause(backoff, lived);
+	if (one_too_many && !crash_loop)
+		enter_crash_loop(m, status);
+	if (crash_loop)
+		backoff = child_pause(backoff > LOOP_PAUSE ? backoff : LOOP_PAUSE, 0);
+	if (stopping)
+		return;
+	if (backoff > 0)
+		deadline_set(&start_again, backoff, on_start_again);
+	deadline_set(&recovery, settings->crash_time + backoff, on_recovery);
+}
+
+/* Replacing. */
+
+static struct member *find_outdated(void)
+{
+	struct member *m = member_first;
+
+	while (m && !(m->outdated && member_is_here(m)))
+		m = m->next;
+	return m;
+}
+
+static void end_reload(const char *how)
+{
+	for (struct member *m = member_first; m; m = m->next)
+		m->outdated = m->outdated && !member_is_here(m);
+	if (!reloading)
+		return;
+	reloading = false;
+	report("%s", how);
+	events->reloaded();
+}
+
+/* One at a time: the next one when a new process has taken its place. */
+static void replace(long here, long wanted)
+{
+	struct member *old = find_outdated();
+
+	if (substitute || pauses())
+		return;
+	if (!old)
+		end_reload("reloaded");
+	else if (here > wanted)
+		member_retire(old);
+	else
+		substitute = start();
+}
+
+static void on_grown(struct member *m)
+{
+	struct member *old;
+
+	if (m == substitute) {
+		substitute = NULL;
+		old = find_outdated();
+		if (old)
+			member_retire(old);
+	}
+	settle();
+}
+
+static void on_expired(struct member *m)
+{
+	mark_outdated(m, "is old (--max-lifetime)");
+	settle();
+}
+
+/* Ending. */
+
+static void end_one(const struct pool_census *c, long wanted)
+{
+	struct member *victim = NULL;
+
+	if (c->here <= wanted)
+		return;
+	for (struct member *m = member_first; m; m = m->next)
+		if (m != substitute && member_is_here(m) && !m->busy &&
+		    (!victim || m->idle_since < victim->idle_since))
+			victim = m;
+	if (victim && !member_retire_if_idle(victim))
+		victim->idle_since = loop_now();
+}
+
+static void report_end(const struct member *m, int status, int64_t lived)
+{
+	char end[80];
+
+	child_describe_end(status, end, sizeof end);
+	report("process %ld %s after %lld.%02lld s%s", (long)m->child.pid, end,
+	       (long long)lived / 1000, (long long)lived % 1000 / 10,
+	       member_is_here(m) ? "" : ", as it was asked to");
+}
+
+static void on_ended(struct member *m, int status)
+{
+	int64_t lived = loop_now() - m->child.started;
+	bool unasked = member_is_here(m);
+
+	report_end(m, status, lived);
+	if (!unasked || stopping)
+		return;
+	if (m == substitute) {
+		substitute = NULL;
+		end_reload("the reload is given up, since a new process ended at once; the old "
+			   "ones stay");
+	}
+	if (!up && m->failed)
+		events->failed(status_of(status));
+	else if (status != 0 || lived < AT_ONCE)
+		note_crash(m, status, lived);
+}
+
+static void on_gone(struct member *m)
+{
+	if (m == substitute)
+		substitute = NULL;
+	if (!stopping)
+		settle();
+	else if (!member_first)
+		events->over();
+}
+
+/* Looking. */
+
+static bool rests(const struct pool_census *c, long wanted)
+{
+	return c->busy == 0 && waiting == 0 && c->here == wanted && c->tired == c->here;
+}
+
+static void on_tick(struct deadline *d)
+{
+	struct pool_census c;
+
+	(void)d;
+	look();
+	c = count();
+	end_one(&c, pool_wanted(&plan, &c));
+	settle();
+}
+
+static void on_look(struct deadline *d)
+{
+	(void)d;
+	look();
+	if (queue_waits())
+		deadline_set(&look_soon, LOOK_EVERY, on_look);
+	else
+		loop_want(&queue, LOOP_READ);
+	settle();
+}
+
+/* Not every connection is worth a look: most are accepted at once. */
+static void on_arrival(struct watch *watch, unsigned what)
+{
+	int64_t since = loop_now() - last_look;
+
+	(void)what;
+	last_arrival = loop_now();
+	never_asked = false;
+	loop_want(watch, 0);
+	deadline_set(&look_soon, since > LOOK_EVERY ? QUEUE_FORMS : LOOK_EVERY - since + 1,
+		     on_look);
+}
+
+static void on_idle_end(struct deadline *d)
+{
+	int64_t left = settings->exit_on_idle - (loop_now() - last_arrival);
+
+	look();
+	if (count().busy > 0 || queue_waits())
+		left = settings->exit_on_idle;
+	if (left > 0)
+		deadline_set(d, left, on_idle_end);
+	else
+		events->idle();
+}
+
+static bool is_up(void)
+{
+	for (const struct member *m = member_first; m; m = m->next)
+		if (m->phase == MEMBER_STARTING)
+			return false;
+	return true;
+}
+
+/* Acts on what has changed, whatever it was. */
+static void settle(void)
+{
+	struct pool_census c = count();
+	long wanted = pool_wanted(&plan, &c);
+
+	if (stopping)
+		return;
+	fill(c.here, wanted);
+	replace(c.here, wanted);
+	c = count();
+	if (is_watching() && !rests(&c, pool_wanted(&plan, &c)) && !tick.lane)
+		deadline_set(&tick, TICK, on_tick);
+	if (!up && is_up()) {
+		up = members.up = true;
+		events->up();
+	}
+	if (up)
+		tell_status(&c);
+}
+
+/* The life of the pool. */
+
+/* Where nobody can be told busy from idle, as many run as may be needed. */
+static void do_without_census(void)
+{
+	if (plan.mode != POOL_STATIC)
+		report("--pm %s: this system does not show which processes are busy; %ld run all "
+		       "the time", settings->mode_name, plan.most);
+	if (settings->max_memory > 0)
+		report("--max-memory is not watched on this system");
+	if (plan.mode != POOL_STATIC)
+		plan.count = plan.most;
+	plan.mode = POOL_STATIC;
+}
+
+bool keep_open(const struct settings *wanted, const struct identity *identity, int listener,
+	       const struct keep_events *told)
+{
+	settings = wanted;
+	events = told;
+	plan = settings->pool;
+	members = (struct member_plan){
+		.settings = settings, .identity = identity, .listener = listener,
+		.watched = census_open(listener, identity),
+		.grown = on_grown, .expired = on_expired, .ended = on_ended, .gone = on_gone,
+	};
+	member_open(&members);
+	if (!members.watched)
+		do_without_census();
+	if (!pool_deaths_open(&deaths, settings->crash_count, settings->crash_time)) {
+		report("cannot count crashes: %s", strerror(errno));
+		return false;
+	}
+	last_arrival = loop_now();
+	return true;
+}
+
+static bool must_watch(void)
+{
+	return plan.mode != POOL_STATIC || settings->max_memory > 0 || settings->exit_on_idle > 0;
+}
+
+static void watch_queue(void)
+{
+	if (must_watch() && !loop_watch(&queue, members.listener, LOOP_READ, on_arrival))
+		report("cannot watch the socket: %s", strerror(errno));
+	if (settings->exit_on_idle > 0)
+		deadline_set(&idle_end, settings->exit_on_idle, on_idle_end);
+}
+
+void keep_begin(void)
+{
+	fill(0, pool_first(&plan));
+	watch_queue();
+	settle();
+}
+
+void keep_resume(void)
+{
+	up = members.up = true;
+	handover_take();
+	reloading = find_outdated() != NULL;
+	never_asked = false;
+	children_reap();
+	watch_queue();
+	if (is_watching())
+		look();
+	settle();
+}
+
+void keep_reload(void)
+{
+	report("reloading");
+	reloading = true;
+	/* What is called for gets another chance. */
+	backoff = 0;
+	deadline_clear(&start_again);
+	for (struct member *m = member_first; m; m = m->next)
+		m->outdated = true;
+	if (substitute) /* as new as any */
+		substitute->outdated = false;
+	settle();
+}
+
+static void stop_members(void)
+{
+	struct member *next;
+
+	for (struct member *m = member_first; m; m = next) {
+		next = m->next;
+		member_stop(m);
+	}
+}
+
+/* Whoever has connected is served, if that takes no more than half of the time. */
+static void on_drain(struct deadline *d)
+{
+	if (closed && member_first && queue_waits() && loop_now() < drain_end)
+		deadline_set(d, DRAIN_EVERY, on_drain);
+	else
+		stop_members();
+}
+
+void keep_stop(bool is_closed)
+{
+	struct deadline *const all[] = { &look_soon, &tick, &start_again, &idle_end, &recovery };
+
+	stopping = true;
+	closed = is_closed;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		deadline_clear(all[i]);
+	loop_want(&queue, 0);
+	drain_end = loop_now() + settings->stop_timeout / 2;
+	if (member_first)
+		on_drain(&drain);
+	else
+		events->over();
+}
+
+void keep_kill(void)
+{
+	for (struct member *m = member_first; m; m = m->next)
+		member_kill(m);
+}

@@ -1,0 +1,95 @@
+#include <config.h>
+
+#include "pool.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+bool pool_mode_find(enum pool_mode *out, const char *name)
+{
+	static const char *const names[] = {
+		[POOL_STATIC] = "static",
+		[POOL_DYNAMIC] = "dynamic",
+		[POOL_ONDEMAND] = "ondemand",
+	};
+
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(name, names[i]) != 0)
+			continue;
+		*out = (enum pool_mode)i;
+		return true;
+	}
+	return false;
+}
+
+static long clamp(long n, long least, long most)
+{
+	return n > most ? most : n < least ? least : n;
+}
+
+long pool_first(const struct pool_plan *p)
+{
+	switch (p->mode) {
+	case POOL_ONDEMAND:
+		return 0;
+	case POOL_DYNAMIC:
+		return clamp(p->count, p->min_spare, p->most);
+	default:
+		return p->count;
+	}
+}
+
+static long dynamic(const struct pool_plan *p, const struct pool_census *c)
+{
+	long needed = c->busy + c->waiting;
+
+	return clamp(c->here, needed + p->min_spare, needed + p->max_spare);
+}
+
+static long on_demand(const struct pool_census *c)
+{
+	long needed = c->busy + c->waiting;
+	long rested = c->here - c->tired;
+
+	if (needed == 0 && rested <= 0 && !c->quiet)
+		return 1;
+	return needed > rested ? needed : rested;
+}
+
+long pool_wanted(const struct pool_plan *p, const struct pool_census *c)
+{
+	long room = p->most - c->leaving;
+	long held = c->here < p->most ? c->here : p->most;
+	long wanted;
+
+	if (p->mode == POOL_STATIC)
+		return p->count;
+	wanted = p->mode == POOL_DYNAMIC ? dynamic(p, c) : on_demand(c);
+	wanted = clamp(wanted, c->here - 1, c->here > 0 ? 2 * c->here : 1);
+	return clamp(wanted, 0, room > held ? room : held);
+}
+
+bool pool_deaths_open(struct pool_deaths *out, long limit, int64_t within)
+{
+	*out = (struct pool_deaths){
+		.times = calloc((size_t)limit, sizeof *out->times),
+		.limit = (size_t)limit,
+		.within = within,
+	};
+	return out->times != NULL;
+}
+
+bool pool_deaths_note(struct pool_deaths *d, int64_t now)
+{
+	int64_t oldest;
+
+	d->times[d->next] = now;
+	d->next = (d->next + 1) % d->limit;
+	oldest = d->times[d->next];
+	return oldest != 0 && now - oldest <= d->within;
+}
+
+void pool_deaths_forget(struct pool_deaths *d)
+{
+	memset(d->times, 0, d->limit * sizeof *d->times);
+}

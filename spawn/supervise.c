@@ -1,0 +1,220 @@
+#include <config.h>
+
+#include "supervise.h"
+
+#include "census.h"
+#include "children.h"
+#include "handover.h"
+#include "journal.h"
+#include "keep.h"
+#include "listener.h"
+#include "loop.h"
+#include "member.h"
+#include "notify.h"
+#include "pidfile.h"
+#include "process.h"
+#include "report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { FIRST_INHERITED = 3 };
+
+static const struct settings *settings;
+static char **arguments;
+static struct listener listener;
+static struct pidfile pidfile;
+static bool bound; /* the socket is of our making */
+static bool up, stopping;
+static int status;
+static struct deadline watchdog;
+
+static void on_watchdog(struct deadline *d)
+{
+	notify("WATCHDOG=1");
+	deadline_set(d, notify_watchdog(), on_watchdog);
+}
+
+/* Ends the life of the pool; the loop stops when nothing is left of it. Who would
+ * connect from now on is refused, so that a web server can ask another one. */
+static void stop(int with_status)
+{
+	if (stopping)
+		return;
+	stopping = true;
+	status = with_status;
+	notify("STOPPING=1");
+	if (bound)
+		listener_remove(&listener);
+	keep_stop(bound && settings->socket);
+}
+
+static void on_up(void)
+{
+	const pid_t self = getpid();
+
+	up = true;
+	pidfile_write(&pidfile, &self, 1);
+	journal_take_reports();
+	notify("READY=1\nMAINPID=%ld", (long)self);
+	process_release_parent(EXIT_SUCCESS);
+}
+
+static void on_failed(int with_status)
+{
+	stop(with_status);
+}
+
+static void on_reloaded(void)
+{
+	notify("READY=1");
+}
+
+static void on_idle(void)
+{
+	report("nobody has connected for %g s; ending (--exit-on-idle)",
+	       (double)settings->exit_on_idle / 1000);
+	stop(EXIT_SUCCESS);
+}
+
+static const struct keep_events events = {
+	.up = on_up, .failed = on_failed, .reloaded = on_reloaded, .idle = on_idle,
+	.over = loop_stop,
+};
+
+/* A second one means haste. */
+static void on_stop(int signal)
+{
+	(void)signal;
+	if (stopping)
+		keep_kill();
+	else
+		stop(EXIT_SUCCESS);
+}
+
+static void on_reload(int signal)
+{
+	(void)signal;
+	if (!up || stopping)
+		return;
+	journal_reopen();
+	notify_reloading();
+	keep_reload();
+}
+
+static void on_reopen(int signal)
+{
+	(void)signal;
+	journal_reopen();
+}
+
+static void on_upgrade(int signal)
+{
+	(void)signal;
+	if (up && !stopping)
+		handover_execute(arguments, listener.fd, bound);
+}
+
+static bool open_loop(const struct identity *identity)
+{
+	if (!loop_open() || !children_open() || !loop_catch(SIGTERM, on_stop) ||
+	    !loop_catch(SIGINT, on_stop) || !loop_catch(SIGQUIT, on_stop) ||
+	    !loop_catch(SIGHUP, on_reload) || !loop_catch(SIGUSR1, on_reopen) ||
+	    !loop_catch(SIGUSR2, on_upgrade)) {
+		report("cannot watch over the program: %s", strerror(errno));
+		return false;
+	}
+	process_watch_signals();
+	census_adopt_orphans();
+	notify_open();
+	if (notify_watchdog() > 0)
+		deadline_set(&watchdog, notify_watchdog(), on_watchdog);
+	return keep_open(settings, identity, listener.fd, &events);
+}
+
+/* The process that stays. */
+static int stay(const struct identity *identity, bool resumed)
+{
+	status = EXIT_OWN_ERROR;
+	if (open_loop(identity)) {
+		if (resumed)
+			keep_resume();
+		else
+			keep_begin();
+		if (!stopping || member_first)
+			loop_run();
+	} else if (bound) {
+		listener_remove(&listener);
+	}
+	if (up)
+		pidfile_remove(settings->pid_file, getpid());
+	else
+		pidfile_discard(&pidfile);
+	process_release_parent(status);
+	return status;
+}
+
+static int stay_in_background(const struct identity *identity)
+{
+	int of_child = EXIT_OWN_ERROR;
+	pid_t pid = process_background(&of_child);
+
+	if (pid == 0)
+		return stay(identity, false);
+	if (pid > 0 && of_child == EXIT_SUCCESS)
+		printf("spawn-fcgi: child spawned successfully: PID: %ld\n", (long)pid);
+	return of_child;
+}
+
+static bool open_listener(const struct identity *identity)
+{
+	bound = settings->inherited == 0;
+	if (bound)
+		return listener_open(&listener, settings, identity);
+	if (settings->socket || settings->port)
+		report("-%c is ignored, since a socket was passed by LISTEN_FDS",
+		       settings->socket ? 's' : 'p');
+	return listener_adopt(&listener, settings, FIRST_INHERITED, false);
+}
+
+static const char *log_target(void)
+{
+	return settings->log || settings->in_place ? settings->log : "syslog";
+}
+
+static int begin(const struct identity *identity)
+{
+	if (!pidfile_open(&pidfile, settings->pid_file))
+		return EXIT_OWN_ERROR;
+	if (!journal_open(log_target()) || !open_listener(identity)) {
+		pidfile_discard(&pidfile);
+		return EXIT_OWN_ERROR;
+	}
+	pidfile_claim(&pidfile);
+	return settings->in_place ? stay(identity, false) : stay_in_background(identity);
+}
+
+static int resume(const struct identity *identity)
+{
+	int fd = handover_socket(&bound);
+
+	process_executed_anew();
+	pidfile = (struct pidfile){ .path = settings->pid_file, .fd = -1 };
+	up = true;
+	if (!journal_open(log_target()) || !listener_adopt(&listener, settings, fd, bound))
+		return EXIT_OWN_ERROR;
+	journal_take_reports();
+	report("version " PACKAGE_VERSION " goes on with the processes that there are");
+	return stay(identity, true);
+}
+
+int supervise(const struct settings *wanted, const struct identity *identity, char **argv)
+{
+	settings = wanted;
+	arguments = argv;
+	return handover_is_pending() ? resume(identity) : begin(identity);
+}

@@ -1,0 +1,14 @@
+/*
+ * Staying, to watch over the program.
+ */
+#ifndef SUPERVISE_H
+#define SUPERVISE_H
+
+#include "identity.h"
+#include "settings.h"
+
+/* Opens the socket, starts the program and stays with it, in the background
+ * unless told otherwise. Returns the exit status. */
+int supervise(const struct settings *settings, const struct identity *identity, char **argv);
+
+#endif

@@ -1,0 +1,140 @@
+# Medians and ratios: a table for people, and a file of tab-separated lines for programs:
+# case, title, group, contender, metric, unit, median, the value of each round.
+package Results;
+
+use strict;
+use warnings;
+use Exporter 'import';
+use POSIX qw(strftime uname);
+
+our @EXPORT = qw(results_open results_close results_add results_errors);
+
+my ($file, $path, $errors_of_ours);
+
+sub results_open {
+	my $scale;
+
+	($path, $scale) = @_;
+	$errors_of_ours = 0;
+	open $file, '>', $path or die "$path: $!\n";
+	printf $file "# fcgi-bridge bench, %s, %s\n", $scale, strftime('%Y-%m-%d %H:%M', gmtime);
+	printf $file "# %s %s %s\n", (uname())[0, 2, 4];
+}
+
+sub results_close {
+	close $file or die "$path: $!\n";
+	print "\nFigures: $path\n";
+}
+
+# Errors of our own programs; a peer may fail, that is a figure.
+sub results_errors {
+	return $errors_of_ours;
+}
+
+sub median {
+	my @sorted = sort { $a <=> $b } @_;
+
+	return undef unless @sorted;
+	return ($sorted[$#sorted / 2] + $sorted[@sorted / 2]) / 2;
+}
+
+# All that was measured of one metric, round by round.
+sub series {
+	my ($rounds, $metric) = @_;
+
+	return grep { defined } map { $_->{$metric} } @$rounds;
+}
+
+# Round by round, since what disturbs a machine disturbs neighbours alike. More is better.
+sub ratio {
+	my ($case, $rounds, $reference) = @_;
+	my $metric = $case->{figure};
+	my @ratios;
+
+	for my $i (0 .. $#$rounds) {
+		my ($x, $y) = ($rounds->[$i]{$metric}, $reference->[$i]{$metric});
+		($x, $y) = ($y, $x) if ($case->{better} // '') eq 'less';
+		push @ratios, $x / $y if defined $x && $y;
+	}
+	return median(@ratios);
+}
+
+# The best of those whose name fits, and its rounds.
+sub best {
+	my ($case, $all, $names) = @_;
+	my $sign = ($case->{better} // '') eq 'less' ? -1 : 1;
+	my $worth = sub { $sign * median(series($_[0], $case->{figure})) };
+	my ($best) = sort { $worth->($b) <=> $worth->($a) } map { $all->{$_} } @$names;
+
+	return $best;
+}
+
+sub short {
+	my ($value, $digits) = @_;
+
+	return '-' unless defined $value;
+	$digits //= $value < 10 ? 2 : $value < 100 ? 1 : 0;
+	return sprintf "%.${digits}f", $value;
+}
+
+sub write_lines {
+	my ($case, $name, $rounds, %ratios) = @_;
+	my %metrics = map { map { $_ => 1 } keys %$_ } @$rounds;
+	my @head = (@$case{qw(name title group)}, $name);
+
+	for my $metric (sort grep { $_ ne 'note' } keys %metrics) {
+		my @values = series($rounds, $metric);
+		my $unit = $metric eq $case->{figure} ? $case->{unit} : '';
+		print $file join("\t", @head, $metric, $unit, median(@values), join(',', @values)),
+			"\n";
+	}
+	for my $ratio (sort grep { defined $ratios{$_} } keys %ratios) {
+		print $file join("\t", @head, $ratio, 'ratio', $ratios{$ratio}, ''), "\n";
+	}
+}
+
+my $row = "%-26s %9s %7s %8s %8s %8s %8s %8s %7s %7s %6s  %s\n";
+
+sub print_head {
+	my ($case, $rounds) = @_;
+
+	printf "\n%s (%s; median of %d)\n", $case->{title}, $case->{unit}, $rounds;
+	printf $row, '', $case->{unit}, '/floor', '/classic', 'p50 us', 'p99 us', 'cpu us/r',
+		'cpu s', 'Pss kB', 'HWM kB', 'errors', '';
+}
+
+sub print_row {
+	my ($case, $name, $rounds, %ratios) = @_;
+	my %m = map { $_ => median(series($rounds, $_)) }
+		$case->{figure}, qw(p50 p99 cpu_each cpu pss hwm errors slower);
+	my $note = $rounds->[-1]{note} // '';
+
+	$note .= sprintf '; %.2f times slower', $m{slower} if $m{slower};
+	printf $row, $name, short($m{$case->{figure}}), short($ratios{of_floor}),
+		short($ratios{of_classic}), (map { short($m{$_}, 0) } qw(p50 p99 cpu_each)),
+		short($m{cpu}), short($m{pss}, 0), short($m{hwm}, 0), short($m{errors}, 0), $note;
+}
+
+sub results_add {
+	my ($case, $names, $rounds) = @_;
+	my $is_floor = $case->{floor} // qr/floor/;
+	my $floor = best($case, $rounds, [grep { /^$is_floor/ } @$names]);
+	my $classic = best($case, $rounds, [grep { /classic/ } @$names]);
+
+	return unless @$names;
+	print_head($case, scalar @{$rounds->{$names->[0]}});
+	for my $name (@$names) {
+		my $mine = $rounds->{$name};
+		my %ratios = (
+			of_floor => $floor && ratio($case, $mine, $floor),
+			of_classic => $classic && ratio($case, $mine, $classic),
+		);
+
+		write_lines($case, $name, $mine, %ratios);
+		print_row($case, $name, $mine, %ratios);
+		next unless $name =~ /^our/;
+		$errors_of_ours += $_ for series($mine, 'errors');
+	}
+}
+
+1;
