@@ -133,8 +133,9 @@ static int is_live(const struct listen_address *address)
 	}
 }
 
-/* Makes way for a new socket: false after reporting why it cannot be made. */
-static bool clear_path(const struct listen_address *address)
+/* Whether nothing stands at the path, or a socket that nobody needs. False after
+ * reporting. */
+static bool is_free(const struct listen_address *address)
 {
 	const char *path = address->as.local.sun_path;
 	struct stat st;
@@ -159,11 +160,35 @@ static bool clear_path(const struct listen_address *address)
 		report("cannot tell whether a server listens on %s: %s", path, strerror(errno));
 		return false;
 	}
+	return true;
+}
+
+/* Makes way for a new socket: false after reporting why it cannot be made. */
+static bool clear_path(const struct listen_address *address)
+{
+	const char *path = address->as.local.sun_path;
+
+	if (!is_free(address))
+		return false;
 	if (unlink(path) < 0 && errno != ENOENT) {
 		report("cannot remove the old socket %s: %s", path, strerror(errno));
 		return false;
 	}
 	return true;
+}
+
+static void find_directory(const char *path, char *out, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(out, size, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+}
+
+static void report_bind(const char *path, int error)
+{
+	report("cannot bind %s: %s%s", path, strerror(error),
+	       error == EACCES ? " (is the directory writable by this user?)"
+	       : error == ENOENT ? " (does the directory exist?)" : "");
 }
 
 /*
@@ -176,11 +201,9 @@ static int lock_directory(const char *path)
 {
 	char directory[sizeof((struct sockaddr_un *)0)->sun_path];
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
-	const char *slash = strrchr(path, '/');
 	int fd;
 
-	snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		 slash ? path : ".");
+	find_directory(path, directory, sizeof directory);
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
@@ -226,9 +249,7 @@ static bool bind_local(int fd, const struct listen_address *address,
 	bound = bind(fd, &address->as.any, address->size);
 	umask(mask);
 	if (bound < 0) {
-		report("cannot bind %s: %s%s", path, strerror(errno),
-		       errno == EACCES ? " (is the directory writable by this user?)"
-		       : errno == ENOENT ? " (does the directory exist?)" : "");
+		report_bind(path, errno);
 		return false;
 	}
 	if (dress_file(path, file)) {
@@ -240,7 +261,7 @@ static bool bind_local(int fd, const struct listen_address *address,
 	return false;
 }
 
-static bool bind_internet(int fd, const struct listen_address *address, int backlog)
+static bool bind_internet(int fd, const struct listen_address *address)
 {
 	char text[128];
 	int on = 1;
@@ -258,8 +279,18 @@ static bool bind_internet(int fd, const struct listen_address *address, int back
 		       : errno == EADDRINUSE ? " (another server listens on it)" : "");
 		return false;
 	}
+	return true;
+}
+
+static bool listen_internet(int fd, const struct listen_address *address, int backlog)
+{
+	char text[128];
+
+	if (!bind_internet(fd, address))
+		return false;
 	if (listen(fd, backlog) == 0)
 		return true;
+	listen_address_print(address, text, sizeof text);
 	report("cannot listen on %s: %s", text, strerror(errno));
 	return false;
 }
@@ -283,12 +314,37 @@ bool listen_bind(int fd, const struct listen_address *address, const struct list
 	bool ready;
 
 	if (address->as.any.sa_family != AF_UNIX)
-		return bind_internet(fd, address, backlog);
+		return listen_internet(fd, address, backlog);
 	lock = lock_directory(address->as.local.sun_path);
 	ready = bind_local(fd, address, file, backlog);
 	if (lock >= 0)
 		close(lock);
 	return ready;
+}
+
+/* A port that is bound, but not listened on, is free again when it is closed. */
+static bool would_bind_internet(const struct listen_address *address)
+{
+	int fd = listen_socket(address);
+	bool good = fd >= 0 && bind_internet(fd, address);
+
+	if (fd >= 0)
+		close(fd);
+	return good;
+}
+
+bool listen_would_bind(const struct listen_address *address)
+{
+	const char *path = address->as.local.sun_path;
+	char directory[sizeof address->as.local.sun_path];
+
+	if (address->as.any.sa_family != AF_UNIX)
+		return would_bind_internet(address);
+	find_directory(path, directory, sizeof directory);
+	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
+		return is_free(address);
+	report_bind(path, errno);
+	return false;
 }
 
 int listen_open(const struct listen_address *address, const struct listen_file *file, int backlog)

@@ -54,6 +54,10 @@ int listen_socket(const struct listen_address *address);
 bool listen_bind(int fd, const struct listen_address *address, const struct listen_file *file,
 		 int backlog);
 
+/* Whether listen_bind would succeed, as far as can be told without doing it. False
+ * after reporting. */
+bool listen_would_bind(const struct listen_address *address);
+
 /* Both of these in turn: a listening descriptor, or -1 after reporting. */
 int listen_open(const struct listen_address *address, const struct listen_file *file, int backlog);
 

@@ -1,7 +1,208 @@
 #include <config.h>
+
 #include "check.h"
+
+#include "listen.h"
+#include "process.h"
+#include "program.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <limits.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct plan {
+	const struct settings *settings;
+	const struct identity *identity;
+};
+
+/* What the program needs, in a process that becomes like it. */
+static bool check_program(void *argument)
+{
+	const struct plan *p = argument;
+	const struct settings *s = p->settings;
+
+	if ((s->root && !process_change_root(s->root)) || !identity_assume(p->identity))
+		return false;
+	if (s->directory && chdir(s->directory) < 0) {
+		report("cannot change to directory '%s': %s", s->directory, strerror(errno));
+		return false;
+	}
+	return program_is_executable(s);
+}
+
+static bool is_inside(const struct settings *s)
+{
+	return s->root && s->socket && !s->bind_before_chroot;
+}
+
+static bool check_socket(void *argument)
+{
+	const struct plan *p = argument;
+
+	if (is_inside(p->settings) && !process_change_root(p->settings->root))
+		return false;
+	return listen_would_bind(&p->settings->address);
+}
+
+/* Whether a file can be written, or made if there is none. */
+static bool check_file(const char *option, const char *path)
+{
+	char directory[PATH_MAX];
+	const char *slash = strrchr(path, '/');
+	struct stat st;
+
+	if (stat(path, &st) == 0) {
+		if (!S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
+			return true;
+		report("%s: cannot write %s: %s", option, path,
+		       strerror(S_ISDIR(st.st_mode) ? EISDIR : errno));
+		return false;
+	}
+	snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		 slash ? path : ".");
+	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
+		return true;
+	report("%s: cannot create %s: %s", option, path, strerror(errno));
+	return false;
+}
+
+static bool check_pid_file(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		report("-P: %s is no regular file (remove it, or choose another path)", path);
+		return false;
+	}
+	return check_file("-P", path);
+}
+
+/* Whether the user of the web server can connect: by the bits of modes. */
+
+static bool is_member(const struct identity *who, gid_t group)
+{
+	if (who->group == group)
+		return true;
+	for (int i = 0; i < who->group_count; i++)
+		if (who->groups[i] == group)
+			return true;
+	return false;
+}
+
+static bool may(const struct identity *who, const struct stat *st, mode_t bit)
+{
+	if (st->st_uid == who->user)
+		return st->st_mode & (bit << 6);
+	if (is_member(who, st->st_gid))
+		return st->st_mode & (bit << 3);
+	return st->st_mode & bit;
+}
+
+/* Writes "mode 0750, user:group". */
+static void describe(const struct stat *st, char *out, size_t size)
+{
+	const struct passwd *user = getpwuid(st->st_uid);
+	const struct group *group = getgrgid(st->st_gid);
+	char user_number[24], group_number[24];
+
+	snprintf(user_number, sizeof user_number, "%ld", (long)st->st_uid);
+	snprintf(group_number, sizeof group_number, "%ld", (long)st->st_gid);
+	snprintf(out, size, "mode %04o, %s:%s", (unsigned)st->st_mode & 07777,
+		 user ? user->pw_name : user_number, group ? group->gr_name : group_number);
+}
+
+/* Checks all directories on the way to a file. */
+static bool check_way(const struct settings *s, const struct identity *who, const char *path)
+{
+	char directory[PATH_MAX], about[160];
+	struct stat st;
+
+	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
+		snprintf(directory, sizeof directory, "%.*s", (int)(slash - path) + (slash == path),
+			 path);
+		if (stat(directory, &st) < 0 || may(who, &st, S_IXOTH))
+			continue;
+		describe(&st, about, sizeof about);
+		report("%s cannot connect: the directory %s is closed to it (%s; chmod o+x, or "
+		       "choose another path)", s->web_user, directory, about);
+		return false;
+	}
+	return true;
+}
+
+/* The file as it is, or as it will be. */
+static void foresee_socket(const struct plan *p, const char *path, struct stat *st)
+{
+	const struct identity *id = p->identity;
+	struct listen_address address;
+
+	/* Whether one that is there stays was told by check_socket. */
+	if (listen_address_local(&address, path) && stat(path, st) == 0 &&
+	    !listen_is_dead(&address))
+		return;
+	*st = (struct stat){
+		.st_mode = (mode_t)p->settings->mode,
+		.st_uid = id->socket_owner == USER_UNCHANGED ? geteuid() : id->socket_owner,
+		.st_gid = id->socket_group == GROUP_UNCHANGED ? getegid() : id->socket_group,
+	};
+}
+
+static bool check_web_user(const struct plan *p)
+{
+	const struct settings *s = p->settings;
+	const struct settings as_user = { .user = s->web_user };
+	char path[PATH_MAX], whole[PATH_MAX], about[160];
+	struct identity who;
+	struct stat st;
+	char *slash;
+
+	if (!identity_find(&who, &as_user))
+		return false;
+	if (!s->socket)
+		return true; /* whoever reaches the port */
+	snprintf(path, sizeof path, "%s%s", is_inside(s) ? s->root : "", s->socket);
+	if (!check_way(s, &who, path))
+		return false;
+	/* And where links lead. */
+	slash = strrchr(path, '/');
+	foresee_socket(p, path, &st);
+	snprintf(about, sizeof about, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+		 slash ? path : ".");
+	if (realpath(about, whole)) {
+		strncat(whole, "/", sizeof whole - strlen(whole) - 1);
+		if (!check_way(s, &who, whole))
+			return false;
+	}
+	if (may(&who, &st, S_IWOTH))
+		return true;
+	describe(&st, about, sizeof about);
+	report("%s cannot connect: the socket %s is closed to it (%s; use -U %s, or -G and -M)",
+	       s->web_user, path, about, s->web_user);
+	return false;
+}
+
 int check_run(const struct settings *settings, const struct identity *identity)
 {
-	(void)settings, (void)identity;
-	return 255;
+	struct plan plan = { settings, identity };
+	bool good = process_apart(check_program, &plan);
+
+	if (settings->inherited == 0)
+		good &= process_apart(check_socket, &plan);
+	if (settings->pid_file)
+		good &= check_pid_file(settings->pid_file);
+	if (settings->log && strcmp(settings->log, "syslog") != 0)
+		good &= check_file("--log", settings->log);
+	if (settings->web_user)
+		good &= check_web_user(&plan);
+	if (good)
+		puts("spawn-fcgi: this command line would work");
+	return good ? EXIT_SUCCESS : EXIT_OWN_ERROR;
 }

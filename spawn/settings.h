@@ -50,7 +50,7 @@ struct settings {
 	int inherited;     /* sockets passed by a service manager */
 
 	bool check;
-	const char *web_user;
+	const char *web_user; /* who should be able to connect */
 };
 
 /*

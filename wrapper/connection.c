@@ -20,7 +20,8 @@ enum {
 	IN_SIZE = 64 * 1024,
 	VALUES_MOST = 1024,  /* content of a GET_VALUES that is looked at */
 	ANSWER_MOST = 256,
-	LINGER = 5000 /* milliseconds for a client to stop sending */
+	LINGER = 5000 /* milliseconds for a client to send more, or stop; within
+		       * the time-out for clients in all */
 };
 
 enum connection_state {
@@ -51,7 +52,7 @@ struct connection {
 	size_t request_count;
 	struct queue_party party;
 	struct buffer out;
-	int64_t dropped; /* bytes, while lingering */
+	int64_t linger_end; /* by loop_now() */
 };
 
 static const struct settings *settings;
@@ -141,6 +142,7 @@ static bool settle_requests(struct connection *c)
 static void start_lingering(struct connection *c)
 {
 	c->state = shutdown(c->socket.fd, SHUT_WR) < 0 ? BROKEN : LINGERING;
+	c->linger_end = loop_now() + settings->client_timeout;
 }
 
 static enum awaited find_awaited(const struct connection *c)
@@ -496,13 +498,6 @@ static bool take_input(struct connection *c, const unsigned char *bytes, size_t 
 	}
 }
 
-static void drop_input(struct connection *c, size_t size)
-{
-	c->dropped += (int64_t)size;
-	if (c->dropped > settings->max_body)
-		c->state = BROKEN;
-}
-
 static void read_socket(struct connection *c)
 {
 	ssize_t n = read(c->socket.fd, in, sizeof in);
@@ -511,11 +506,8 @@ static void read_socket(struct connection *c)
 		return;
 	c->moved = true;
 	/* The end of the connection is the end of all its requests. */
-	if (n <= 0)
-		c->state = BROKEN;
-	else if (c->state == LINGERING)
-		drop_input(c, (size_t)n);
-	else if (!take_input(c, in, (size_t)n))
+	if (n <= 0 || (c->state == LINGERING ? loop_now() > c->linger_end
+					     : !take_input(c, in, (size_t)n)))
 		c->state = BROKEN;
 }
 

@@ -3,6 +3,7 @@
  */
 #include <config.h>
 
+#include "account.h"
 #include "children.h"
 #include "descriptors.h"
 #include "environment.h"
@@ -14,8 +15,6 @@
 #include "settings.h"
 #include "worker.h"
 
-#include <grp.h>
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,19 +33,17 @@ struct source {
 
 static bool find_owner(struct listen_file *out, const struct settings *settings)
 {
-	const struct passwd *user = settings->socket_owner ? getpwnam(settings->socket_owner) : NULL;
-	const struct group *group = settings->socket_group ? getgrnam(settings->socket_group) : NULL;
-
-	if (settings->socket_owner && !user) {
+	out->owner = (uid_t)-1;
+	out->group = (gid_t)-1;
+	if (settings->socket_owner &&
+	    !account_find_user(settings->socket_owner, &out->owner, &out->group)) {
 		report("--socket-owner: there is no user %s", settings->socket_owner);
 		return false;
 	}
-	if (settings->socket_group && !group) {
+	if (settings->socket_group && !account_find_group(settings->socket_group, &out->group)) {
 		report("--socket-group: there is no group %s", settings->socket_group);
 		return false;
 	}
-	out->owner = user ? user->pw_uid : (uid_t)-1;
-	out->group = group ? group->gr_gid : user ? user->pw_gid : (gid_t)-1;
 	return true;
 }
 

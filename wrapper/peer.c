@@ -2,13 +2,13 @@
 
 #include "peer.h"
 
+#include "account.h"
 #include "compat.h"
 #include "report.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,18 +83,16 @@ static bool add_network(const char *text, const char *source)
 static bool add_user(const char *text)
 {
 	uid_t *more = realloc(users, (user_count + 1) * sizeof *more);
-	const struct passwd *entry = getpwnam(text);
-	char *end;
-	unsigned long number = strtoul(text, &end, 10);
+	gid_t group;
 
 	if (more)
 		users = more;
-	if (!more || (!entry && (*end || *text < '0' || *text > '9'))) {
-		report("--allow-user: %s %s", more ? "there is no user" : "no memory for", text);
-		return false;
+	if (more && account_find_user(text, &users[user_count], &group)) {
+		user_count++;
+		return true;
 	}
-	users[user_count++] = entry ? entry->pw_uid : (uid_t)number;
-	return true;
+	report("--allow-user: %s %s", more ? "there is no user" : "no memory for", text);
+	return false;
 }
 
 static bool add_web_servers(const char *list)

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 
 static const struct option_list *files, *interpreters;
 static char **roots; /* without links; NULL-terminated, or NULL: there are none */
+static char we[64];  /* who runs this, for messages */
 
 static bool open_root(const char *directory, char **out)
 {
@@ -49,6 +51,10 @@ static bool check_interpreter(const char *rule)
 bool script_open(const struct option_list *f, const struct option_list *r,
 		 const struct option_list *i)
 {
+	const struct passwd *user = getpwuid(geteuid());
+
+	snprintf(we, sizeof we, "user %s (uid %ld)", user ? user->pw_name : "without a name",
+		 (long)geteuid());
 	files = f;
 	interpreters = i;
 	if (r->count > 0 && !(roots = calloc(r->count + 1, sizeof *roots))) {
@@ -130,8 +136,8 @@ static bool refuse_unsearchable(struct script *s)
 		*slash = '\0';
 		closed = access(s->path, X_OK) < 0 && errno == EACCES;
 		if (closed)
-			refuse(s, 403, "%s: this directory may not be searched by uid %ld (mode "
-			       "o+x, or a group, is missing)", s->path, (long)geteuid());
+			refuse(s, 403, "%s: this directory may not be searched by %s (mode o+x, or "
+			       "a group, is missing)", s->path, we);
 		*slash = '/';
 		if (closed)
 			return false;
@@ -192,10 +198,9 @@ static bool choose_interpreter(struct script *s)
 			continue;
 		s->interpreter = rule + length + 1;
 		return access(s->path, R_OK) == 0 ||
-		       refuse(s, 403, "%s: may not be read by uid %ld", s->path, (long)geteuid());
+		       refuse(s, 403, "%s: may not be read by %s", s->path, we);
 	}
-	return refuse(s, 403, "%s: may not be executed by uid %ld (chmod +x it?)", s->path,
-		      (long)geteuid());
+	return refuse(s, 403, "%s: may not be executed by %s (chmod +x it?)", s->path, we);
 }
 
 static bool is_below(const char *path, const char *root)

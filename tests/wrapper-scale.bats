@@ -1,0 +1,181 @@
+#!/usr/bin/env bats
+# Many of everything: scripts, connections, requests; and what they cost.
+#
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2153,SC2154 # what lib.bash sets and reads
+
+load lib
+load wrapper
+
+# Memory of the wrapper's own in KiB: what it does not share with files, and at most so far.
+own_memory() {
+	awk '/^(Private_Dirty|Swap):/ { sum += $2 } END { print sum }' "/proc/$(pid_of wrapper)/smaps_rollup"
+}
+
+peak_memory() {
+	awk '/^VmHWM:/ { print $2 }' "/proc/$(pid_of wrapper)/status"
+}
+
+# A sanitizer needs memory of its own.
+need_plain_build() {
+	need_proc
+	not grep -qa __asan_init "$FCGIWRAP" || skip 'not with sanitizers'
+}
+
+# start_hoard IDLE STALLED: connections that stay, of clients that say nothing, and of clients that stop
+# in their parameters or bodies. Their number is told when all are there.
+start_hoard() {
+	script hoard.pl <<-'END'
+		#!/usr/bin/env perl
+		use strict;
+		use warnings;
+		use IO::Socket::UNIX;
+		my ($path, $script, $idle, $stalled) = @ARGV;
+		my @all;
+		sub connected {
+			my $s;
+			until ($s = IO::Socket::UNIX->new(Peer => $path)) {
+				$!{EAGAIN} or die "$!\n";
+				select undef, undef, undef, 0.01;
+			}
+			push @all, $s;
+			return $s;
+		}
+		sub send_record { my ($s, $type, $text) = @_;
+			syswrite $s, pack('CCnnCC', 1, $type, 1, length $text, 0, 0) . $text; }
+		sub pair { pack 'CCa*a*', length $_[0], length $_[1], @_ }
+		connected() for 1 .. $idle;
+		for my $i (1 .. $stalled) {
+			my $s = connected();
+			send_record($s, 1, "\0\1\0\0\0\0\0\0");
+			send_record($s, 4, pair('SCRIPT_FILENAME', $script));
+			next if $i % 2;
+			send_record($s, 4, pair('CONTENT_LENGTH', ''));
+			send_record($s, 4, '');
+			send_record($s, 5, 'x' x 1000);
+		}
+		# All that came before has been dealt with when this is answered.
+		my $last = connected();
+		syswrite $last, pack 'CCnnCC', 1, 9, 0, 0, 0, 0;
+		sysread $last, my $answer, 8;
+		print scalar @all, "\n";
+		close STDOUT;
+		sleep 300;
+	END
+	start hoard prlimit --nofile=4000 perl "$T/hoard.pl" "${SOCKET#unix:}" "$CGI/echo" "$1" "$2"
+	in_file "^$(($1 + $2 + 1))$" "$T/hoard.out"
+}
+
+# has_descriptors NUMBER: so many are open, or will be soon.
+has_descriptors() {
+	[ "$(descriptors "$(pid_of wrapper)")" = "$1" ]
+}
+
+need_descriptors() {
+	need prlimit
+	[ "$(ulimit -Hn)" = unlimited ] || [ "$(ulimit -Hn)" -ge "$1" ] ||
+		skip "needs $1 descriptors"
+}
+
+@test "1000 scripts that sleep for a second are all answered in little more" {
+	local before after
+
+	need_descriptors 6000
+	start_wrapper --max-scripts 1000
+	before=$(date +%s%N)
+	run prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" get "$CGI/sleep.sh" \
+		QUERY_STRING=1 expect-text slept expect-end app=0
+	after=$(date +%s%N)
+	[ "$output" = 'ok=1000 failed=0' ]
+	echo "took $(((after - before) / 1000000)) ms"
+	[ "$(((after - before) / 1000000))" -lt 8000 ]
+	eventually has_children "$(pid_of wrapper)" 0
+}
+
+@test "1000 scripts at once cost the wrapper less than 16 MiB" {
+	need_plain_build
+	need_descriptors 6000
+	start_wrapper --max-scripts 1000
+	start crowd prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" \
+		get "$CGI/ignore-term.sh" QUERY_STRING=3 expect-end
+	eventually -t 20 has_children "$(pid_of wrapper)" 1000
+	echo "own memory: $(own_memory) KiB, peak: $(peak_memory) KiB"
+	[ "$(own_memory)" -lt 16384 ]
+	await crowd 30
+	grep -qx 'ok=1000 failed=0' "$T/crowd.out"
+	[ "$(peak_memory)" -lt 24576 ]
+}
+
+@test "2000 idle connections and 100 stalled clients leave a normal request unharmed" {
+	local before after
+
+	need_descriptors 6000
+	start_wrapper
+	start_hoard 2000 100
+	before=$(date +%s%N)
+	ask get "$CGI/hello.sh"
+	has_line hello
+	crowd 50 10 post "$CGI/sum.sh" 'a body' expect-text bytes=6
+	after=$(date +%s%N)
+	echo "took $(((after - before) / 1000000)) ms"
+	[ "$(((after - before) / 1000000))" -lt 3000 ]
+	alive "$(pid_of hoard)"
+}
+
+@test "2000 idle connections cost less than 1 KiB each" {
+	local before
+
+	need_plain_build
+	need_descriptors 6000
+	start_wrapper
+	crowd 20 10 get "$CGI/hello.sh"
+	before=$(own_memory)
+	start_hoard 2000 0
+	echo "2000 idle connections: $(($(own_memory) - before)) KiB"
+	[ "$(($(own_memory) - before))" -lt 2000 ]
+}
+
+@test "connections that have gone leave nothing behind" {
+	local before
+
+	need_descriptors 6000
+	need_proc
+	start_wrapper
+	before=$(descriptors "$(pid_of wrapper)")
+	start_hoard 500 100
+	stop hoard
+	eventually has_descriptors "$before"
+	ask get "$CGI/hello.sh"
+	has_line hello
+}
+
+@test "memory and descriptors stay as they are over 3000 requests" {
+	local before fds
+
+	need_plain_build
+	start_wrapper
+	# What one crowd needs, all need.
+	crowd 300 10 get /nonexistent/script
+	crowd 100 10 get "$CGI/hello.sh"
+	crowd 100 10 post "$CGI/echo" "$(printf '%05000d' 1)"
+	before=$(own_memory)
+	fds=$(descriptors "$(pid_of wrapper)")
+	crowd 1500 10 get /nonexistent/script
+	crowd 750 10 get "$CGI/hello.sh"
+	crowd 750 10 post "$CGI/echo" "$(printf '%05000d' 1)"
+	echo "grown by $(($(own_memory) - before)) KiB"
+	[ "$(($(own_memory) - before))" -lt 200 ]
+	eventually has_descriptors "$fds"
+	eventually has_children "$(pid_of wrapper)" 0
+}
+
+@test "10000 requests over one kept connection are all answered" {
+	local steps=(hold) id
+
+	start_wrapper
+	for id in {1..200}; do
+		steps+=(id "$id" get /nonexistent/script keep)
+	done
+	crowd 50 2 "${steps[@]}" release read-all
+	ask get "$CGI/hello.sh"
+	has_line hello
+}
