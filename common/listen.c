@@ -133,6 +133,11 @@ static int is_live(const struct listen_address *address)
 	}
 }
 
+bool listen_is_live(const struct listen_address *address)
+{
+	return is_live(address) != 0;
+}
+
 /* Whether nothing stands at the path, or a socket that nobody needs. False after
  * reporting. */
 static bool is_free(const struct listen_address *address)

@@ -54,6 +54,9 @@ int listen_socket(const struct listen_address *address);
 bool listen_bind(int fd, const struct listen_address *address, const struct listen_file *file,
 		 int backlog);
 
+/* Whether some process listens on a Unix socket, or that cannot be told. */
+bool listen_is_live(const struct listen_address *address);
+
 /* Whether listen_bind would succeed, as far as can be told without doing it. False
  * after reporting. */
 bool listen_would_bind(const struct listen_address *address);

@@ -52,11 +52,17 @@ static bool check_socket(void *argument)
 	return listen_would_bind(&p->settings->address);
 }
 
+static void find_directory(const char *path, char *out, size_t size)
+{
+	const char *slash = strrchr(path, '/');
+
+	snprintf(out, size, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
+}
+
 /* Whether a file can be written, or made if there is none. */
 static bool check_file(const char *option, const char *path)
 {
 	char directory[PATH_MAX];
-	const char *slash = strrchr(path, '/');
 	struct stat st;
 
 	if (stat(path, &st) == 0) {
@@ -66,8 +72,7 @@ static bool check_file(const char *option, const char *path)
 		       strerror(S_ISDIR(st.st_mode) ? EISDIR : errno));
 		return false;
 	}
-	snprintf(directory, sizeof directory, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		 slash ? path : ".");
+	find_directory(path, directory, sizeof directory);
 	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
 		return true;
 	report("%s: cannot create %s: %s", option, path, strerror(errno));
@@ -138,6 +143,18 @@ static bool check_way(const struct settings *s, const struct identity *who, cons
 	return true;
 }
 
+/* The same where symbolic links lead to, and where we are. */
+static bool check_real_way(const struct settings *s, const struct identity *who, const char *path)
+{
+	char directory[PATH_MAX], real[PATH_MAX + 1];
+
+	find_directory(path, directory, sizeof directory);
+	if (!realpath(directory, real))
+		return true; /* was told by check_socket */
+	strcat(real, "/");
+	return check_way(s, who, real);
+}
+
 /* The file as it is, or as it will be. */
 static void foresee_socket(const struct plan *p, const char *path, struct stat *st)
 {
@@ -146,7 +163,7 @@ static void foresee_socket(const struct plan *p, const char *path, struct stat *
 
 	/* Whether one that is there stays was told by check_socket. */
 	if (listen_address_local(&address, path) && stat(path, st) == 0 &&
-	    !listen_is_dead(&address))
+	    listen_is_live(&address))
 		return;
 	*st = (struct stat){
 		.st_mode = (mode_t)p->settings->mode,
@@ -159,28 +176,18 @@ static bool check_web_user(const struct plan *p)
 {
 	const struct settings *s = p->settings;
 	const struct settings as_user = { .user = s->web_user };
-	char path[PATH_MAX], whole[PATH_MAX], about[160];
+	char path[PATH_MAX], about[160];
 	struct identity who;
 	struct stat st;
-	char *slash;
 
 	if (!identity_find(&who, &as_user))
 		return false;
 	if (!s->socket)
 		return true; /* whoever reaches the port */
 	snprintf(path, sizeof path, "%s%s", is_inside(s) ? s->root : "", s->socket);
-	if (!check_way(s, &who, path))
+	if (!check_way(s, &who, path) || !check_real_way(s, &who, path))
 		return false;
-	/* And where links lead. */
-	slash = strrchr(path, '/');
 	foresee_socket(p, path, &st);
-	snprintf(about, sizeof about, "%.*s", slash ? (int)(slash - path) + 1 : 1,
-		 slash ? path : ".");
-	if (realpath(about, whole)) {
-		strncat(whole, "/", sizeof whole - strlen(whole) - 1);
-		if (!check_way(s, &who, whole))
-			return false;
-	}
 	if (may(&who, &st, S_IWOTH))
 		return true;
 	describe(&st, about, sizeof about);

@@ -39,6 +39,7 @@ start_haproxy() {
 		cat <<-END
 			global
 				maxconn 1000
+				log stdout format raw local0
 				stats socket $T/haproxy-stats.sock
 			defaults
 				mode http
@@ -46,6 +47,8 @@ start_haproxy() {
 				timeout client 60s
 				timeout server 60s
 				option abortonclose
+				option httplog
+				log global
 			frontend web
 				bind unix@$NGINX_SOCKET
 				default_backend scripts

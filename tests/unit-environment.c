@@ -179,7 +179,7 @@ static void get_set_unset(void)
 
 static void inherit_and_complete(void)
 {
-	static char *const own[] = {
+	static const char *const own[] = {
 		"Z=own", "B=own", "PATH=/bin", "LD_PRELOAD=own", "HTTP_COOKIE=stale", "HTTPS=on",
 		"HTTP=kept", "AUTH_TYPE=stale", "CONTENT_LENGTH=7", "REMOTE_USER=stale",
 		"QUERY_STRING=stale", "nonsense", "A=own", NULL
@@ -187,7 +187,7 @@ static void inherit_and_complete(void)
 	char *copy;
 	struct environment e = make("B=client\0Y=client\0", 18, &copy);
 
-	ok(environment_keep_own(own) && environment_inherit(&e) &&
+	ok(environment_keep_own((char *const *)(size_t)own) && environment_inherit(&e) &&
 	   is(&e, LIST("A=own", "B=client", "HTTP=kept", "LD_PRELOAD=own", "PATH=/bin", "Y=client",
 		       "Z=own")),
 	   "what is inherited gives way, and does not describe a request");

@@ -184,7 +184,7 @@ make_stale() {
 	start_with_socket 3
 	ask get "$CGI/env.sh"
 	has_line REQUEST_METHOD=GET
-	lacks LISTEN_
+	lacks_line 'LISTEN_(FDS|PID|FDNAMES)=.*'
 }
 
 @test "an inherited socket may be non-blocking" {

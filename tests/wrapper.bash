@@ -91,6 +91,7 @@ start_waiting() {
 	local name=$1
 
 	shift
+	rm -f "$T/$name.out"
 	start_client "$name" get "$CGI/wait.sh" QUERY_STRING="$T/go" "$@"
 	in_file '^waiting pid=' "$T/$name.out"
 	SCRIPT=$(sed -n 's/^waiting pid=//p' "$T/$name.out")

@@ -547,7 +547,7 @@ void connection_finish_all(void)
 {
 	for (struct connection *c = connections; c; c = c->next) {
 		if (c->state == SERVING)
-			c->state = c->requests ? FINISHING : BROKEN;
+			c->state = c->requests || !buffer_is_empty(&c->out) ? FINISHING : BROKEN;
 		stir(c);
 	}
 }

@@ -15,9 +15,11 @@
 #include "settings.h"
 #include "worker.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -149,14 +151,14 @@ static bool apply(const struct settings *settings)
 			return false;
 	rlimits_set_nice((int)settings->nice);
 	environment_on_refusal(report_refusal);
-	return environment_keep_own(environ) && script_open(&settings->scripts, &settings->roots, &settings->interpreters) &&
+	return script_open(&settings->scripts, &settings->roots, &settings->interpreters) &&
 	       peer_allow(&settings->allow, &settings->allow_user,
 			  getenv("FCGI_WEB_SERVER_ADDRS"));
 }
 
 int main(int argc, char **argv)
 {
-	struct settings settings;
+	static struct settings settings; /* its lists are never freed */
 	struct source source;
 	int status;
 
@@ -174,6 +176,11 @@ int main(int argc, char **argv)
 	signal(SIGPIPE, SIG_IGN);
 	if (!apply(&settings) || !find_source(&source, &settings))
 		return STATUS_FAILURE;
+	/* Now that what was meant for us alone is out of the environment. */
+	if (!environment_keep_own(environ)) {
+		report("cannot begin to serve: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
 	warn_if_open(&settings, source.listener);
 	status = serve(&settings, source.listener);
 	if (source.made)

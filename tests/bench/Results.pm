@@ -7,7 +7,7 @@ use warnings;
 use Exporter 'import';
 use POSIX qw(strftime uname);
 
-our @EXPORT = qw(results_open results_close results_add results_errors);
+our @EXPORT = qw(results_open results_close results_add results_errors results_note);
 
 my ($file, $path, $errors_of_ours);
 
@@ -19,6 +19,15 @@ sub results_open {
 	open $file, '>', $path or die "$path: $!\n";
 	printf $file "# fcgi-bridge bench, %s, %s\n", $scale, strftime('%Y-%m-%d %H:%M', gmtime);
 	printf $file "# %s %s %s\n", (uname())[0, 2, 4];
+}
+
+# What a reader must know, on the screen and in the file; the load says how quiet it was.
+sub results_note {
+	my ($text) = @_;
+	my ($load) = `uptime` =~ /average\w*: (.*)/;
+
+	print "note: $text; load $load\n";
+	print $file "# note: $text; load $load\n";
 }
 
 sub results_close {

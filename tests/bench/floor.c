@@ -42,7 +42,7 @@ struct slot {
 static struct {
 	long requests, slots, processes;
 	double seconds;
-	bool splice;
+	bool splice, sessions;
 	int pipe_size;
 	unsigned long long bytes;
 	char **program;
@@ -100,13 +100,20 @@ static void make_pipe(int ends[2])
 static pid_t start(char **program, int in, int out)
 {
 	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
 	pid_t pid;
 	int error;
 
+	posix_spawnattr_init(&attributes);
+#ifdef POSIX_SPAWN_SETSID
+	if (plan.sessions)
+		posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);
+#endif
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
 	posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-	error = posix_spawn(&pid, program[0], &actions, NULL, program, environ);
+	error = posix_spawn(&pid, program[0], &actions, &attributes, program, environ);
+	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&actions);
 	if (error != 0)
 		quit("%s: %s", program[0], strerror(error));
@@ -411,9 +418,10 @@ static double number(const char *text, double max)
 
 static noreturn void usage(void)
 {
-	fputs("usage: floor spawn [-n N] [-t SEC] [-j N] [-p PROCESSES] PROGRAM [ARGUMENT...]\n"
+	fputs("usage: floor spawn [-n N] [-t SEC] [-j N] [-p N] [-s] PROGRAM [ARGUMENT...]\n"
 		"       floor down|up [-z] [-b PIPE-SIZE] BYTES PROGRAM\n"
-		"SIZES may end in k, m or g. PROGRAM is an absolute path; down gives it BYTES.\n",
+		"SIZES may end in k, m or g. PROGRAM is an absolute path; down gives it BYTES.\n"
+		"-p: so many processes start them; -s: each in a session of its own.\n",
 		stderr);
 	exit(2);
 }
@@ -424,12 +432,13 @@ int main(int argc, char **argv)
 	int letter;
 
 	optind = 2;
-	while (argc > 1 && (letter = getopt(argc, argv, "+n:t:j:p:zb:")) != -1) {
+	while (argc > 1 && (letter = getopt(argc, argv, "+n:t:j:p:szb:")) != -1) {
 		switch (letter) {
 		case 'n': plan.requests = (long)number(optarg, 1e9); break;
 		case 't': plan.seconds = number(optarg, 1e6); break;
 		case 'j': plan.slots = (long)number(optarg, SLOTS_MAX); break;
 		case 'p': plan.processes = (long)number(optarg, 64); break;
+		case 's': plan.sessions = true; break;
 		case 'z': plan.splice = true; break;
 		case 'b': plan.pipe_size = (int)number(optarg, 1 << 30); break;
 		default: usage();

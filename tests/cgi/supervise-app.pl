@@ -1,0 +1,31 @@
+#!/usr/bin/env perl
+# A FastCGI program that does what the query asks for, joined by "&": ms=N (takes so long),
+# wait=FILE (until there is one), say=TEXT (on its real stderr), grow=MB, exit=N (after the
+# answer). Answers with its pid and uid. Its argument says how it takes TERM: "naive" dies by it,
+# "deaf" ignores it; without one it finishes its request, as the library does.
+use strict;
+use warnings;
+use FCGI;
+use POSIX ();
+use Time::HiRes 'sleep';
+
+my $manner = shift // '';
+my $request = FCGI::Request();
+my $ballast = '';
+$SIG{TERM} = 'DEFAULT' if $manner eq 'naive';
+$SIG{TERM} = 'IGNORE' if $manner eq 'deaf';
+
+sub write_stderr { POSIX::write(2, $_[0], length $_[0]) }
+
+write_stderr("hello\n");
+while ($request->Accept >= 0) {
+	my %ask = map { split /=/, $_, 2 } split /&/, $ENV{QUERY_STRING} // '';
+
+	sleep($ask{ms} / 1000) if $ask{ms};
+	sleep 0.01 while $ask{wait} && !-e $ask{wait};
+	write_stderr("$ask{say}\n") if $ask{say};
+	$ballast .= 'x' x ($ask{grow} << 20) if $ask{grow};
+	print "Content-Type: text/plain\r\n\r\npid $$ uid $<\n";
+	$request->Finish;
+	POSIX::_exit($ask{exit}) if defined $ask{exit};
+}

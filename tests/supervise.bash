@@ -1,0 +1,91 @@
+# What the tests of spawn-fcgi --supervise share ("load lib; load spawn; load supervise").
+#
+# shellcheck shell=bash
+# shellcheck disable=SC2034,SC2154 # tests use the variables that are set here
+
+need_app() {
+	need perl
+	perl -MFCGI -e 1 2>/dev/null || skip 'no FCGI.pm here'
+	APP=$CGI/supervise-app.pl
+	SOCKET=unix:$S
+}
+
+need_php() {
+	need php-cgi
+	PHP=$(command -v php-cgi)
+	# shellcheck disable=SC2016 # a program of php
+	echo '<?php usleep(1000 * (int)($_GET["ms"] ?? 0)); echo "pid ", getmypid(), "\n";' >"$T/x.php"
+	chmod 755 "$T"
+	SOCKET=unix:$S
+}
+
+# Busy and idle cannot be told everywhere.
+need_census() {
+	[ "$(cd "$FCGI_BUILD" && echo spawn/census-linux.o)" = spawn/census-linux.o ]
+	[ -e "$FCGI_BUILD/spawn/census-linux.o" ] || skip 'built without a look into /proc'
+}
+
+# supervise [OPTION...]: as process "keeper", in the foreground, with its output in $T/keeper.log;
+# returns when it is up. $KEEPER is its pid.
+supervise() {
+	rm -f "$T/keeper.pid"
+	start keeper run_under "$SPAWN_FCGI" --supervise -n -P "$T/keeper.pid" "$@"
+	KEEPER=$(pid_of keeper)
+	up_or_gone() { [ -s "$T/keeper.pid" ] || gone "$KEEPER"; }
+	eventually -t 20 up_or_gone && alive "$KEEPER"
+}
+
+# The processes that the keeper has, but for dead ones, one per line.
+children() {
+	ps -o pid=,stat= --ppid "$KEEPER" | awk '$2 !~ /^Z/ { print $1 }'
+}
+
+# has COUNT: so many of them.
+has() {
+	[ "$(children | wc -l)" = "$1" ]
+}
+
+zombies() {
+	ps -o stat= --ppid "$KEEPER" | grep -c '^Z'
+}
+
+# ask [QUERY]: one request; $output is the answer, $ANSWERED_BY the process.
+ask() {
+	output=$(talk timeout 20 get /x QUERY_STRING="${1-}") || { echo "$output"; return 1; }
+	ANSWERED_BY=$(sed -n 's/^pid \([0-9]*\).*/\1/p' <<<"$output")
+	[ -n "$ANSWERED_BY" ]
+}
+
+# ask_later NAME QUERY: in the background.
+ask_later() {
+	start "$1" "$FCGI_TALK" "$SOCKET" get /x QUERY_STRING="$2"
+}
+
+# answered NAME: that one gets, or has got, its answer.
+answered() {
+	await "$1" 20
+	[ "$STATUS" = 0 ] && grep -q '^pid ' "$T/$1.out"
+}
+
+# logged PATTERN, logged_times COUNT PATTERN: lines of its log.
+logged() {
+	eventually grep -qE -e "$1" "${LOGFILE:-$T/keeper.log}" || { cat "${LOGFILE:-$T/keeper.log}"; return 1; }
+}
+
+logged_times() {
+	[ "$(grep -cE -e "$2" "${LOGFILE:-$T/keeper.log}")" = "$1" ]
+}
+
+# not COMMAND...: is true if the command is false; "!" alone is no failure of a test.
+not() {
+	! "$@"
+}
+
+# replaced PID...: none of these is a child any more.
+replaced() {
+	local pid
+
+	for pid in "$@"; do
+		not grep -qx "$pid" <<<"$(children)" || return 1
+	done
+}
