@@ -19,7 +19,8 @@ enum { /* milliseconds */
 	PAUSE_LEAST = 100,
 	PAUSE_MOST = 10000,
 	YOUNG = 1000,
-	LOOK_AGAIN = 200
+	LOOK_AGAIN = 200,
+	HASTE_MOST = 1000
 };
 
 static struct child *first;
@@ -268,24 +269,25 @@ static void start_worker(struct worker *worker)
 	start_later(worker, 0);
 }
 
-static void kill_workers(void)
+static void signal_workers(int signal)
 {
 	for (struct child *child = first; child; child = child->next)
-		child_signal(child, SIGKILL);
+		child_signal(child, signal);
 }
 
 static void on_kill_all(struct deadline *d)
 {
 	(void)d;
 	report("workers did not stop in time; killing them");
-	kill_workers();
+	signal_workers(SIGKILL);
 }
 
 static void on_stop(int signal)
 {
 	(void)signal;
 	if (stopping) {
-		kill_workers();
+		signal_workers(CHILDREN_HASTE);
+		deadline_set(&kill_all, HASTE_MOST, on_kill_all);
 		return;
 	}
 	stopping = true;
@@ -296,6 +298,8 @@ static void on_stop(int signal)
 		return;
 	}
 	close(lifeline[1]);
+	if (plan->stopping)
+		plan->stopping(plan->context);
 	deadline_set(&kill_all, plan->stop_timeout, on_kill_all);
 }
 

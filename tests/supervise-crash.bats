@@ -1,0 +1,121 @@
+#!/usr/bin/env bats
+# spawn-fcgi --supervise: programs that crash, once or all the time.
+#
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 # see spawn.bash
+
+load lib
+load spawn
+load supervise
+
+CRASH=$CGI/supervise-crash.sh
+
+@test "a program that crashes at start is started more and more rarely" {
+	supervise -s "$S" -- "$CRASH"
+	sleep 2
+	[ "$(grep -c 'exited with status 3 after' "$T/keeper.log")" -le 6 ]
+	[ "$(grep -c 'exited with status 3 after' "$T/keeper.log")" -ge 3 ]
+}
+
+@test "a crash loop is told once, with the last end and the last lines" {
+	supervise -s "$S" --crash-limit 3/10 -- "$CRASH"
+	logged 'crash loop: 3 crashes in 10 s; the last process exited with status 3; the last that it wrote: "cannot open the database", "it is closed"$'
+	sleep 1.5
+	logged_times 1 'crash loop'
+}
+
+@test "a crash loop slows down" {
+	supervise -s "$S" --crash-limit 3/60 -F 3 -- "$CRASH"
+	logged 'crash loop'
+	sleep 1.5
+	[ "$(grep -c 'exited with status 3 after' "$T/keeper.log")" -le 6 ]
+}
+
+@test "--give-up ends with the status of the program, and leaves nothing" {
+	supervise -s "$S" --crash-limit 3/10 --give-up -- "$CRASH" 7 || :
+	await keeper
+	[ "$STATUS" = 7 ]
+	logged 'giving up'
+	nothing_left "$S" "$T/keeper.pid"
+}
+
+@test "--give-up never ends with 0" {
+	supervise -s "$S" --crash-limit 2/10 --give-up -- /bin/true || :
+	await keeper
+	[ "$STATUS" = 1 ]
+}
+
+@test "a crash by a signal counts too, and ends with 1" {
+	program <<<'sleep 0.05; kill -SEGV $$'
+	supervise -s "$S" --crash-limit 3/10 --give-up -- "$T/prog" || :
+	await keeper
+	[ "$STATUS" = 1 ]
+	logged 'was killed by signal 11'
+}
+
+@test "--give-up lets the others finish" {
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --crash-limit 2/10 --give-up -- "$APP"
+	ask_later client wait="$T/go"
+	sleep 0.2
+	ask exit=1
+	eventually has 2
+	ask exit=1
+	logged 'giving up'
+	touch "$T/go"
+	answered client
+	await keeper
+	[ "$STATUS" = 1 ]
+}
+
+@test "a program that has put itself in the background is told about" {
+	program <<<'setsid sleep 3 & exit 0'
+	supervise -s "$S" --crash-limit 2/10 -- "$T/prog"
+	logged 'it must not put itself in the background'
+}
+
+@test "when the program works again, so does the pool" {
+	need_app
+	program <<<"[ -e $T/good ] || exit 4; exec $APP"
+	supervise -s "$S" --crash-limit 2/1 -- "$T/prog"
+	logged 'crash loop: 2'
+	touch "$T/good"
+	kill -HUP "$KEEPER"
+	ask
+	logged 'the crash loop is over'
+}
+
+@test "a connection that waits while the program crashes is served in the end" {
+	need_app
+	program <<<"[ -e $T/good ] || exit 4; exec $APP"
+	supervise -s "$S" -- "$T/prog"
+	ask_later client ms=1
+	sleep 0.3
+	touch "$T/good"
+	answered client
+}
+
+@test "1,000 deaths leave no zombie and no descriptor" {
+	local before i pids
+
+	need_proc
+	program <<<'exec sleep 60'
+	supervise -s "$S" -F 20 --crash-limit 10000/1 --log "$T/app.log" -- "$T/prog"
+	eventually has 20
+	before=$(descriptors "$KEEPER")
+	for i in {1..50}; do
+		pids=$(children)
+		# shellcheck disable=SC2086
+		kill -KILL $pids
+		# Without this they die young, and are waited for.
+		kill -HUP "$KEEPER"
+		# shellcheck disable=SC2086
+		eventually replaced $pids
+		eventually has 20
+	done
+	LOGFILE=$T/app.log
+	[ "$(grep -c 'was killed by signal 9' "$T/app.log")" -ge 1000 ]
+	settled() { [ "$(descriptors "$KEEPER")" -le "$before" ] && has 20; }
+	eventually settled
+	[ "$(zombies)" = 0 ]
+}

@@ -206,12 +206,7 @@ load supervise
 }
 
 @test "--stop-signal is the signal that the program gets" {
-	cat >"$T/prog" <<-'END'
-		#!/bin/sh
-		trap 'echo got USR1; exit' USR1
-		while :; do sleep 0.02; done
-	END
-	chmod 755 "$T/prog"
+	program <<<'trap "echo got USR1; exit" USR1; while :; do sleep 0.02; done'
 	supervise -s "$S" --stop-signal USR1 -- "$T/prog"
 	kill -TERM "$KEEPER"
 	await keeper
@@ -221,7 +216,8 @@ load supervise
 @test "a shell's children are stopped with it" {
 	local child
 
-	supervise -s "$S" --stop-timeout 1 -f 'true; sleep 60; true'
+	program <<<'sleep 60; true'
+	supervise -s "$S" --stop-timeout 1 -- "$T/prog"
 	eventually pgrep -P "$(children)" sleep
 	child=$(pgrep -P "$(children)" sleep)
 	kill -TERM "$KEEPER"
@@ -233,7 +229,8 @@ load supervise
 	local left
 
 	need_census
-	supervise -s "$S" -f 'true; sleep 60; true'
+	program <<<'sleep 60; true'
+	supervise -s "$S" -- "$T/prog"
 	eventually pgrep -P "$(children)" sleep
 	left=$(pgrep -P "$(children)" sleep)
 	kill -KILL "$(children)"
@@ -252,7 +249,8 @@ load supervise
 }
 
 @test "nothing that a process wrote is lost at its end, not even half a line" {
-	supervise -s "$S" --log "$T/app.log" -f 'seq 1 2000; printf half; exec sleep 0.2'
+	program <<<'seq 1 2000; printf half; exec sleep 0.2'
+	supervise -s "$S" --log "$T/app.log" -- "$T/prog"
 	LOGFILE=$T/app.log
 	logged ' half$'
 	logged '] 2000$'
@@ -322,9 +320,8 @@ load supervise
 	cp "$APP" "$T/prog"
 	supervise -s "$S" -F 2 -- "$T/prog"
 	old=$(children)
-	printf '#!/bin/sh\nexit 5\n' >"$T/new"
-	chmod 755 "$T/new"
-	mv "$T/new" "$T/prog"
+	rm "$T/prog"
+	program <<<'exit 5'
 	kill -HUP "$KEEPER"
 	logged 'reload is given up'
 	[ "$(children)" = "$old" ]

@@ -1,0 +1,236 @@
+#!/usr/bin/env bats
+# spawn-fcgi --supervise: how many processes there are, and when they are replaced.
+#
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 # see spawn.bash
+
+load lib
+load spawn
+load supervise
+
+# ask_many COUNT QUERY: so many requests at once, as processes client1, client2, ...
+ask_many() {
+	local i
+
+	for ((i = 1; i <= $1; i++)); do
+		ask_later "client$i" "$2"
+	done
+}
+
+answered_all() {
+	local i
+
+	for ((i = 1; i <= $1; i++)); do
+		answered "client$i"
+	done
+}
+
+@test "dynamic: from one to the most, and back to the spare ones" {
+	need_census
+	need_app
+	supervise -s "$S" --pm dynamic --max-children 5 --max-spare 2 -- "$APP"
+	has 1
+	ask_many 8 wait="$T/go"
+	eventually -t 2 has 5
+	sleep 0.3
+	has 5
+	touch "$T/go"
+	answered_all 8
+	eventually -t 6 has 2
+	sleep 1.2
+	has 2
+	[ "$(zombies)" = 0 ]
+}
+
+@test "dynamic: real PHP, over TCP" {
+	need_census
+	need_php
+	need cgi-fcgi
+	local port i
+
+	port=$(free_port)
+	supervise -a 127.0.0.1 -p "$port" --pm dynamic --max-children 4 --max-spare 1 -- "$PHP"
+	has 1
+	for i in {1..4}; do
+		start "php$i" env -i PATH="$PATH" REQUEST_METHOD=GET SCRIPT_FILENAME="$T/x.php" \
+			QUERY_STRING=ms=1500 cgi-fcgi -bind -connect "127.0.0.1:$port"
+	done
+	eventually -t 1 has 4
+	for i in {1..4}; do
+		await "php$i"
+		grep -q '^pid ' "$T/php$i.out"
+	done
+	eventually -t 6 has 1
+}
+
+@test "dynamic: spare processes are there before a queue is" {
+	need_census
+	need_app
+	supervise -s "$S" --pm dynamic --min-spare 2 --max-children 9 -- "$APP"
+	has 2
+	ask_later client wait="$T/go"
+	eventually -t 2 has 3
+	touch "$T/go"
+	answered client
+}
+
+@test "a queue gets a process within 100 ms" {
+	need_census
+	need_app
+	supervise -s "$S" --pm dynamic --max-children 4 -- "$APP"
+	ask
+	sleep 1.5
+	ask_many 2 ms=1500
+	local start now
+
+	start=$(date +%s%N)
+	until has 2; do
+		now=$(date +%s%N)
+		[ $((now - start)) -lt 2000000000 ]
+	done
+	echo "$(((now - start) / 1000000)) ms"
+	# ps itself takes a part of that.
+	[ $((now - start)) -lt 100000000 ]
+}
+
+@test "dynamic: who serves is not ended for being one too many" {
+	need_census
+	need_app
+	supervise -s "$S" --pm dynamic --max-children 6 --max-spare 1 -- "$APP" naive
+	ask_many 5 ms=2500
+	eventually -t 2 has 6
+	answered_all 5
+	logged_times 0 'killed by signal (9|15).*s$'
+	eventually has 1
+}
+
+@test "ondemand: none, as many as are needed, none" {
+	need_census
+	need_app
+	supervise -s "$S" --pm ondemand --max-children 3 --idle-timeout 500ms -- "$APP"
+	has 0
+	ask
+	has 1
+	ask_many 5 ms=600
+	eventually -t 2 has 3
+	answered_all 5
+	eventually -t 8 has 0
+	ask
+	has 1
+}
+
+@test "ondemand: real PHP" {
+	need_census
+	need_php
+	need cgi-fcgi
+	supervise -s "$S" --pm ondemand --idle-timeout 500ms -- "$PHP"
+	has 0
+	env -i PATH="$PATH" REQUEST_METHOD=GET SCRIPT_FILENAME="$T/x.php" cgi-fcgi -bind \
+		-connect "$S" | grep '^pid '
+	eventually -t 5 has 0
+}
+
+@test "a program that forks its own processes is busy when one of them is" {
+	need_census
+	need_php
+	need cgi-fcgi
+	supervise -s "$S" -C 2 --stop-timeout 10 -- "$PHP"
+	eventually pgrep -P "$(children)"
+	start php env -i PATH="$PATH" REQUEST_METHOD=GET SCRIPT_FILENAME="$T/x.php" \
+		QUERY_STRING=ms=1200 cgi-fcgi -bind -connect "$S"
+	sleep 0.3
+	local family
+
+	family=$(pgrep -P "$(children)")
+	kill -TERM "$KEEPER"
+	await php
+	grep '^pid ' "$T/php.out"
+	await keeper
+	[ "$STATUS" = 0 ]
+	for pid in $family; do
+		gone "$pid"
+	done
+}
+
+@test "PHP's own processes are ended when their parent was killed" {
+	need_census
+	need_php
+	local old family pid
+
+	supervise -s "$S" -C 2 -- "$PHP"
+	old=$(children)
+	eventually pgrep -P "$old"
+	family=$(pgrep -P "$old")
+	kill -KILL "$old"
+	eventually replaced "$old"
+	for pid in $family; do
+		eventually gone "$pid"
+	done
+	eventually pgrep -P "$(children)"
+}
+
+@test "--max-lifetime replaces a process, and its request finishes" {
+	local old
+
+	need_census
+	need_app
+	supervise -s "$S" --max-lifetime 1 -- "$APP" naive
+	old=$(children)
+	sleep 0.5
+	ask_later client ms=1500
+	logged "process $old is old"
+	answered client
+	grep "pid $old" "$T/client.out"
+	eventually replaced "$old"
+	ask
+}
+
+@test "--max-memory replaces a process that has grown" {
+	local old
+
+	need_census
+	need_app
+	supervise -s "$S" --max-memory 60m -- "$APP"
+	ask
+	sleep 0.2
+	logged_times 0 'too large'
+	ask grow=80
+	old=$ANSWERED_BY
+	ask
+	logged "process $old is too large"
+	eventually replaced "$old"
+	ask
+}
+
+@test "--exit-on-idle ends when nobody connects, but not while somebody is served" {
+	need_app
+	supervise -s "$S" --exit-on-idle 700ms -- "$APP"
+	ask_later client ms=1500
+	sleep 1.2
+	alive "$KEEPER"
+	answered client
+	await keeper
+	[ "$STATUS" = 0 ]
+	logged 'nobody has connected'
+}
+
+@test "where busy and idle cannot be told, the most run all the time" {
+	[ ! -e "$FCGI_BUILD/spawn/census-linux.o" ] || skip 'they can be told here'
+	need_app
+	supervise -s "$S" --pm dynamic --max-children 4 -- "$APP"
+	has 4
+	logged '4 run all the time'
+}
+
+@test "no process is woken while nothing happens" {
+	need_proc
+	need_census
+	need_app
+	supervise -s "$S" --pm dynamic --max-spare 1 -- "$APP"
+	ask
+	sleep 2.5
+	local before
+
+	before=$(status_of "$KEEPER" voluntary_ctxt_switches)
+	sleep 1.5
+	[ "$(status_of "$KEEPER" voluntary_ctxt_switches)" = "$before" ]
+}

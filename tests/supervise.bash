@@ -35,6 +35,12 @@ supervise() {
 	eventually -t 20 up_or_gone && alive "$KEEPER"
 }
 
+# program <<TEXT: an executable shell script, $T/prog.
+program() {
+	{ echo '#!/bin/sh'; cat; } >"$T/prog"
+	chmod 755 "$T/prog"
+}
+
 # The processes that the keeper has, but for dead ones, one per line.
 children() {
 	ps -o pid=,stat= --ppid "$KEEPER" | awk '$2 !~ /^Z/ { print $1 }'

@@ -87,7 +87,7 @@ need_descriptors() {
 	after=$(date +%s%N)
 	[ "$output" = 'ok=1000 failed=0' ]
 	echo "took $(((after - before) / 1000000)) ms"
-	[ "$(((after - before) / 1000000))" -lt 8000 ]
+	[ "$(((after - before) / 1000000))" -lt 6000 ]
 	eventually has_children "$(pid_of wrapper)" 0
 }
 

@@ -106,12 +106,21 @@ static int work(const void *context, long number, int lifeline)
 	return worker_run(crew->settings, number, crew->listener, lifeline);
 }
 
+/* Nobody is to wait for a worker that will not come back. */
+static void close_listener(const void *context)
+{
+	const struct crew *crew = context;
+
+	close(crew->listener);
+}
+
 static int serve(const struct settings *settings, int listener)
 {
 	const struct crew crew = { .settings = settings, .listener = listener };
 	const struct children_plan plan = {
 		.count = settings->workers,
 		.work = work,
+		.stopping = close_listener,
 		.context = &crew,
 		/* The workers keep to it themselves; this is for one that hangs. */
 		.stop_timeout = settings->stop_timeout + settings->kill_after + HANGS_AFTER,

@@ -3,6 +3,7 @@
 #include "worker.h"
 
 #include "cgi.h"
+#include "children.h"
 #include "compat.h"
 #include "connection.h"
 #include "loop.h"
@@ -116,8 +117,7 @@ static void on_stop_signal(int signal)
 {
 	static bool told;
 
-	(void)signal;
-	if (told) {
+	if (told || signal == CHILDREN_HASTE) {
 		connection_close_all();
 		loop_stop();
 	}
@@ -148,7 +148,7 @@ static bool open_worker(const struct settings *settings, long number, int listen
 
 	if (fcntl(listener, F_SETFL, O_NONBLOCK) < 0 || !loop_open() ||
 	    !cgi_open(&policy) || !loop_catch(SIGTERM, on_stop_signal) ||
-	    !loop_catch(SIGINT, on_stop_signal) ||
+	    !loop_catch(SIGINT, on_stop_signal) || !loop_catch(CHILDREN_HASTE, on_stop_signal) ||
 	    !loop_watch(&listener_watch, listener, LOOP_READ, on_listener))
 		return false;
 	return lifeline < 0 || loop_watch(&lifeline_watch, lifeline, LOOP_READ, on_lifeline);
