@@ -342,7 +342,8 @@ static void on_gone(struct member *m)
 
 static bool rests(const struct pool_census *c, long wanted)
 {
-	return c->busy == 0 && waiting == 0 && c->here == wanted && c->tired == c->here;
+	return c->busy == 0 && waiting == 0 && c->here == wanted &&
+	       (plan.mode != POOL_ONDEMAND || c->here == 0);
 }
 
 static void on_tick(struct deadline *d)

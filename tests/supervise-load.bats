@@ -1,0 +1,181 @@
+#!/usr/bin/env bats
+# spawn-fcgi --supervise under load: nothing is refused and nothing fails while processes are
+# killed, replaced and the supervisor itself is executed anew.
+#
+# shellcheck disable=SC2016,SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 # see spawn.bash
+
+load lib
+load spawn
+load supervise
+
+export PHP_FCGI_MAX_REQUESTS=100000 # else PHP ends by itself now and then
+REQUESTS=6000
+
+# nginx in front of what serves $S.
+start_front() {
+	start_nginx <<-'END'
+		location / {
+			include fastcgi_params;
+			fastcgi_param SCRIPT_FILENAME @T@/x.php;
+			fastcgi_pass unix:@T@/s;
+		}
+	END
+}
+
+# load_front [MS]: $REQUESTS requests through nginx that take so long each, by four clients; the
+# count of each status is in $T/load.
+load_front() {
+	local i pids=()
+
+	for i in 1 2 3 4; do
+		curl_ -o /dev/null -w '%{http_code}\n' "$URL/?ms=${1:-1}&n=[1-$((REQUESTS / 4))]" \
+			>"$T/codes$i" 2>"$T/curl$i" &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	cat "$T"/codes? | sort | uniq -c | sed 's/^ *//' >"$T/load"
+}
+
+start_load() {
+	load_front "$@" &
+	LOAD=$!
+	eventually test -s "$T/codes4"
+}
+
+is_loading() {
+	kill -0 "$LOAD" 2>/dev/null
+}
+
+# all_good: all requests were answered, by 200.
+all_good() {
+	wait "$LOAD"
+	cat "$T/load"
+	[ "$(cat "$T/load")" = "$REQUESTS 200" ]
+}
+
+@test "a storm of KILL: nothing is refused, and only what was being served is lost" {
+	need_php
+	local kills=0 lost
+
+	supervise -s "$S" -F 4 --crash-limit 1000/1 -- "$PHP"
+	start_front
+	start_load 2
+	while is_loading; do
+		kill -KILL "$(children | shuf -n 1)" 2>/dev/null && kills=$((kills + 1))
+		sleep 0.05
+	done
+	wait "$LOAD"
+	cat "$T/load"
+	lost=$(sed -n 's/ 502$//p' "$T/load")
+	echo "$kills killed, ${lost:-0} lost"
+	[ "$kills" -gt 10 ]
+	[ "${lost:-0}" -le "$kills" ]
+	[ "$(awk '{ n += $1 } END { print n }' "$T/load")" = "$REQUESTS" ]
+	not grep -E 'Connection refused|No such file|Resource temporarily' "$T/nginx-error.log"
+}
+
+@test "a storm that kills all at once: nothing is refused" {
+	need_php
+	local i
+
+	supervise -s "$S" -F 3 --crash-limit 1000/1 -- "$PHP"
+	start_front
+	start_load 2
+	for i in {1..5}; do
+		children | xargs kill -KILL
+		sleep 0.3
+	done
+	wait "$LOAD"
+	not grep -E 'Connection refused|No such file|Resource temporarily' "$T/nginx-error.log"
+	[ "$(awk '$2 == 200 { print $1 }' "$T/load")" -ge $((REQUESTS - 15)) ]
+}
+
+@test "HUP under load: no request of 6,000 fails (PHP)" {
+	need_php
+	supervise -s "$S" -F 3 -- "$PHP"
+	start_front
+	start_load
+	for i in 1 2 3; do
+		kill -HUP "$KEEPER"
+		sleep 0.4
+	done
+	is_loading
+	all_good
+	[ "$(grep -c reloaded "$T/keeper.log")" -ge 2 ]
+}
+
+@test "HUP under load: no request of 6,000 fails (a program that TERM would kill)" {
+	need_census
+	need_app
+	local old
+
+	supervise -s "$S" -F 3 -- "$APP" naive
+	start_front
+	start_load
+	old=$(children)
+	for i in 1 2 3; do
+		kill -HUP "$KEEPER"
+		sleep 0.4
+	done
+	is_loading
+	all_good
+	# shellcheck disable=SC2086
+	eventually replaced $old
+	eventually has 3
+}
+
+@test "HUP under load: no request of 6,000 fails (fcgiwrap)" {
+	local load old
+
+	need_census
+	SOCKET=unix:$S
+	supervise -s "$S" -F 2 -- "$FCGIWRAP"
+	old=$(children)
+	"$FCGI_TALK" -n 6000 -j 6 "$SOCKET" get "$CGI/echo" >"$T/talk.out" &
+	load=$!
+	sleep 0.3
+	for i in 1 2 3; do
+		kill -HUP "$KEEPER"
+		sleep 0.5
+	done
+	kill -0 "$load"
+	wait "$load" || :
+	grep -x 'ok=6000 failed=0' "$T/talk.out"
+	# shellcheck disable=SC2086
+	eventually replaced $old
+}
+
+@test "USR2 under load: no request of 6,000 fails" {
+	need_php
+	local old
+
+	supervise -s "$S" -F 3 -- "$PHP"
+	start_front
+	start_load
+	old=$(children)
+	for i in {1..8}; do
+		kill -USR2 "$KEEPER"
+		sleep 0.1
+	done
+	is_loading
+	all_good
+	[ "$(children)" = "$old" ]
+	[ "$(grep -c 'goes on' "$T/keeper.log")" -ge 4 ]
+}
+
+@test "dynamic under load that comes and goes: no request of 6,000 fails" {
+	need_census
+	need_app
+	local i
+
+	supervise -s "$S" --pm dynamic --max-children 6 --max-spare 1 -- "$APP" naive
+	start_front
+	REQUESTS=2000
+	for i in 1 2 3; do
+		load_front
+		[ "$(cat "$T/load")" = "2000 200" ]
+		sleep 1.2
+	done
+	[ "$(children | wc -l)" -le 6 ]
+	logged 'as it was asked to'
+}

@@ -165,6 +165,7 @@ answered_all() {
 	for pid in $family; do
 		eventually gone "$pid"
 	done
+	eventually has 1
 	eventually pgrep -P "$(children)"
 }
 

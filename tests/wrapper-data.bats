@@ -194,10 +194,16 @@ has_spool() {
 	eventually gone "${BASH_REMATCH[1]}"
 }
 
-@test "an answer waits for the end of the body, as nginx wants it" {
+@test "an answer waits while the body keeps coming, as nginx wants it" {
 	start_wrapper
 	ask request "$CGI/echo" CONTENT_LENGTH=8 keep stdin half expect-no-reply 100 stdin half \
 		expect-text halfhalf expect-end app=0
+}
+
+@test "a client that waits for an answer to the first part of its body gets it" {
+	start_wrapper
+	ask request "$CGI/echo" CONTENT_LENGTH=8 stdin half expect-text half stdin more \
+		expect-text more expect-end app=0
 }
 
 @test "what comes beyond the announced length is cut off" {

@@ -2,6 +2,8 @@
 
 #include "buffer.h"
 
+#include "bulk.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +23,7 @@ unsigned char *buffer_tail(struct buffer *b)
 	}
 	if (b->start > 0) {
 		memmove(b->bytes, b->bytes + b->start, b->end - b->start);
+		b->pass_at -= b->start;
 		b->end -= b->start;
 		b->start = 0;
 	}
@@ -32,9 +35,21 @@ void buffer_grow(struct buffer *b, size_t by)
 	b->end += by;
 }
 
+void buffer_pass(struct buffer *b, int pipe, size_t size)
+{
+	b->passing = size;
+	b->pass_at = b->end;
+	b->pass_from = pipe;
+}
+
+bool buffer_is_passing(const struct buffer *b)
+{
+	return b->passing > 0;
+}
+
 bool buffer_is_empty(const struct buffer *b)
 {
-	return b->start == b->end;
+	return b->start == b->end && b->passing == 0;
 }
 
 void buffer_free(struct buffer *b)
@@ -43,16 +58,30 @@ void buffer_free(struct buffer *b)
 	*b = (struct buffer){ .bytes = NULL };
 }
 
-bool buffer_flush(struct buffer *b, int fd)
+/* Takes the next step; what it did as write(2) says it. */
+static ssize_t send_some(struct buffer *b, int socket)
+{
+	bool from_pipe = b->passing > 0 && b->start == b->pass_at;
+	size_t until = b->passing > 0 ? b->pass_at : b->end;
+	ssize_t n = from_pipe ? bulk_move(b->pass_from, socket, b->passing)
+			      : write(socket, b->bytes + b->start, until - b->start);
+
+	if (n > 0 && from_pipe)
+		b->passing -= (size_t)n;
+	else if (n > 0)
+		b->start += (size_t)n;
+	return n;
+}
+
+bool buffer_flush(struct buffer *b, int socket)
 {
 	while (!buffer_is_empty(b)) {
-		ssize_t n = write(fd, b->bytes + b->start, b->end - b->start);
+		ssize_t n = send_some(b, socket);
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno == EAGAIN || errno == EWOULDBLOCK;
-		b->start += (size_t)n;
+		if (n == 0)
+			errno = EPIPE; /* the run of bytes is shorter than it was */
+		if (n == 0 || (n < 0 && errno != EINTR))
+			return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
 	}
 	buffer_free(b);
 	return true;

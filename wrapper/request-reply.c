@@ -5,6 +5,7 @@
 
 #include "request-parts.h"
 
+#include "bulk.h"
 #include "reply.h"
 #include "report.h"
 
@@ -232,6 +233,35 @@ static void read_head(struct request *r)
 		request_end_output(r);
 }
 
+/* Much of a body goes by without being read; its record's header says how much
+ * there is. False if it has to be read. */
+static bool pass_body(struct request *r)
+{
+	size_t ready = r->is_bulk && !r->head_only ? bulk_ready(r->program->output.fd) : 0;
+	unsigned char *tail;
+
+	if (ready < BULK_LEAST)
+		return false;
+	if (ready > RECORD_CONTENT_MOST)
+		ready = RECORD_CONTENT_MOST;
+	tail = next_record(r);
+	if (tail) {
+		record_put_header(tail, FCGI_STDOUT, r->id, ready);
+		buffer_grow(r->out, RECORD_HEADER_SIZE);
+		buffer_pass(r->out, r->program->output.fd, ready);
+	}
+	return true;
+}
+
+/* A piece that fills a pipe promises more like it. */
+static void note_size(struct request *r, size_t size)
+{
+	if (r->is_bulk || size < BULK_LEAST)
+		return;
+	r->is_bulk = true;
+	bulk_widen(r->program->output.fd);
+}
+
 /* The body is read to where it is sent from, its record's header put in front. */
 static void read_body(struct request *r)
 {
@@ -243,6 +273,8 @@ static void read_body(struct request *r)
 		return;
 	n = read(r->program->output.fd, tail + RECORD_HEADER_SIZE,
 		 most < RECORD_CONTENT_MOST ? most : RECORD_CONTENT_MOST);
+	if (n > 0)
+		note_size(r, (size_t)n);
 	if (n > 0 && !r->head_only) {
 		record_put_header(tail, FCGI_STDOUT, r->id, (size_t)n);
 		buffer_grow(r->out, RECORD_HEADER_SIZE + (size_t)n);
@@ -255,14 +287,14 @@ bool request_has_room_for_output(const struct request *r)
 {
 	size_t least = r->replied ? OUTPUT_LEAST : REPLY_MENDED_MOST + 2 * RECORD_HEADER_SIZE;
 
-	return request_has_room(r, least + REQUEST_RESERVE);
+	return !buffer_is_passing(r->out) && request_has_room(r, least + REQUEST_RESERVE);
 }
 
 void request_read_output(struct request *r)
 {
 	request_stir(r);
-	if (r->replied)
-		read_body(r);
-	else
+	if (!r->replied)
 		read_head(r);
+	else if (!pass_body(r))
+		read_body(r);
 }

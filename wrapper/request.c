@@ -26,6 +26,8 @@ enum {
 	 * hold open after the program has exited. */
 	EXIT_GRACE = 100,
 	OUTPUT_GRACE = 1000,
+	/* Milliseconds in which more of a body is expected after each part. */
+	MORE_SOON = 500,
 	/* Milliseconds before another try, when the system has no room for a program. */
 	START_PAUSE = 200,
 	COMPLAIN_EVERY = 10000,
@@ -115,16 +117,26 @@ static void clear_deadlines(struct request *r)
 	deadline_clear(&r->time);
 	deadline_clear(&r->silence);
 	deadline_clear(&r->stall);
+	deadline_clear(&r->more_soon);
+}
+
+/* Whether bytes that a record has promised are still in the program's pipe. */
+static bool is_passing(const struct request *r)
+{
+	return r->program && buffer_is_passing(r->out) &&
+	       r->out->pass_from == r->program->output.fd;
 }
 
 void request_conclude(struct request *r, int status)
 {
+	bool broken = is_passing(r);
+
 	if (r->program)
 		cgi_stop(r->program);
 	r->program = NULL;
 	r->phase = REQUEST_ENDING;
 	r->status = status;
-	r->cut = status && r->replied;
+	r->cut = broken || (status && r->replied);
 	queue_leave(&queue, &r->place);
 	clear_deadlines(r);
 	body_free(&r->body);
@@ -297,6 +309,13 @@ void request_stir(struct request *r)
 		deadline_set(&r->silence, request_settings->silence_timeout, on_silence_end);
 }
 
+static void on_no_more_soon(struct deadline *d)
+{
+	struct request *r = owner_of(d, offsetof(struct request, more_soon));
+
+	r->changed(r->owner);
+}
+
 /* What the program does. */
 
 static void on_input(void *owner)
@@ -440,6 +459,8 @@ static void start(struct request *r)
 	r->phase = REQUEST_RUNNING;
 	r->stdin_refused = !plan.wants_input;
 	deadline_clear(&r->patience);
+	if (!request_has_all_stdin(r))
+		deadline_set(&r->more_soon, MORE_SOON, on_no_more_soon);
 	if (request_settings->timeout)
 		deadline_set(&r->time, request_settings->timeout, on_time_end);
 	request_stir(r);
@@ -525,6 +546,8 @@ static void finish_reply(struct request *r)
  * has closed it may go on working. */
 static bool is_over(struct request *r)
 {
+	if (is_passing(r))
+		return false;
 	if (r->head_size > 0 && !request_has_room_for_output(r))
 		return false;
 	if (r->exited)
@@ -598,6 +621,8 @@ bool request_tell(struct request *r, enum request_event event, const unsigned ch
 		  size_t size)
 {
 	deadline_clear(&r->stall);
+	if (event == REQUEST_GETS_STDIN && r->phase == REQUEST_RUNNING)
+		deadline_set(&r->more_soon, MORE_SOON, on_no_more_soon);
 	return on[r->phase][event] && on[r->phase][event](r, bytes, size);
 }
 
@@ -635,10 +660,12 @@ static void on_stall_end(struct deadline *d)
 }
 
 /* nginx stops sending a stored body as soon as an answer begins: so the answer
- * waits for the end of the body, unless the program wants no more of it. */
+ * waits while a body keeps coming, unless the program wants no more of it. A
+ * client that pauses may be waiting for an answer to the first part. */
 static bool may_answer(const struct request *r)
 {
-	return request_has_all_stdin(r) || r->stdin_refused || r->exited;
+	return r->replied || request_has_all_stdin(r) || r->stdin_refused || r->exited ||
+	       !r->more_soon.lane;
 }
 
 void request_want(struct request *r)

@@ -82,6 +82,7 @@ struct request {
 	char *head; /* the reply's header block while it is not whole */
 	size_t head_size;
 	bool replied; /* STDOUT was sent */
+	bool is_bulk; /* its body comes in large pieces */
 	bool output_ended, errors_ended;
 	bool errors_sent; /* STDERR was sent */
 	struct lines errors;
@@ -91,6 +92,7 @@ struct request {
 	struct deadline time;    /* the longest that the program may run */
 	struct deadline silence; /* the longest that no byte may move */
 	struct deadline stall;   /* the longest that its client may owe it something */
+	struct deadline more_soon; /* set: more of its body is expected soon */
 
 	int status;   /* of the document that answers it, 0: none */
 	char *reason; /* for that document, or NULL */

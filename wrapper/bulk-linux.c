@@ -1,0 +1,27 @@
+#include <config.h>
+
+#include "bulk.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
+/* A user without privileges may have 64 MiB in pipes of more than the usual size
+ * before the system makes all new ones small. */
+enum { WIDE = 256 * 1024 };
+
+void bulk_widen(int pipe)
+{
+	fcntl(pipe, F_SETPIPE_SZ, WIDE);
+}
+
+size_t bulk_ready(int pipe)
+{
+	int size;
+
+	return ioctl(pipe, FIONREAD, &size) == 0 && size > 0 ? (size_t)size : 0;
+}
+
+ssize_t bulk_move(int pipe, int socket, size_t size)
+{
+	return splice(pipe, NULL, socket, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+}

@@ -1,0 +1,24 @@
+/*
+ * Moving much at once: bulk-linux.c, or bulk-posix.c where the system has nothing
+ * for that and the answer is always "not here".
+ */
+#ifndef BULK_H
+#define BULK_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/* Bytes from which it is worth while. */
+enum { BULK_LEAST = 16 * 1024 };
+
+/* Makes a pipe hold more, if the system allows it. */
+void bulk_widen(int pipe);
+
+/* How many bytes are in a pipe that could be moved; 0: not here. */
+size_t bulk_ready(int pipe);
+
+/* Moves bytes from a pipe to a socket without copying them. Their number, or -1
+ * with errno, EAGAIN if the socket takes nothing now. */
+ssize_t bulk_move(int pipe, int socket, size_t size);
+
+#endif
