@@ -39,7 +39,7 @@ load_front() {
 start_load() {
 	load_front "$@" &
 	LOAD=$!
-	eventually test -s "$T/codes4"
+	eventually grep -q 'n=9 ' "$T/nginx-access.log"
 }
 
 is_loading() {
@@ -82,7 +82,7 @@ all_good() {
 	start_front
 	start_load 2
 	for i in {1..5}; do
-		children | xargs kill -KILL
+		children | xargs -r kill -KILL || :
 		sleep 0.3
 	done
 	wait "$LOAD"

@@ -617,3 +617,8 @@ make_limits() {
 	[ "$(sed -n 's/.*long\.sh\[[0-9]*\]: //p' "$T/log" | tr -d '\n' | wc -c)" = 3000 ]
 	[ "$(grep -c long.sh "$T/log")" = 3 ]
 }
+
+@test "--allow-user on a TCP socket is refused, since it could not restrict anybody" {
+	run -1 run_under "$FCGIWRAP" -s "tcp:127.0.0.1:$(free_port)" --allow-user root
+	[[ $output == *'--allow-user: users cannot be told on a TCP socket'* ]]
+}

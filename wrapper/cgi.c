@@ -142,13 +142,21 @@ static bool group_is_empty(const struct cgi *cgi)
 	return kill(-cgi->pid, 0) < 0 && errno == ESRCH;
 }
 
-static void on_kill(struct deadline *d)
+/* The group of a condemned program gets KILL when its time is over. Members that
+ * have ended count until whoever inherited them reaps them: so they are looked
+ * for again and again once the program itself is gone. */
+static void on_condemned(struct deadline *d)
 {
 	struct cgi *cgi = (struct cgi *)(void *)((char *)d - offsetof(struct cgi, kill));
+	bool late = loop_now() >= cgi->kill_at;
+	bool empty = cgi->exited && group_is_empty(cgi);
 
-	kill(-cgi->pid, SIGKILL);
-	if (cgi->exited)
+	if (late && !empty)
+		kill(-cgi->pid, SIGKILL);
+	if (empty || (late && cgi->exited))
 		forget(cgi);
+	else if (!late)
+		deadline_set(d, GROUP_PAUSE, on_condemned);
 }
 
 void cgi_stop(struct cgi *cgi)
@@ -162,7 +170,7 @@ void cgi_stop(struct cgi *cgi)
 	cgi->condemned = true;
 	kill(-cgi->pid, SIGTERM);
 	cgi->kill_at = loop_now() + policy.kill_after;
-	deadline_set(&cgi->kill, policy.kill_after, on_kill);
+	deadline_set(&cgi->kill, cgi->exited ? GROUP_PAUSE : policy.kill_after, on_condemned);
 }
 
 static void on_background_end(struct deadline *d)
@@ -198,19 +206,6 @@ size_t cgi_count(void)
 	return running;
 }
 
-/* Members that have ended are there until whoever inherited them reaps them. */
-static void on_group_check(struct deadline *d)
-{
-	struct cgi *cgi = (struct cgi *)(void *)((char *)d - offsetof(struct cgi, kill));
-
-	if (group_is_empty(cgi))
-		forget(cgi);
-	else if (loop_now() >= cgi->kill_at)
-		on_kill(d);
-	else
-		deadline_set(d, GROUP_PAUSE, on_group_check);
-}
-
 static void bury(struct cgi *cgi, int status)
 {
 	cgi->exited = true;
@@ -220,7 +215,7 @@ static void bury(struct cgi *cgi, int status)
 	else if (!cgi->condemned || group_is_empty(cgi))
 		forget(cgi);
 	else
-		deadline_set(&cgi->kill, GROUP_PAUSE, on_group_check);
+		deadline_set(&cgi->kill, GROUP_PAUSE, on_condemned);
 }
 
 static void on_child(int signal)

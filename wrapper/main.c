@@ -136,8 +136,9 @@ static void report_refusal(const char *name)
 	report("parameter %s from a client refused (set it by --env if scripts need it)", name);
 }
 
-/* Whoever can connect can run whatever may be run. */
-static void warn_if_open(const struct settings *settings, int listener)
+/* Whoever can connect can run whatever may be run: says where that is too much,
+ * and refuses what only seems to restrict it. */
+static bool check_access(const struct settings *settings, int listener)
 {
 	union {
 		struct sockaddr any;
@@ -145,11 +146,18 @@ static void warn_if_open(const struct settings *settings, int listener)
 	} address;
 	socklen_t size = sizeof address;
 
-	if (getsockname(listener, &address.any, &size) < 0 || peer_is_loopback(&address.any) ||
-	    settings->scripts.count > 0 || settings->roots.count > 0)
-		return;
-	report("WARNING: anybody who can connect to this TCP port can run any program on this "
-	       "machine (use --root or -p, and --allow)");
+	if (getsockname(listener, &address.any, &size) < 0)
+		return true;
+	if (address.any.sa_family != AF_UNIX && settings->allow_user.count > 0) {
+		report("--allow-user: users cannot be told on a TCP socket (use --allow, or a Unix "
+		       "socket)");
+		return false;
+	}
+	if (!peer_is_loopback(&address.any) && settings->scripts.count == 0 &&
+	    settings->roots.count == 0)
+		report("WARNING: anybody who can connect to this TCP port can run any program on "
+		       "this machine (use --root or -p, and --allow)");
+	return true;
 }
 
 /* Applies what does not belong to a single worker. */
@@ -190,8 +198,8 @@ int main(int argc, char **argv)
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
-	warn_if_open(&settings, source.listener);
-	status = serve(&settings, source.listener);
+	status = check_access(&settings, source.listener) ? serve(&settings, source.listener)
+							  : STATUS_FAILURE;
 	if (source.made)
 		listen_remove(&source.address);
 	return status;
