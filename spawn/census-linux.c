@@ -7,6 +7,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -29,7 +30,8 @@ enum {
 	TCP_ESTABLISHED = 1,
 	TCP_CLOSE_WAIT = 8,
 	TCP_LISTEN = 10,
-	DEPTH_MOST = 8 /* generations below a child */
+	DEPTH_MOST = 8, /* generations below a child */
+	NS_PER_S = 1000000000
 };
 
 struct inodes {
@@ -48,7 +50,7 @@ struct look {
 static struct listen_address address;
 static const struct identity *identity;
 static char unix_path[sizeof address.as.local.sun_path + 1];
-static long page_size;
+static long page_size, ticks_per_s;
 
 static bool add_inode(struct inodes *set, unsigned long inode)
 {
@@ -151,6 +153,7 @@ static bool read_small(pid_t pid, const char *name, char *out, size_t size)
 
 struct process {
 	char state;
+	unsigned long user, system; /* ticks of processor time */
 	long session, pages;
 };
 
@@ -162,9 +165,19 @@ static bool read_process(pid_t pid, struct process *out)
 	if (!read_small(pid, "stat", text, sizeof text))
 		return false;
 	end = strrchr(text, ')'); /* the name before it may have any character */
-	return end && sscanf(end + 1, " %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d "
+	return end && sscanf(end + 1, " %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d "
 			     "%*d %*d %*d %*d %*u %*u %ld", &out->state, &out->session,
-			     &out->pages) == 3;
+			     &out->user, &out->system, &out->pages) == 5;
+}
+
+/* Ticks are too long for a single request; nanoseconds are there only for the
+ * first thread. */
+static int64_t work_of(pid_t pid, const struct process *process)
+{
+	char text[96];
+	int64_t ticks = (int64_t)(process->user + process->system) * (NS_PER_S / ticks_per_s);
+
+	return ticks + (read_small(pid, "schedstat", text, sizeof text) ? atoll(text) : 0);
 }
 
 static void count_connections(const struct look *look, struct census_entry *entry, pid_t pid)
@@ -184,6 +197,9 @@ static void count_connections(const struct look *look, struct census_entry *entr
 		ssize_t n = readlinkat(dirfd(fds), link->d_name, target, sizeof target - 1);
 
 		target[n > 0 ? n : 0] = '\0';
+		/* Root may list them anyhow, but "." and ".." are no links. */
+		if (n < 0 && errno == EACCES)
+			entry->hidden = true;
 		if (strncmp(target, "socket:[", 8) == 0 &&
 		    has_inode(&look->accepted, strtoul(target + 8, NULL, 10)))
 			found++;
@@ -216,6 +232,7 @@ static void visit(const struct look *look, pid_t pid, int depth)
 	entry->processes++;
 	entry->awake += process.state != 'T';
 	entry->memory += process.pages * page_size;
+	entry->work += work_of(pid, &process);
 	count_connections(look, entry, pid);
 	if (depth < DEPTH_MOST)
 		visit_children(look, pid, depth + 1);
@@ -292,6 +309,7 @@ bool census_open(int listener, const struct identity *program)
 
 	identity = program;
 	page_size = sysconf(_SC_PAGESIZE);
+	ticks_per_s = sysconf(_SC_CLK_TCK);
 	if (getsockname(listener, &own.as.any, &own.size) < 0)
 		return false;
 	address = own;

@@ -9,15 +9,17 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
-/* A session: a child, and all that it has started. */
+/* A session: its leader, a child of this process, and all that is in it. */
 struct census_entry {
 	pid_t leader;
 	long processes;
 	long awake;       /* processes that are not stopped */
 	long connections; /* accepted from the socket */
 	long memory;      /* resident, in bytes */
+	int64_t work;     /* processor time so far, in nanoseconds, some of it twice */
 	bool together;    /* one process has several connections at once */
 	bool hidden;      /* not all of it could be seen */
 };

@@ -177,7 +177,7 @@ static bool check_web_user(const struct plan *p)
 	const struct settings *s = p->settings;
 	const struct settings as_user = { .user = s->web_user };
 	char path[PATH_MAX], about[160];
-	struct identity who;
+	static struct identity who; /* its groups are never freed */
 	struct stat st;
 
 	if (!identity_find(&who, &as_user))

@@ -49,6 +49,9 @@ static bool crash_loop;
 
 static void settle(void);
 
+/* Nanoseconds of work that look like a request. */
+enum { WORK_LEAST = 300000 };
+
 /* What there is. */
 
 static bool is_watching(void)
@@ -93,9 +96,15 @@ static void mark_outdated(struct member *m, const char *reason)
 
 static void take_note(struct member *m, const struct census_entry *entry)
 {
+	bool has_worked = m->work > 0 && entry->work - m->work > WORK_LEAST;
+
 	m->busy = entry->connections > 0 || entry->hidden;
-	if (m->busy)
+	if (m->busy || has_worked)
 		m->idle_since = loop_now();
+	/* A connection that is accepted at once may come unseen. */
+	if (has_worked)
+		last_arrival = loop_now();
+	m->work = entry->work;
 	if (settings->max_memory > 0 && entry->memory > settings->max_memory)
 		mark_outdated(m, "is too large (--max-memory)");
 }
@@ -126,14 +135,16 @@ static void tell_status(const struct pool_census *c)
 	static char told[80];
 	char text[80];
 
+	const char *trouble = crash_loop ? " (crash loop)" : "";
+
 	if (is_watching())
-		snprintf(text, sizeof text, "%ld processes, %ld busy", c->here, c->busy);
+		snprintf(text, sizeof text, "%ld processes, %ld busy%s", c->here, c->busy, trouble);
 	else
-		snprintf(text, sizeof text, "%ld processes", c->here);
+		snprintf(text, sizeof text, "%ld processes%s", c->here, trouble);
 	if (strcmp(text, told) == 0)
 		return;
 	strcpy(told, text);
-	notify("STATUS=%s%s", text, crash_loop ? " (crash loop)" : "");
+	notify("STATUS=%s", text);
 }
 
 /* Starting. */
@@ -215,11 +226,11 @@ static void note_crash(const struct member *m, int status, int64_t lived)
 {
 	bool one_too_many = pool_deaths_note(&deaths, loop_now() + 1);
 
-	backoff = child_pause(backoff, lived);
 	if (one_too_many && !crash_loop)
 		enter_crash_loop(m, status);
-	if (crash_loop)
-		backoff = child_pause(backoff > LOOP_PAUSE ? backoff : LOOP_PAUSE, 0);
+	/* Few deaths, however young, are no reason to leave work undone for long. */
+	backoff = child_pause(!crash_loop ? 0 : backoff > LOOP_PAUSE ? backoff : LOOP_PAUSE,
+			      crash_loop ? 0 : lived);
 	if (stopping)
 		return;
 	if (backoff > 0)
@@ -240,11 +251,11 @@ static struct member *find_outdated(void)
 
 static void end_reload(const char *how)
 {
-	for (struct member *m = member_first; m; m = m->next)
-		m->outdated = m->outdated && !member_is_here(m);
 	if (!reloading)
 		return;
 	reloading = false;
+	for (struct member *m = member_first; m; m = m->next)
+		m->outdated = false;
 	report("%s", how);
 	events->reloaded();
 }
@@ -383,11 +394,12 @@ static void on_arrival(struct watch *watch, unsigned what)
 
 static void on_idle_end(struct deadline *d)
 {
-	int64_t left = settings->exit_on_idle - (loop_now() - last_arrival);
+	int64_t left;
 
 	look();
 	if (count().busy > 0 || queue_waits())
-		left = settings->exit_on_idle;
+		last_arrival = loop_now();
+	left = settings->exit_on_idle - (loop_now() - last_arrival);
 	if (left > 0)
 		deadline_set(d, left, on_idle_end);
 	else

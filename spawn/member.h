@@ -38,6 +38,7 @@ struct member {
 	bool busy;     /* with a connection, when it was looked at last */
 	bool forced;   /* it must end, whether it serves or not, when its time is over */
 	int64_t idle_since, retiring_since;
+	int64_t work; /* processor time, when it was looked at last */
 	int64_t retry_delay;
 };
 

@@ -227,8 +227,8 @@ static bool read_crash_limit(struct settings *s)
 			return true;
 		}
 	}
-	report("--crash-limit wants N/SEC, from 1/1 to %d/%ld, not \"%s\"", CRASHES_MOST, DAY / 1000,
-	       s->crash_limit);
+	report("--crash-limit wants N/SEC, from 1/1 to %d/%ld, not \"%s\"", CRASHES_MOST,
+	       DAY / 1000, s->crash_limit);
 	return false;
 }
 

@@ -28,6 +28,32 @@ test_begin() {
 	fi
 	mkdir "$T/.pids"
 	SOCKET=unix:$T/s
+	PROGRAMS=
+	[ "$EUID" != 0 ] || open_programs
+}
+
+# Tests of root's run programs as other users. Where these cannot come, below /root for example,
+# all that they run is copied to where they can.
+open_programs() {
+	if all_may_search "$FCGI_BUILD/wrapper" && all_may_search "$CGI"; then
+		return
+	fi
+	PROGRAMS=$(mktemp -d /tmp/fb.XXXXXX) || return
+	cp "$FCGIWRAP" "$SPAWN_FCGI" "$FCGI_TALK" "$PROGRAMS"
+	cp -R "$CGI" "$PROGRAMS/cgi"
+	chmod -R go=u,go-w "$PROGRAMS"
+	FCGIWRAP=$PROGRAMS/fcgiwrap SPAWN_FCGI=$PROGRAMS/spawn-fcgi FCGI_TALK=$PROGRAMS/fcgi-talk CGI=$PROGRAMS/cgi
+}
+
+# Whether other users may search a folder, and those that it is in.
+all_may_search() {
+	local folder=$1 all=()
+
+	while [[ $folder == /* ]]; do
+		all+=("$folder/.")
+		folder=${folder%/*}
+	done
+	[ -z "$(find "${all[@]}" -prune ! -perm -001)" ]
 }
 
 # Ends all that was started, fails for what a sanitizer or valgrind reported, and removes $T.
@@ -42,7 +68,7 @@ test_end() {
 	if [ -z "${BATS_TEST_COMPLETED-}" ] || [ "$result" != 0 ]; then
 		logs_show
 	fi
-	rm -rf "$T"
+	rm -rf "$T" ${PROGRAMS:+"$PROGRAMS"}
 	return "$result"
 }
 

@@ -113,7 +113,7 @@ finds() {
 
 @test "--web-user: the mode of the socket is in the way" {
 	need_users
-	finds "$USER_A cannot connect: the socket $S is closed to it (mode 0660, root:root; use -U $USER_A" \
+	finds "cannot connect: the socket $S is closed to it (mode 0660, root:root; use -U $USER_A" \
 		-s "$S" -M 0660 --web-user "$USER_A" -- /bin/sleep
 	checks -s "$S" -M 0666 --web-user "$USER_A" -- /bin/sleep
 	checks -s "$S" -M 0660 -G "$(id -gn "$USER_A")" --web-user "$USER_A" -- /bin/sleep
@@ -121,7 +121,7 @@ finds() {
 
 @test "--web-user: a directory is in the way" {
 	need_users
-	mkdir -p -m 755 "$T/a/b"
+	mkdir -p "$T/a/b"
 	chmod 700 "$T/a"
 	finds "the directory $T/a is closed to it (mode 0700, root:root" \
 		-s "$T/a/b/s" -M 0666 --web-user "$USER_A" -- /bin/sleep

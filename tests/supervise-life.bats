@@ -25,7 +25,8 @@ load supervise
 
 @test "the program finds signals as the supervisor found them" {
 	need_proc
-	start keeper run_under env --ignore-signal=HUP "$SPAWN_FCGI" --supervise -n -s "$S" -- /bin/sleep 60
+	start keeper run_under env --ignore-signal=HUP "$SPAWN_FCGI" --supervise -n -s "$S" \
+		-- /bin/sleep 60
 	KEEPER=$(pid_of keeper)
 	eventually has 1
 	is_sleep() { [ "$(cat "/proc/$(children)/comm")" = sleep ]; }

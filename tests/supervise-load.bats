@@ -55,7 +55,7 @@ all_good() {
 
 @test "a storm of KILL: nothing is refused, and only what was being served is lost" {
 	need_php
-	local kills=0 lost
+	local kills=0 lost REQUESTS=3000
 
 	supervise -s "$S" -F 4 --crash-limit 1000/1 -- "$PHP"
 	start_front
@@ -76,7 +76,7 @@ all_good() {
 
 @test "a storm that kills all at once: nothing is refused" {
 	need_php
-	local i
+	local i REQUESTS=3000
 
 	supervise -s "$S" -F 3 --crash-limit 1000/1 -- "$PHP"
 	start_front

@@ -52,7 +52,7 @@ answered_all() {
 	has 1
 	for i in {1..4}; do
 		start "php$i" env -i PATH="$PATH" REQUEST_METHOD=GET SCRIPT_FILENAME="$T/x.php" \
-			QUERY_STRING=ms=1500 cgi-fcgi -bind -connect "127.0.0.1:$port"
+			QUERY_STRING=ms=900 cgi-fcgi -bind -connect "127.0.0.1:$port"
 	done
 	eventually -t 1 has 4
 	for i in {1..4}; do
@@ -68,7 +68,9 @@ answered_all() {
 	supervise -s "$S" --pm dynamic --min-spare 2 --max-children 9 -- "$APP"
 	has 2
 	ask_later client wait="$T/go"
-	eventually -t 2 has 3
+	# One that is accepted at once may come unseen, but not several.
+	spare() { ask && [ "$(children | wc -l)" -ge 3 ]; }
+	eventually -t 3 spare
 	touch "$T/go"
 	answered client
 }
@@ -76,27 +78,27 @@ answered_all() {
 @test "a queue gets a process within 100 ms" {
 	need_census
 	need_app
-	supervise -s "$S" --pm dynamic --max-children 4 -- "$APP"
+	supervise -s "$S" --pm dynamic --max-children 4 --max-spare 1 -- "$APP"
 	ask
-	sleep 1.5
+	sleep 0.2
+	eventually has 1
 	ask_many 2 ms=1500
-	local start now
+	local start took=0
 
 	start=$(date +%s%N)
-	until has 2; do
-		now=$(date +%s%N)
-		[ $((now - start)) -lt 2000000000 ]
+	while has 1 && [ "$took" -lt 2000 ]; do
+		took=$((($(date +%s%N) - start) / 1000000)) # ps itself takes a part of that
 	done
-	echo "$(((now - start) / 1000000)) ms"
-	# ps itself takes a part of that.
-	[ $((now - start)) -lt 100000000 ]
+	took=$((($(date +%s%N) - start) / 1000000))
+	echo "$took ms"
+	[ "$took" -lt 100 ]
 }
 
 @test "dynamic: who serves is not ended for being one too many" {
 	need_census
 	need_app
 	supervise -s "$S" --pm dynamic --max-children 6 --max-spare 1 -- "$APP" naive
-	ask_many 5 ms=2500
+	ask_many 5 ms=1600
 	eventually -t 2 has 6
 	answered_all 5
 	logged_times 0 'killed by signal (9|15).*s$'
@@ -196,13 +198,14 @@ answered_all() {
 	logged_times 0 'too large'
 	ask grow=80
 	old=$ANSWERED_BY
-	ask
-	logged "process $old is too large"
+	told() { ask && grep "process $old is too large" "$T/keeper.log"; }
+	eventually told
 	eventually replaced "$old"
 	ask
 }
 
 @test "--exit-on-idle ends when nobody connects, but not while somebody is served" {
+	need_census
 	need_app
 	supervise -s "$S" --exit-on-idle 700ms -- "$APP"
 	ask_later client ms=1500
@@ -212,6 +215,25 @@ answered_all() {
 	await keeper
 	[ "$STATUS" = 0 ]
 	logged 'nobody has connected'
+}
+
+@test "root of a container, who may not look at others, sees who is busy" {
+	need_census
+	need_users
+	need_app
+	need setpriv
+	supervised() {
+		start keeper setpriv --bounding-set=-sys_ptrace "$SPAWN_FCGI" --supervise -n \
+			-P "$T/keeper.pid" -s "$S" -M 0666 -u "$USER_A" --pm dynamic \
+			--max-children 3 --max-spare 1 -- "$APP" naive
+		KEEPER=$(pid_of keeper)
+		eventually test -s "$T/keeper.pid"
+	}
+	supervised
+	ask_many 4 ms=1000
+	eventually -t 2 has 3
+	answered_all 4
+	eventually -t 5 has 1
 }
 
 @test "where busy and idle cannot be told, the most run all the time" {

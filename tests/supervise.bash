@@ -13,8 +13,9 @@ need_app() {
 need_php() {
 	need php-cgi
 	PHP=$(command -v php-cgi)
-	# shellcheck disable=SC2016 # a program of php
-	echo '<?php usleep(1000 * (int)($_GET["ms"] ?? 0)); echo "pid ", getmypid(), "\n";' >"$T/x.php"
+	cat >"$T/x.php" <<-'END'
+		<?php usleep(1000 * (int)($_GET["ms"] ?? 0)); echo "pid ", getmypid(), "\n";
+	END
 	chmod 755 "$T"
 	SOCKET=unix:$S
 }
@@ -75,7 +76,9 @@ answered() {
 
 # logged PATTERN, logged_times COUNT PATTERN: lines of its log.
 logged() {
-	eventually grep -qE -e "$1" "${LOGFILE:-$T/keeper.log}" || { cat "${LOGFILE:-$T/keeper.log}"; return 1; }
+	local log=${LOGFILE:-$T/keeper.log}
+
+	eventually grep -qE -e "$1" "$log" || { cat "$log"; return 1; }
 }
 
 logged_times() {

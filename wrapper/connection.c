@@ -20,6 +20,7 @@ enum {
 	IN_SIZE = 64 * 1024,
 	VALUES_MOST = 1024,  /* content of a GET_VALUES that is looked at */
 	ANSWER_MOST = 256,
+	LAST_CHANCE = 1000, /* milliseconds for the first request, when all ends */
 	LINGER = 5000 /* milliseconds for a client to send more, or stop; within
 		       * the time-out for clients in all */
 };
@@ -42,6 +43,7 @@ struct connection {
 	enum connection_state state;
 	enum awaited awaited;
 	bool moved; /* the client did something in this turn */
+	bool asked; /* the client has made a request */
 	struct deadline patience;
 	struct record_reader reader;
 	unsigned char begin[RECORD_BODY_SIZE];
@@ -61,6 +63,7 @@ static void (*on_freed)(void);
 static struct connection *connections;
 static struct connection *stirred;
 static size_t count;
+static bool ending; /* connections stay for no other request */
 
 /* What is read is used up at once, so one place serves all connections. */
 static unsigned char in[IN_SIZE];
@@ -108,7 +111,7 @@ static void end_request(struct connection *c, struct request **link)
 	*link = r->next;
 	c->request_count--;
 	/* FastCGI 1.0, section 5.1. */
-	if (!r->keep_connection && c->state == SERVING)
+	if ((!r->keep_connection || ending) && c->state == SERVING)
 		c->state = FINISHING;
 	request_free(r);
 }
@@ -163,9 +166,9 @@ static long patience_for(enum awaited awaited)
 	case CLIENT_READS:
 		return settings->silence_timeout;
 	case CLIENT_SENDS:
-		return settings->client_timeout;
+		return ending ? LAST_CHANCE : settings->client_timeout;
 	case CLIENT_RETURNS:
-		return settings->idle_timeout;
+		return ending ? LAST_CHANCE : settings->idle_timeout;
 	case CLIENT_CLOSES:
 		return LINGER;
 	default:
@@ -321,6 +324,7 @@ static bool begin_request(struct connection *c)
 
 	if (c->state != SERVING)
 		return true;
+	c->asked = true;
 	if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER) {
 		if (!keep)
 			c->state = FINISHING;
@@ -545,9 +549,12 @@ bool connection_new(int fd)
 
 void connection_finish_all(void)
 {
+	ending = true;
 	for (struct connection *c = connections; c; c = c->next) {
-		if (c->state == SERVING)
+		/* What was accepted only just is about to ask: it is served, too. */
+		if (c->state == SERVING && c->asked)
 			c->state = c->requests || !buffer_is_empty(&c->out) ? FINISHING : BROKEN;
+		c->moved = true;
 		stir(c);
 	}
 }

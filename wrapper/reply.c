@@ -112,13 +112,21 @@ static size_t put(char *out, const char *text, size_t size)
 	return size;
 }
 
+/* A CR within a line, which some take for its end (RFC 9112, section 2.2),
+ * becomes a space. */
+static size_t put_line(char *out, const char *text, size_t size)
+{
+	for (size_t i = 0; i < size; i++)
+		out[i] = text[i] == '\r' ? ' ' : text[i];
+	return size + put(out + size, "\r\n", 2);
+}
+
 static size_t put_status_line(char *out, const struct line *line)
 {
 	const char *space = memchr(line->text, ' ', line->length);
 	size_t n = put(out, "Status:", 7);
 
-	n += put(out + n, space, line->length - (size_t)(space - line->text));
-	return n + put(out + n, "\r\n", 2);
+	return n + put_line(out + n, space, line->length - (size_t)(space - line->text));
 }
 
 static size_t fail(struct reply_notes *notes, const struct line *line)
@@ -133,12 +141,59 @@ static size_t fail(struct reply_notes *notes, const struct line *line)
 	return 0;
 }
 
+/* What has been seen of a header block, and what was made of it. */
+struct mended {
+	char *out;
+	size_t size;
+	bool status, location, type;
+	bool dropped; /* the field that a continuation would belong to */
+};
+
+static void mend_field(struct mended *m, const struct line *line)
+{
+	m->dropped = is_hop_by_hop(line);
+	if (m->dropped)
+		return;
+	m->status |= is_named(line, "Status");
+	m->location |= is_named(line, "Location");
+	m->type |= is_named(line, "Content-Type");
+	m->size += put_line(m->out + m->size, line->text, line->length);
+}
+
+static void join_continuation(struct mended *m, const struct line *line)
+{
+	if (m->dropped)
+		return;
+	m->size -= 2; /* over the end of the line before */
+	m->size += put_line(m->out + m->size, line->text, line->length);
+}
+
+/* False if it has no place in a header block. */
+static bool mend_line(struct mended *m, struct line *line, bool first)
+{
+	if (memchr(line->text, '\0', line->length))
+		return false;
+	if (first && is_status_line(line)) {
+		m->size += put_status_line(m->out + m->size, line);
+		m->status = true;
+		return true;
+	}
+	if (!first && (line->text[0] == ' ' || line->text[0] == '\t')) {
+		join_continuation(m, line);
+		return true;
+	}
+	find_name(line);
+	if (line->name_length == 0)
+		return false;
+	mend_field(m, line);
+	return true;
+}
+
 size_t reply_mend(const char *block, size_t size, char *out, struct reply_notes *notes)
 {
 	static const char found[] = "Status: 302 Found\r\n";
 	const char *end = block + size;
-	bool status = false, location = false, type = false, dropped = false;
-	size_t n = sizeof found - 1; /* its place, to be closed if not needed */
+	struct mended m = { .out = out, .size = sizeof found - 1 /* its place, if needed */ };
 
 	*notes = (struct reply_notes){ .warning = NULL };
 	for (const char *at = block; at < end;) {
@@ -147,40 +202,18 @@ size_t reply_mend(const char *block, size_t size, char *out, struct reply_notes 
 
 		if (line.length == 0 && !first)
 			break;
-		if (first && is_status_line(&line)) {
-			n += put_status_line(out + n, &line);
-			status = true;
-			continue;
-		}
-		if (!first && (line.text[0] == ' ' || line.text[0] == '\t')) {
-			if (!dropped) {
-				n -= 2;
-				n += put(out + n, line.text, line.length);
-				n += put(out + n, "\r\n", 2);
-			}
-			continue;
-		}
-		find_name(&line);
-		if (line.name_length == 0 || memchr(line.text, '\0', line.length))
+		if (!mend_line(&m, &line, first))
 			return fail(notes, &line);
-		dropped = is_hop_by_hop(&line);
-		if (dropped)
-			continue;
-		status |= is_named(&line, "Status");
-		location |= is_named(&line, "Location");
-		type |= is_named(&line, "Content-Type");
-		n += put(out + n, line.text, line.length);
-		n += put(out + n, "\r\n", 2);
 	}
-	if (location && !status) {
+	if (m.location && !m.status) {
 		memcpy(out, found, sizeof found - 1);
 	} else {
-		n -= sizeof found - 1;
-		memmove(out, out + sizeof found - 1, n);
+		m.size -= sizeof found - 1;
+		memmove(out, out + sizeof found - 1, m.size);
 	}
-	if (!status && !location && !type)
+	if (!m.status && !m.location && !m.type)
 		notes->warning = "its header has no Content-Type, Location or Status";
-	return n + put(out + n, "\r\n", 2);
+	return m.size + put(out + m.size, "\r\n", 2);
 }
 
 static const char *phrase_of(int status)
