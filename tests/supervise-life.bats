@@ -31,7 +31,10 @@ load supervise
 	eventually has 1
 	is_sleep() { [ "$(cat "/proc/$(children)/comm")" = sleep ]; }
 	eventually is_sleep
-	[ "$(status_of "$(children)" SigIgn)" = 0000000000000001 ]
+	start likewise env --ignore-signal=HUP /bin/sleep 60
+	is_asleep() { [ "$(cat "/proc/$(pid_of likewise)/comm")" = sleep ]; }
+	eventually is_asleep
+	[ "$(status_of "$(children)" SigIgn)" = "$(status_of "$(pid_of likewise)" SigIgn)" ]
 	[ "$(status_of "$(children)" SigBlk)" = 0000000000000000 ]
 }
 
