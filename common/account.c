@@ -4,42 +4,55 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
+#include <string.h>
 
-static bool parse_number(const char *text, unsigned long *number)
+/* A number, except the one that means "unchanged" to the system. */
+static bool parse_id(const char *text, unsigned long *out)
 {
-	char *end;
-
-	if (*text < '0' || *text > '9')
+	if (*text == '\0' || text[strspn(text, "0123456789")] != '\0')
 		return false;
 	errno = 0;
-	*number = strtoul(text, &end, 10);
-	/* The last number means "none" to the system. */
-	return errno == 0 && *end == '\0' && *number < (uid_t)-1;
+	*out = strtoul(text, NULL, 10);
+	return errno == 0 && *out < (uid_t)-1 && *out < (gid_t)-1;
 }
 
-bool account_find_user(const char *text, uid_t *user, gid_t *group)
+bool account_find_user(const char *text, uid_t *user, const struct passwd **entry)
 {
 	unsigned long number;
-	bool is_number = parse_number(text, &number);
-	const struct passwd *entry = is_number ? getpwuid((uid_t)number) : getpwnam(text);
 
-	if (!entry && !is_number)
-		return false;
-	*user = entry ? entry->pw_uid : (uid_t)number;
-	*group = entry ? entry->pw_gid : (gid_t)-1;
-	return true;
+	if (parse_id(text, &number)) {
+		*user = (uid_t)number;
+		*entry = getpwuid(*user);
+		return true;
+	}
+	errno = 0;
+	*entry = getpwnam(text);
+	if (*entry)
+		*user = (*entry)->pw_uid;
+	return *entry;
 }
 
 bool account_find_group(const char *text, gid_t *group)
 {
+	const struct group *entry;
 	unsigned long number;
-	bool is_number = parse_number(text, &number);
-	const struct group *entry = is_number ? NULL : getgrnam(text);
 
-	if (!entry && !is_number)
-		return false;
-	*group = entry ? entry->gr_gid : (gid_t)number;
-	return true;
+	if (parse_id(text, &number)) {
+		*group = (gid_t)number;
+		return true;
+	}
+	errno = 0;
+	entry = getgrnam(text);
+	if (entry)
+		*group = entry->gr_gid;
+	return entry;
+}
+
+const char *account_explain(int error)
+{
+	/* Systems disagree on what errno says of a name that does not exist. */
+	bool absent = error == 0 || error == ENOENT || error == ESRCH;
+
+	return absent ? "there is none of that name" : strerror(error);
 }

@@ -25,10 +25,6 @@ enum { /* milliseconds */
 
 static struct child *first;
 
-/* A pointer to the struct around a member of it. */
-#define AROUND(pointer, type, member) \
-	((type *)(void *)((char *)(pointer) - offsetof(type, member)))
-
 static void link_child(struct child *child)
 {
 	child->prev = NULL;
@@ -57,7 +53,7 @@ static void be_gone(struct child *child)
  * no signal tells of their end. */
 static void on_look_again(struct deadline *d)
 {
-	struct child *child = AROUND(d, struct child, look_again);
+	struct child *child = LOOP_OWNER(d, struct child, look_again);
 
 	if (kill(-child->pid, 0) < 0)
 		be_gone(child);
@@ -181,7 +177,7 @@ void child_kill_after(struct child *child, int64_t timeout, void (*passed)(struc
 
 struct child *child_of_kill(struct deadline *deadline)
 {
-	return AROUND(deadline, struct child, kill);
+	return LOOP_OWNER(deadline, struct child, kill);
 }
 
 int64_t child_pause(int64_t last, int64_t lived)
@@ -220,7 +216,7 @@ static void start_worker(struct worker *worker);
 
 static void on_start_again(struct deadline *d)
 {
-	start_worker(AROUND(d, struct worker, start_again));
+	start_worker(LOOP_OWNER(d, struct worker, start_again));
 }
 
 static void start_later(struct worker *worker, int64_t lived)
@@ -235,7 +231,7 @@ static void start_later(struct worker *worker, int64_t lived)
 static int work(struct child *child)
 {
 	close(lifeline[1]);
-	return plan->work(plan->context, AROUND(child, struct worker, child) - workers,
+	return plan->work(plan->context, LOOP_OWNER(child, struct worker, child) - workers,
 			  lifeline[0]);
 }
 
@@ -252,7 +248,7 @@ static void on_worker_ended(struct child *child, int status)
 static void on_worker_gone(struct child *child)
 {
 	if (!stopping)
-		start_later(AROUND(child, struct worker, child), loop_now() - child->started);
+		start_later(LOOP_OWNER(child, struct worker, child), loop_now() - child->started);
 	else if (!first)
 		loop_stop();
 }

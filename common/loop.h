@@ -39,6 +39,10 @@ struct deadline {
 	void (*passed)(struct deadline *deadline);
 };
 
+/* The struct in which a watch, a deadline or another part lives. */
+#define LOOP_OWNER(part, type, member) \
+	((type *)(void *)((char *)(part) - offsetof(type, member)))
+
 /* Prepares the loop: false with errno. Call once before anything else, and
  * again in a forked process that wants a loop of its own. */
 bool loop_open(void);

@@ -1,11 +1,12 @@
 #include <config.h>
 
 #include "identity.h"
+
+#include "account.h"
 #include "report.h"
 
 #include <errno.h>
 #include <grp.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -22,62 +23,20 @@ bool identity_is_borrowed(void)
 	return getuid() != geteuid() || getgid() != getegid();
 }
 
-/* A number, except the one that means "unchanged" to the system. */
-static bool parse_id(const char *text, unsigned long *out)
-{
-	if (*text == '\0' || text[strspn(text, "0123456789")] != '\0')
-		return false;
-	errno = 0;
-	*out = strtoul(text, NULL, 10);
-	return errno == 0 && *out < USER_UNCHANGED && *out < GROUP_UNCHANGED;
-}
-
-static void report_unknown(const char *kind, const char *name, int error)
-{
-	/* Systems disagree on what errno says of a name that does not exist. */
-	bool absent = error == 0 || error == ENOENT || error == ESRCH;
-
-	report("can't find %s name %s: %s", kind, name,
-	       absent ? "there is none of that name" : strerror(error));
-}
-
-/* Finds a user by number or name; a number may be nobody's: then *entry is NULL. */
 static bool find_user(const char *text, uid_t *user, const struct passwd **entry)
 {
-	unsigned long number;
-
-	if (parse_id(text, &number)) {
-		*user = (uid_t)number;
-		*entry = getpwuid(*user);
+	if (account_find_user(text, user, entry))
 		return true;
-	}
-	errno = 0;
-	*entry = getpwnam(text);
-	if (!*entry) {
-		report_unknown("user", text, errno);
-		return false;
-	}
-	*user = (*entry)->pw_uid;
-	return true;
+	report("can't find user name %s: %s", text, account_explain(errno));
+	return false;
 }
 
 static bool find_group(const char *text, gid_t *group)
 {
-	const struct group *entry;
-	unsigned long number;
-
-	if (parse_id(text, &number)) {
-		*group = (gid_t)number;
+	if (account_find_group(text, group))
 		return true;
-	}
-	errno = 0;
-	entry = getgrnam(text);
-	if (!entry) {
-		report_unknown("group", text, errno);
-		return false;
-	}
-	*group = entry->gr_gid;
-	return true;
+	report("can't find group name %s: %s", text, account_explain(errno));
+	return false;
 }
 
 static bool find_supplementary(struct identity *id, const char *name)

@@ -31,8 +31,7 @@ enum { /* milliseconds */
 enum { STOP_TRIES = 20, STOP_PAUSE_US = 200, READ_MOST = 16 };
 
 /* The member that a part belongs to. */
-#define MEMBER_OF(pointer, part) \
-	((struct member *)(void *)((char *)(pointer) - offsetof(struct member, part)))
+#define MEMBER_OF(pointer, part) LOOP_OWNER(pointer, struct member, part)
 
 struct member *member_first;
 static struct member *member_last;

@@ -354,7 +354,7 @@ need_nobody() {
 
 @test "--allow-user wants users that there are" {
 	refuses_start --allow-user no-such-user
-	has '--allow-user: there is no user no-such-user'
+	has '--allow-user no-such-user: there is none of that name'
 }
 
 @test "--socket-mode sets the socket's mode, whatever the umask" {
@@ -380,9 +380,9 @@ need_nobody() {
 
 @test "an owner or group of a socket that there is not is refused" {
 	refuses_start --socket-owner no-such-user
-	has '--socket-owner: there is no user no-such-user'
+	has '--socket-owner no-such-user: there is none of that name'
 	refuses_start --socket-group no-such-group
-	has '--socket-group: there is no group no-such-group'
+	has '--socket-group no-such-group: there is none of that name'
 	vanished "$T/s"
 }
 

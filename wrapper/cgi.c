@@ -33,7 +33,7 @@ static void drain(struct watch *watch)
 
 static void on_input(struct watch *watch, unsigned events)
 {
-	struct cgi *cgi = (struct cgi *)(void *)((char *)watch - offsetof(struct cgi, input));
+	struct cgi *cgi = LOOP_OWNER(watch, struct cgi, input);
 
 	(void)events;
 	cgi->events->input(cgi->owner);
@@ -41,7 +41,7 @@ static void on_input(struct watch *watch, unsigned events)
 
 static void on_output(struct watch *watch, unsigned events)
 {
-	struct cgi *cgi = (struct cgi *)(void *)((char *)watch - offsetof(struct cgi, output));
+	struct cgi *cgi = LOOP_OWNER(watch, struct cgi, output);
 
 	if (cgi->owner)
 		cgi->events->output(cgi->owner, events & LOOP_HANGUP);
@@ -51,7 +51,7 @@ static void on_output(struct watch *watch, unsigned events)
 
 static void on_errors(struct watch *watch, unsigned events)
 {
-	struct cgi *cgi = (struct cgi *)(void *)((char *)watch - offsetof(struct cgi, errors));
+	struct cgi *cgi = LOOP_OWNER(watch, struct cgi, errors);
 
 	(void)events;
 	if (cgi->owner)
@@ -147,7 +147,7 @@ static bool group_is_empty(const struct cgi *cgi)
  * for again and again once the program itself is gone. */
 static void on_condemned(struct deadline *d)
 {
-	struct cgi *cgi = (struct cgi *)(void *)((char *)d - offsetof(struct cgi, kill));
+	struct cgi *cgi = LOOP_OWNER(d, struct cgi, kill);
 	bool late = loop_now() >= cgi->kill_at;
 	bool empty = cgi->exited && group_is_empty(cgi);
 
@@ -175,7 +175,7 @@ void cgi_stop(struct cgi *cgi)
 
 static void on_background_end(struct deadline *d)
 {
-	struct cgi *cgi = (struct cgi *)(void *)((char *)d - offsetof(struct cgi, kill));
+	struct cgi *cgi = LOOP_OWNER(d, struct cgi, kill);
 
 	report("process %ld is still at work %ld s after its request; ending it", (long)cgi->pid,
 	       policy.background_timeout / 1000);

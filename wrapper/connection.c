@@ -189,8 +189,7 @@ static void stir(struct connection *c)
 
 static void on_patience_end(struct deadline *d)
 {
-	struct connection *c =
-		(struct connection *)(void *)((char *)d - offsetof(struct connection, patience));
+	struct connection *c = LOOP_OWNER(d, struct connection, patience);
 
 	if (c->awaited == CLIENT_READS)
 		report("a client read nothing of its answer for %g s (--silence-timeout); "
@@ -517,8 +516,7 @@ static void read_socket(struct connection *c)
 
 static void on_ready(struct watch *watch, unsigned events)
 {
-	struct connection *c = (struct connection *)(void *)((char *)watch -
-							     offsetof(struct connection, socket));
+	struct connection *c = LOOP_OWNER(watch, struct connection, socket);
 
 	if (events & LOOP_READ)
 		read_socket(c);

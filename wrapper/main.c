@@ -35,15 +35,17 @@ struct source {
 
 static bool find_owner(struct listen_file *out, const struct settings *settings)
 {
+	const struct passwd *user = NULL;
+
 	out->owner = (uid_t)-1;
-	out->group = (gid_t)-1;
 	if (settings->socket_owner &&
-	    !account_find_user(settings->socket_owner, &out->owner, &out->group)) {
-		report("--socket-owner: there is no user %s", settings->socket_owner);
+	    !account_find_user(settings->socket_owner, &out->owner, &user)) {
+		report("--socket-owner %s: %s", settings->socket_owner, account_explain(errno));
 		return false;
 	}
+	out->group = user ? user->pw_gid : (gid_t)-1;
 	if (settings->socket_group && !account_find_group(settings->socket_group, &out->group)) {
-		report("--socket-group: there is no group %s", settings->socket_group);
+		report("--socket-group %s: %s", settings->socket_group, account_explain(errno));
 		return false;
 	}
 	return true;

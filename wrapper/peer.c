@@ -83,15 +83,15 @@ static bool add_network(const char *text, const char *source)
 static bool add_user(const char *text)
 {
 	uid_t *more = realloc(users, (user_count + 1) * sizeof *more);
-	gid_t group;
+	const struct passwd *entry;
 
 	if (more)
 		users = more;
-	if (more && account_find_user(text, &users[user_count], &group)) {
+	if (more && account_find_user(text, &users[user_count], &entry)) {
 		user_count++;
 		return true;
 	}
-	report("--allow-user: %s %s", more ? "there is no user" : "no memory for", text);
+	report("--allow-user %s: %s", text, account_explain(errno));
 	return false;
 }
 

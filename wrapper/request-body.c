@@ -25,7 +25,7 @@ static void refuse_stdin(struct request *r)
 
 static void on_lag(struct deadline *d)
 {
-	struct request *r = (struct request *)(void *)((char *)d - offsetof(struct request, lag));
+	struct request *r = LOOP_OWNER(d, struct request, lag);
 
 	r->lagging = true;
 	r->changed(r->owner);

@@ -245,11 +245,6 @@ static bool end_params(struct request *r, const unsigned char *bytes, size_t siz
 
 /* Time. */
 
-static struct request *owner_of(struct deadline *d, size_t offset)
-{
-	return (struct request *)(void *)((char *)d - offset);
-}
-
 static double seconds_run(const struct request *r)
 {
 	return (double)(loop_now() - r->program->started) / 1000;
@@ -265,7 +260,7 @@ static bool output_waits(const struct request *r)
 
 static void on_patience_end(struct deadline *d)
 {
-	struct request *r = owner_of(d, offsetof(struct request, patience));
+	struct request *r = LOOP_OWNER(d, struct request, patience);
 
 	if (r->phase == REQUEST_RUNNING && r->exited && !r->output_ended && output_waits(r)) {
 		deadline_set(d, OUTPUT_GRACE, on_patience_end);
@@ -285,7 +280,7 @@ static void on_patience_end(struct deadline *d)
 
 static void on_time_end(struct deadline *d)
 {
-	struct request *r = owner_of(d, offsetof(struct request, time));
+	struct request *r = LOOP_OWNER(d, struct request, time);
 
 	request_fail(r, 504, "%s[%ld]: ended after %.3g s (--timeout)%s%s", r->script.path,
 		     (long)r->program->pid, seconds_run(r), r->errors.last[0] ? "; it said: " : "",
@@ -295,7 +290,7 @@ static void on_time_end(struct deadline *d)
 
 static void on_silence_end(struct deadline *d)
 {
-	struct request *r = owner_of(d, offsetof(struct request, silence));
+	struct request *r = LOOP_OWNER(d, struct request, silence);
 
 	request_fail(r, 504, "%s[%ld]: ended after %.3g s, of which %g s without a byte to or from "
 		     "its client (--silence-timeout)", r->script.path, (long)r->program->pid,
@@ -311,7 +306,7 @@ void request_stir(struct request *r)
 
 static void on_no_more_soon(struct deadline *d)
 {
-	struct request *r = owner_of(d, offsetof(struct request, more_soon));
+	struct request *r = LOOP_OWNER(d, struct request, more_soon);
 
 	r->changed(r->owner);
 }
@@ -480,8 +475,7 @@ void request_serve_queue(void)
 	struct queue_entry *entry;
 
 	while (queue.waiting > 0 && is_place_free() && (entry = queue_next(&queue))) {
-		struct request *r =
-			(struct request *)(void *)((char *)entry - offsetof(struct request, place));
+		struct request *r = LOOP_OWNER(entry, struct request, place);
 
 		start(r);
 		r->changed(r->owner);
@@ -651,7 +645,7 @@ static bool waits_for_client(const struct request *r)
 
 static void on_stall_end(struct deadline *d)
 {
-	struct request *r = owner_of(d, offsetof(struct request, stall));
+	struct request *r = LOOP_OWNER(d, struct request, stall);
 
 	request_fail(r, 408, "%s: the client sent nothing more of its request for %g s "
 		     "(--client-timeout)", r->script.path ? r->script.path : "a request",
