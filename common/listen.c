@@ -372,6 +372,13 @@ void listen_remove(const struct listen_address *address)
 	errno = saved;
 }
 
+void listen_forget_inherited(void)
+{
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_FDNAMES");
+}
+
 int listen_inherited(void)
 {
 	const char *pid = getenv("LISTEN_PID");
@@ -384,9 +391,7 @@ int listen_inherited(void)
 		if (*end != '\0' || count < 0 || count > 1024)
 			count = 0;
 	}
-	unsetenv("LISTEN_PID");
-	unsetenv("LISTEN_FDS");
-	unsetenv("LISTEN_FDNAMES");
+	listen_forget_inherited();
 	for (int fd = INHERITED_FIRST; fd < INHERITED_FIRST + count; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return (int)count;

@@ -72,6 +72,9 @@ void listen_remove(const struct listen_address *address);
  * of the environment, and the descriptors made close-on-exec. */
 int listen_inherited(void);
 
+/* Takes these variables out, for a program that has no such sockets. */
+void listen_forget_inherited(void);
+
 /* Whether the descriptor is a listening stream socket. */
 bool listen_is_socket(int fd);
 

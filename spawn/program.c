@@ -1,4 +1,5 @@
 #include "program.h"
+#include "listen.h"
 #include "process.h"
 #include "report.h"
 
@@ -167,5 +168,7 @@ int program_become(const struct settings *s, const struct identity *identity, in
 	}
 	if (!set_environment(s->php_children))
 		return EXIT_OWN_ERROR;
+	/* Those descriptors are closed, and with -n the number of the process stays. */
+	listen_forget_inherited();
 	return execute(s, listener, output);
 }

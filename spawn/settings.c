@@ -109,12 +109,13 @@ static const struct settings defaults = {
 	.stop_timeout = 30000,
 };
 
+static const char usage[] = "Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
+			    "       spawn-fcgi [options] -f COMMAND\n";
+
 static void print_help(void)
 {
-	puts("Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
-	     "       spawn-fcgi [options] -f COMMAND\n"
-	     "\n"
-	     "Opens a listening socket, starts a FastCGI program that has it as its standard\n"
+	puts(usage);
+	puts("Opens a listening socket, starts a FastCGI program that has it as its standard\n"
 	     "input, and leaves or, with --supervise, watches over it. PROGRAM is not looked\n"
 	     "up in PATH.\n");
 	options_help(stdout, table, TABLE_ROWS);
@@ -330,8 +331,10 @@ bool settings_read(struct settings *out, int argc, char **argv, int *status)
 		return false;
 	}
 	operands = options_parse(table, TABLE_ROWS, argc, argv, out);
-	if (operands < 0)
+	if (operands < 0) {
+		fputs(usage, stderr);
 		return false;
+	}
 	if (out->help || out->version) {
 		if (out->help)
 			print_help();

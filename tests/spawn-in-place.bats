@@ -112,3 +112,12 @@ in_place_fails() { # STATUS TEXT OPTION...
 	kill -KILL "$PID" # process 1 minds no other signal
 	[ -z "$children" ]
 }
+
+@test "-n does not tell the program of sockets that were passed to spawn-fcgi" {
+	need perl
+	run run_under perl -e '$ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1; exec @ARGV' \
+		"$SPAWN_FCGI" -n -s "$S" -- /usr/bin/env
+	[ "$status" = 0 ]
+	[[ $output == *PATH=* ]]
+	[[ $output != *LISTEN_* ]]
+}

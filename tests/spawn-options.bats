@@ -58,7 +58,7 @@ load spawn
 	[[ $stderr == *"-Z"* ]]
 	spawn -s "$S" --no-such -- /bin/true
 	[ "$status" = 255 ]
-	[[ $stderr == *"--no-such"* ]]
+	[[ $stderr == *"--no-such"*Usage:* ]]
 	nothing_left "$S"
 }
 
