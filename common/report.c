@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -35,6 +36,7 @@ void report_tame(char *text, size_t size)
 void report_va(const char *format, va_list arguments)
 {
 	int saved = errno;
+	struct pollfd log = { .fd = STDERR_FILENO, .events = POLLOUT };
 	char line[LINE_SIZE];
 	int head = snprintf(line, sizeof line, "%s: ", name);
 	int text = vsnprintf(line + head, sizeof line - (size_t)head - 1, format, arguments);
@@ -46,8 +48,9 @@ void report_va(const char *format, va_list arguments)
 	line[size] = '\n';
 	if (diverted) {
 		diverted(line + head, size - (size_t)head);
-	} else if (write(STDERR_FILENO, line, size + 1) < 0) {
-		/* Whoever reads the log may be slow or gone: work goes on without it. */
+	} else if (poll(&log, 1, 0) > 0 && write(STDERR_FILENO, line, size + 1) < 0) {
+		/* Whoever reads the log may be slow or gone: work goes on without it. A
+		 * pipe that is ready takes a whole line (PIPE_BUF). */
 	}
 	errno = saved;
 }

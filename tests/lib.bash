@@ -124,6 +124,11 @@ need_proc() {
 	[ -e /proc/self/fd ] || skip 'needs /proc'
 }
 
+# valgrind ends a program whose exec fails late, and changes its signals and its environment.
+need_no_valgrind() {
+	[[ ${TEST_WRAPPER-} != *valgrind* ]] || skip 'not under valgrind'
+}
+
 need_userns() {
 	unshare -r true 2>/dev/null || skip 'no user namespaces here'
 }

@@ -50,17 +50,20 @@ script() { # FILE LINE...
 }
 
 @test "a missing interpreter is named" {
+	need_no_valgrind
 	script "$T/program" '#! /no/such/perl -w'
 	fails 2 "its interpreter /no/such/perl does not exist" -- "$T/program"
 }
 
 @test "an interpreter that is not executable is suspected" {
+	need_no_valgrind
 	echo >"$T/interpreter"
 	script "$T/program" "#!$T/interpreter"
 	fails 13 'its interpreter is not executable' -- "$T/program"
 }
 
 @test "DOS line ends are recognised" {
+	need_no_valgrind
 	script "$T/program" $'#!/bin/sh\r' $'sleep 60\r'
 	fails 2 'carriage return' -- "$T/program"
 }

@@ -38,6 +38,7 @@ load spawn
 }
 
 @test "signals and the signal mask are inherited as they were" {
+	need_no_valgrind
 	need_proc
 	need perl
 	RUN_BY=$T/ignoring
@@ -96,6 +97,7 @@ load spawn
 }
 
 @test "an empty environment stays empty" {
+	need_no_valgrind
 	need_proc
 	RUN_BY='env -i' spawn -s "$S" -- /bin/sleep 60
 	[ "$status" = 0 ]

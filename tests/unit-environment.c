@@ -86,12 +86,13 @@ static void names(void)
 		"ZDOTDIR", "CLASSPATH", "JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "LUA_INIT",
 		"LUA_PATH", "NODE_OPTIONS", "NODE_PATH", "PERL5LIB", "PERL5OPT", "PERLLIB",
 		"PERLIO", "PERL_UNICODE", "PHPRC", "PHP_INI_SCAN_DIR", "PYTHONPATH",
-		"PYTHONSTARTUP", "RUBYLIB", "RUBYOPT",
+		"PYTHONSTARTUP", "RUBYLIB", "RUBYOPT", "GEM_PATH", "BUNDLE_GEMFILE", "FPATH",
+		"OPENSSL_CONF",
 	};
 	static const char *const harmless[] = {
 		"HTTP_PROXY_CONNECTION", "HTTP_PRO", "HTTP_COOKIE", "LD", "LDAP", "PATHS", "PAT",
 		"PATH_INFO", "ENVIRONMENT", "EN", "IF", "IFSX", "HOMEPAGE", "SHELLY", "TMPDIR2",
-		"path", "A", "a1", "_", "_9", "Zz_0",
+		"path", "GIT_PROJECT_ROOT", "CGIT_CONFIG", "REDIRECT_STATUS", "A", "a1", "_", "_9", "Zz_0",
 	};
 	static const char *const impossible[] = {
 		"", "1A", "A B", "A-B", "A.B", "A%", " A", "A ", "\xc4", "A\n",

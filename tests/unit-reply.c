@@ -90,6 +90,8 @@ static void line_ends(void)
 	   "CRLF stays");
 	ok(MENDS("Content-Type: a/b\r\r\nX: y\r\r\r\n\r\r\n", "Content-Type: a/b\r\nX: y\r\n\r\n"),
 	   "more than one CR becomes one");
+	ok(MENDS("Content-Type: a/b\nX: y\rEvil: z\n\n",
+		 "Content-Type: a/b\r\nX: y Evil: z\r\n\r\n"), "a CR within a line ends no line");
 	ok(MENDS("Content-Type: a/b\nX: y\n", "Content-Type: a/b\r\nX: y\r\n\r\n"),
 	   "a missing empty line is added");
 	ok(MENDS("Content-Type: a/b\nX: y", "Content-Type: a/b\r\nX: y\r\n\r\n"),
@@ -152,6 +154,8 @@ static void blocks_that_are_none(void)
 	ok(FAULTS(": x\n\n", ": x"), "a name is not empty");
 	ok(FAULTS("A b: x\n\n", "A b: x"), "a name has no blank");
 	ok(FAULTS("X: a\0b\n\n", "X: a"), "a value has no NUL");
+	ok(FAULTS("HTTP/1.1 200 a\0b\n\n", "HTTP/1.1 200 a"), "nor has a status line");
+	ok(FAULTS("X: a\n b\0c\n\n", " b"), "nor a continuation");
 	ok(FAULTS("\nContent-Type: a/b\n\n", "empty line"), "the first line is not empty");
 	ok(MENDS("a!#$%&'*+-.^_`|~9: x\nStatus: 200\n\n", "a!#$%&'*+-.^_`|~9: x\r\nStatus: 200\r\n\r\n"),
 	   "all that is a token is a name");

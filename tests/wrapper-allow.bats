@@ -496,6 +496,14 @@ make_limits() {
 	has_line n=100
 }
 
+@test "--limit may be what is in force already" {
+	make_limits
+	need prlimit
+	TEST_WRAPPER="prlimit --cpu=100:100 ${TEST_WRAPPER-}" start_wrapper --limit cpu=100
+	ask get "$T/limits.sh"
+	has_line t=100 'hard t=100'
+}
+
 @test "--limit wants a name and a number" {
 	local bad
 

@@ -199,6 +199,7 @@ make_stale() {
 
 @test "the file of an inherited socket stays" {
 	start_with_socket 0
+	serves
 	stop wrapper
 	[ "$STATUS" = 0 ]
 	[ -S "$T/inherited" ]

@@ -468,3 +468,14 @@ idle_with() {
 	done
 	eventually idle_with "$before"
 }
+
+@test "what a client sends behind the end of a body is no part of it" {
+	start_wrapper --max-scripts 1
+	start_waiting first
+	start_client second request "$CGI/echo" stdin one stdin-end stdin two expect-end
+	sleep 0.3
+	: >"$T/go"
+	answered first
+	await second
+	[ "$(body_of "$T/second.out")" = one ]
+}

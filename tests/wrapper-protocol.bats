@@ -362,3 +362,19 @@ has_trace() {
 	ask get "$CGI/hello.sh" keep reset connect get "$CGI/hello.sh" expect-eof
 	logged_times 0 .
 }
+
+@test "an abort in the midst of a large answer leaves its neighbours alone" {
+	local policy
+
+	script flood.sh <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\n'
+		exec perl -e '$piece = "x" x 65536; 1 while syswrite STDOUT, $piece'
+	END
+	for policy in kill ignore; do
+		start_wrapper --on-abort "$policy" --background-timeout 1
+		ask out 1 "$T/1" request "$T/flood.sh" CONTENT_LENGTH=0 keep stdin-end deaf wait 500 abort \
+			listen id 2 get "$CGI/hello.sh" keep expect-text hello id 1 expect-end
+		stop wrapper
+	done
+}

@@ -345,12 +345,14 @@ start_unprivileged() {
 # Scripts that fail. -------------------------------------------------------------------------
 
 @test "a script whose interpreter is missing is 502, and the interpreter named" {
+	need_no_valgrind
 	start_wrapper
 	refused 502 'bad-interpreter.sh: its interpreter "/nonexistent/interpreter" does not exist' \
 		get "$CGI/bad-interpreter.sh"
 }
 
 @test "a script with DOS line ends is 502, and the carriage return named" {
+	need_no_valgrind
 	start_wrapper
 	refused 502 'crlf-shebang.sh: its #! line ends in a carriage return' get "$CGI/crlf-shebang.sh"
 }
@@ -361,6 +363,7 @@ start_unprivileged() {
 }
 
 @test "a script whose interpreter may not be executed is 502, and the interpreter named" {
+	need_no_valgrind
 	start_wrapper
 	echo >"$T/interpreter"
 	script closed.sh <<<"#!$T/interpreter"

@@ -437,6 +437,61 @@ has_descriptors() {
 	has_line 'child 3'
 }
 
+@test "what a script leaves behind has no more time than the script" {
+	script chatter.sh <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\n'
+		(while :; do sleep 0.1; echo still; done) &
+		exit 0
+	END
+	start_wrapper --timeout 1
+	ask request "$T/chatter.sh" CONTENT_LENGTH=0 expect-text still expect-closed
+	logged 'chatter\.sh\[[0-9]+\]: ended after 1.* s \(--timeout\)'
+}
+
+@test "a slow client may take longer over an answer than --timeout" {
+	script prompt.sh <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\n'
+		exec perl -e 'print "x" x 340000'
+	END
+	start_wrapper --timeout 2
+	ask out 1 "$T/1" request "$T/prompt.sh" CONTENT_LENGTH=0 keep stdin-end deaf wait 3000 listen \
+		expect-end app=0 expect-bytes 340028
+}
+
+@test "a script that reads its own output back does not keep us busy" {
+	local before
+
+	need_proc
+	script self.pl <<-'END'
+		#!/usr/bin/perl
+		syswrite STDOUT, "Content-Type: text/plain\n\n";
+		my $writer = fork;
+		unless ($writer) { 1 while syswrite STDOUT, 'x' x 65536 }
+		sleep 1;
+		kill 'STOP', $writer;
+		open my $in, '<', '/proc/self/fd/1';
+		1 while sysread $in, my $bytes, 65536;
+	END
+	start_wrapper
+	start_client client request "$T/self.pl" CONTENT_LENGTH=0 stdin-end deaf wait 2500 listen \
+		wait 2000 close
+	sleep 3
+	before=$(cpu_of "$(pid_of wrapper)")
+	sleep 1
+	[ "$(($(cpu_of "$(pid_of wrapper)") - before))" -lt 30 ]
+}
+
+@test "a log that nobody reads keeps nobody waiting" {
+	mkfifo "$T/pipe"
+	exec 9<>"$T/pipe"
+	LOG=$T/pipe start wrapper run_under "$FCGIWRAP" -s "$SOCKET"
+	eventually test -S "$T/s"
+	crowd 1000 10 get "/$(printf '%0200d' 0)"
+	exec 9>&-
+}
+
 @test "zombies do not stay" {
 	start_wrapper
 	crowd 100 10 get "$CGI/hello.sh"

@@ -17,8 +17,9 @@ void bulk_widen(int pipe);
 /* How many bytes are in a pipe that could be moved; 0: not here. */
 size_t bulk_ready(int pipe);
 
-/* Moves bytes from a pipe to a socket without copying them. Their number, or -1
- * with errno, EAGAIN if the socket takes nothing now. */
+/* Moves bytes from a pipe to a socket without copying them. Their number, 0
+ * if they are not there any more, or -1 with errno, EAGAIN if the socket takes
+ * nothing now. */
 ssize_t bulk_move(int pipe, int socket, size_t size);
 
 #endif

@@ -135,11 +135,12 @@ static void forget(struct cgi *cgi)
 /*
  * A group outlives its leader while a member is left, and keeps the number from
  * being given to anybody else; so it may be signalled after the leader was
- * reaped, as long as something was there at that moment.
+ * reaped, as long as something was there at that moment. If nothing was, the
+ * number may be another program's by now.
  */
 static bool group_is_empty(const struct cgi *cgi)
 {
-	return kill(-cgi->pid, 0) < 0 && errno == ESRCH;
+	return cgi->alone || (kill(-cgi->pid, 0) < 0 && errno == ESRCH);
 }
 
 /* The group of a condemned program gets KILL when its time is over. Members that
@@ -209,6 +210,7 @@ size_t cgi_count(void)
 static void bury(struct cgi *cgi, int status)
 {
 	cgi->exited = true;
+	cgi->alone = group_is_empty(cgi);
 	cgi->status = status;
 	if (cgi->owner)
 		cgi->events->exited(cgi->owner);
@@ -256,7 +258,8 @@ void cgi_kill_all(void)
 {
 	for (size_t i = 0; i < SLOTS; i++)
 		for (struct cgi *cgi = by_pid[i]; cgi; cgi = cgi->next)
-			kill(-cgi->pid, SIGKILL);
+			if (!cgi->alone)
+				kill(-cgi->pid, SIGKILL);
 }
 
 bool cgi_open(const struct cgi_policy *wanted)

@@ -26,6 +26,7 @@ struct cgi {
 	pid_t pid;
 	struct watch input, output, errors; /* standard input, output and error */
 	bool exited;
+	bool alone; /* nobody else was left of its group when it exited */
 	int status; /* as wait(2) gives it, once exited */
 	int64_t started; /* loop_now() */
 

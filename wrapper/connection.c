@@ -116,7 +116,7 @@ static void end_request(struct connection *c, struct request **link)
 	request_free(r);
 }
 
-/* True if a request waits for nothing but room to end. */
+/* True if a request waits for nothing but the buffer. */
 static bool settle_requests(struct connection *c)
 {
 	bool waiting = false;
@@ -130,7 +130,7 @@ static bool settle_requests(struct connection *c)
 			c->state = BROKEN;
 			return false;
 		default:
-			waiting |= (*link)->phase == REQUEST_ENDING;
+			waiting |= request_waits_for_buffer(*link);
 			link = &(*link)->next;
 		}
 	}

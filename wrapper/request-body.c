@@ -65,6 +65,8 @@ static void keep(struct request *r, const unsigned char *bytes, size_t size)
 
 bool request_take_stdin(struct request *r, const unsigned char *bytes, size_t size)
 {
+	if (r->stdin_ended)
+		return true; /* it said so itself */
 	if (r->content_length >= 0 && (int64_t)size > r->content_length - r->received)
 		size = (size_t)(r->content_length - r->received);
 	r->received += (int64_t)size;

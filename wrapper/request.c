@@ -278,10 +278,21 @@ static void on_patience_end(struct deadline *d)
 	r->changed(r->owner);
 }
 
+/* Whether all of the output has been written: what is left is up to the client. */
+static bool is_output_whole(const struct request *r)
+{
+	struct pollfd output = { .fd = r->program->output.fd, .events = POLLIN };
+
+	return poll(&output, 1, 0) > 0 && output.revents & POLLHUP;
+}
+
 static void on_time_end(struct deadline *d)
 {
 	struct request *r = LOOP_OWNER(d, struct request, time);
 
+	/* Those that a script leaves behind have no more time than the script. */
+	if (r->exited && (r->output_ended || is_output_whole(r)))
+		return;
 	request_fail(r, 504, "%s[%ld]: ended after %.3g s (--timeout)%s%s", r->script.path,
 		     (long)r->program->pid, seconds_run(r), r->errors.last[0] ? "; it said: " : "",
 		     r->errors.last);
@@ -350,7 +361,6 @@ static void on_exited(void *owner)
 
 	r->exited = true;
 	r->app_status = (uint32_t)(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
-	deadline_clear(&r->time);
 	deadline_set(&r->patience, OUTPUT_GRACE, on_patience_end);
 	r->changed(r->owner);
 }
@@ -561,24 +571,39 @@ static void finish(struct request *r)
 		finish_without_reply(r);
 }
 
+static void let_abort(struct request *r)
+{
+	if (r->program && strcmp(request_settings->on_abort, "ignore") == 0)
+		request_dismiss(r);
+	request_conclude(r, 0);
+}
+
 static void run(struct request *r)
 {
+	if (r->aborted && !is_passing(r)) {
+		let_abort(r);
+		return;
+	}
 	request_feed(r);
 	if (r->phase != REQUEST_RUNNING)
 		return;
 	if (r->output_ended && r->errors_ended && !r->exited && !r->patience.lane &&
 	    !r->out_of_patience)
 		deadline_set(&r->patience, EXIT_GRACE, on_patience_end);
-	if (is_over(r))
+	/* Looking takes what is left on standard error, for which there may be no
+	 * memory. */
+	if (is_over(r) && r->phase == REQUEST_RUNNING)
 		finish(r);
 }
 
 static bool abort_request(struct request *r, const unsigned char *bytes, size_t size)
 {
 	(void)bytes, (void)size;
-	if (r->program && strcmp(request_settings->on_abort, "ignore") == 0)
-		request_dismiss(r);
-	request_conclude(r, 0);
+	/* What a record has promised must come first, for the sake of other
+	 * requests on the connection. */
+	r->aborted = is_passing(r);
+	if (!r->aborted)
+		let_abort(r);
 	return true;
 }
 
@@ -629,6 +654,11 @@ enum request_state request_settle(struct request *r)
 	return r->phase == REQUEST_ENDING ? end(r) : REQUEST_GOES_ON;
 }
 
+bool request_waits_for_buffer(const struct request *r)
+{
+	return r->phase == REQUEST_ENDING || r->aborted;
+}
+
 /* Whether only the client can bring it on. */
 static bool waits_for_client(const struct request *r)
 {
@@ -672,7 +702,7 @@ void request_want(struct request *r)
 		return;
 	loop_want(&r->program->input, body_is_empty(&r->body) ? 0 : LOOP_WRITE);
 	loop_want(&r->program->output,
-		  request_has_room_for_output(r) && may_answer(r) ? LOOP_READ : 0);
+		  request_has_room_for_output(r) && may_answer(r) && !r->aborted ? LOOP_READ : 0);
 	loop_want(&r->program->errors, request_has_room_for_errors(r) ? LOOP_READ : 0);
 }
 

@@ -96,6 +96,7 @@ struct request {
 
 	int status;   /* of the document that answers it, 0: none */
 	char *reason; /* for that document, or NULL */
+	bool aborted; /* and ends as soon as the buffer lets it */
 	bool cut;
 	uint32_t app_status;
 	enum record_end protocol_status;
@@ -119,6 +120,9 @@ bool request_tell(struct request *request, enum request_event event, const unsig
 
 /* Does what can be done: starts the program, feeds it, ends the request. */
 enum request_state request_settle(struct request *request);
+
+/* Whether it waits for nothing but the buffer. */
+bool request_waits_for_buffer(const struct request *request);
 
 /* Derives what its program's pipes wait for, and whether its client has to hurry. */
 void request_want(struct request *request);

@@ -93,12 +93,12 @@ bool rlimits_apply(void)
 		/* A lower limit that is in force already stays. */
 		if (getrlimit(limits[i].resource, &limit) < 0)
 			return false;
-		if (limits[i].value < limit.rlim_max || limit.rlim_max == RLIM_INFINITY)
-			limit.rlim_max = limits[i].value;
 		limit.rlim_cur = limit.rlim_max;
-		/* The soft one of cpu sends XCPU, the hard one KILL. */
-		if (limits[i].resource == RLIMIT_CPU && limit.rlim_max == limits[i].value)
-			limit.rlim_max++;
+		if (limits[i].value < limit.rlim_max || limit.rlim_max == RLIM_INFINITY) {
+			limit.rlim_cur = limits[i].value;
+			/* The soft one of cpu sends XCPU, the hard one KILL. */
+			limit.rlim_max = limit.rlim_cur + (limits[i].resource == RLIMIT_CPU);
+		}
 		if (setrlimit(limits[i].resource, &limit) < 0)
 			return false;
 	}
