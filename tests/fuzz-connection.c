@@ -199,7 +199,7 @@ static void put_params(struct client *c, struct asked *a)
 {
 	static const char *const scripts[] = {
 		"true", "hello.sh", "stderr.sh", "answer-early.sh", "no-output.sh", "crash.sh",
-		"no-header.sh", "close-stdout.sh", "daemonise.sh", "missing", "exit.sh", "no-x-bit.sh",
+		"no-header.sh", "close-stdout.sh", "missing", "exit.sh", "no-x-bit.sh",
 		"length.sh",
 	};
 	char text[PARAMS_MOST], path[600], number[24];
@@ -544,7 +544,7 @@ int main(int argc, char **argv)
 	atexit(clean_up);
 	start_server();
 	wait_for_server();
-	result = fuzz_run(argc, argv, "whatever clients say, the server lives and answers", 25,
+	result = fuzz_run(argc, argv, "whatever clients say, the server lives and answers", 20,
 			  one_round, finish);
 	return result;
 }

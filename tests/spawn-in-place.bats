@@ -90,12 +90,12 @@ in_place_fails() { # STATUS TEXT OPTION...
 }
 
 @test "-n: the socket is removed from where it was made, not from under -d" {
-	mkdir "$T/work"
-	echo precious >"$T/work/s"
+	mkdir "$T/here"
+	echo precious >"$T/here/s"
 	cd "$T"
-	in_place_fails 2 'exec failed' -s s -d "$T/work" -- /no/such
+	in_place_fails 2 'exec failed' -s s -d "$T/here" -- /no/such
 	nothing_left "$S"
-	[ "$(cat "$T/work/s")" = precious ]
+	[ "$(cat "$T/here/s")" = precious ]
 }
 
 @test "-n: as process 1, the program has no children that it does not know" {
