@@ -9,8 +9,8 @@ static void join_ring(struct queue *q, struct queue_party *party)
 		q->turn = party;
 		return;
 	}
-	/* Behind the party that was served last come those that wait longer; so
-	 * the newest has its place just before it. */
+	/* Its turn comes when all that wait already have had theirs: a round begins
+	 * behind the party that was served last, so it ends with the newest. */
 	party->next = q->turn->next;
 	q->turn->next = party;
 	q->turn = party;

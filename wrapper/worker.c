@@ -57,7 +57,7 @@ static void pause_accepting(void)
 	deadline_set(&accept_again, ACCEPT_PAUSE, on_accept_again);
 }
 
-static bool is_passing(int error)
+static bool is_transient(int error)
 {
 	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
 	       error == EPROTO || error == EPERM;
@@ -79,7 +79,7 @@ static void on_listener(struct watch *watch, unsigned events)
 	int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)events;
-	if (fd < 0 ? !is_passing(errno) : !admit(fd))
+	if (fd < 0 ? !is_transient(errno) : !admit(fd))
 		pause_accepting();
 	want_connections();
 }
