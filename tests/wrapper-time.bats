@@ -453,11 +453,11 @@ has_descriptors() {
 	script prompt.sh <<-'END'
 		#!/bin/sh
 		printf 'Content-Type: text/plain\n\n'
-		exec perl -e 'print "x" x 340000'
+		exec perl -e 'print "x" x 260000'
 	END
 	start_wrapper --timeout 2
 	ask out 1 "$T/1" request "$T/prompt.sh" CONTENT_LENGTH=0 keep stdin-end deaf wait 3000 listen \
-		expect-end app=0 expect-bytes 340028
+		expect-end app=0 expect-bytes 260028
 }
 
 @test "a script that reads its own output back does not keep us busy" {
