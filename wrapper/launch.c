@@ -161,10 +161,18 @@ static int above_its(const struct pipes *p)
 /* In the new process: only calls that are safe between fork and exec may be made,
  * and nothing but the notice may be written to. */
 
+/* The file that was opened is the one that is executed, unless it is a script, or
+ * may not be read: those are executed by name, after a look. */
 static int exec_checked(const char *name, char *const *arguments, char *const *environment)
 {
+	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
 	struct stat st;
 
+	if (fd >= 0)
+		fexecve(fd, arguments, environment);
+	/* The interpreter of a script cannot open a descriptor that is closed. */
+	if (fd >= 0 ? errno != ENOENT && errno != ENOSYS : errno != EACCES)
+		return -1;
 	if (lstat(name, &st) < 0)
 		return -1;
 	if (S_ISLNK(st.st_mode)) {
