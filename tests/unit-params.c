@@ -35,7 +35,7 @@ static size_t put_pair(char *out, const char *name, const char *value, size_t va
 
 	if (long_name) {
 		out[n++] = (char)0x80;
-		out[n++] = out[n] = 0;
+		out[n++] = 0;
 		out[n++] = 0;
 	}
 	out[n++] = (char)name_size;
