@@ -287,17 +287,21 @@ static bool is_idle_while_stopped(struct member *m, bool *together)
 {
 	const struct timespec pause = { .tv_nsec = STOP_PAUSE_US * 1000L };
 	struct census_entry entry = { .leader = m->child.pid };
+	bool still = false, sure = false;
 	long waiting;
 
-	for (int i = 0; i < STOP_TRIES; i++) {
+	/* What it accepted on its way to the stop may have come behind the look at the
+	 * connections: it takes a look that began when all was still. */
+	for (int i = 0; i < STOP_TRIES && !sure; i++) {
 		if (!census_take(&entry, 1, &waiting))
 			return false;
-		if (entry.awake == 0)
-			break;
-		nanosleep(&pause, NULL);
+		sure = still || entry.processes == 0;
+		still = entry.awake == 0;
+		if (!still)
+			nanosleep(&pause, NULL);
 	}
 	*together = entry.together;
-	return entry.awake == 0 && entry.connections == 0 && !entry.hidden;
+	return sure && still && entry.connections == 0 && !entry.hidden;
 }
 
 static bool signal_if_idle(struct member *m, int signal, bool *together)
