@@ -224,9 +224,12 @@ static bool enter_directory(const struct launch_plan *plan)
 
 static bool take_descriptors(const struct pipes *p)
 {
-	for (int i = 0; i < ENDS; i++)
+	for (int i = 0; i < ENDS; i++) {
 		if (dup2(p->its[i], i) < 0)
 			return false;
+		/* Where descriptors are few, the next step may need it. */
+		close(p->its[i]);
+	}
 	return true;
 }
 
