@@ -122,21 +122,19 @@ static int live(struct child *child)
 
 bool child_fork(struct child *child, const struct child_owner *owner, bool leads)
 {
-	sigset_t all, before;
 	int error;
 
 	*child = (struct child){ .owner = owner, .leads = leads, .started = loop_now() };
 	/* No handler of ours may run in the child before it has its own. */
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
+	loop_hold_signals();
 	child->pid = fork();
 	error = errno;
 	if (child->pid == 0) {
 		loop_leave_signals();
-		sigprocmask(SIG_SETMASK, &before, NULL);
+		loop_release_signals();
 		exit(live(child));
 	}
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	loop_release_signals();
 	if (child->pid > 0) {
 		link_child(child);
 		return true;

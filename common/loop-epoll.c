@@ -6,6 +6,10 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#ifndef EPOLLEXCLUSIVE /* Linux 4.5; older ones overlook it */
+#define EPOLLEXCLUSIVE (1u << 28)
+#endif
+
 enum { BATCH = 64 };
 
 static int epoll = -1;
@@ -29,6 +33,7 @@ static struct epoll_event interest(struct watch *watch)
 		.data.ptr = watch,
 		.events = (watch->wants & LOOP_READ ? EPOLLIN : 0u) |
 			  (watch->wants & LOOP_WRITE ? EPOLLOUT : 0u) |
+			  (watch->wants & LOOP_SHARED ? EPOLLEXCLUSIVE : 0u) |
 			  (watch->wants ? 0u : EPOLLET),
 	};
 }
@@ -44,8 +49,11 @@ void wait_change(struct watch *watch)
 {
 	struct epoll_event event = interest(watch);
 
-	/* Cannot fail for a descriptor that is in the set. */
-	if (epoll_ctl(epoll, EPOLL_CTL_MOD, watch->fd, &event) < 0)
+	if (epoll_ctl(epoll, EPOLL_CTL_MOD, watch->fd, &event) == 0)
+		return;
+	/* What is shared can only be taken out and put back, in the same place. */
+	epoll_ctl(epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, watch->fd, &event) < 0)
 		abort();
 }
 

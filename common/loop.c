@@ -1,20 +1,16 @@
 #include <config.h>
 
 #include "loop.h"
+#include "loop-signals.h"
 #include "loop-wait.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <signal.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "compat.h"
-
-enum { LANES = 16, SIGNALS = 8 };
+enum { LANES = 16 };
 
 /*
  * Deadlines in the order in which they pass. Most have one of a few delays that
@@ -30,13 +26,11 @@ struct lane {
 struct caught_signal {
 	int number;
 	void (*caught)(int);
-	volatile sig_atomic_t pending;
 };
 
 static struct lane lanes[LANES];
-static struct caught_signal signals[SIGNALS];
+static struct caught_signal signals[SIGNALS_MOST];
 static size_t signal_count;
-static int alarm_pipe[2] = { -1, -1 }; /* written by the signal handler */
 static struct watch alarm_watch = { .fd = -1 };
 static int64_t now;
 static bool running;
@@ -63,54 +57,40 @@ bool loop_is_time(int64_t *last, int64_t interval)
 	return true;
 }
 
-/* Signals: the handler leaves a mark and a byte in a pipe; the loop does the rest. */
-
-static void on_signal(int number)
-{
-	int saved = errno;
-
-	for (size_t i = 0; i < signal_count; i++)
-		if (signals[i].number == number)
-			signals[i].pending = 1;
-	if (write(alarm_pipe[1], "", 1) < 0) {
-		/* The pipe is full: the loop will wake up anyway. */
-	}
-	errno = saved;
-}
+/* Signals. */
 
 static void on_alarm(struct watch *watch, unsigned events)
 {
-	char drain[64];
+	int numbers[SIGNALS_MOST];
+	size_t come = signals_take(numbers);
 
-	(void)events;
-	/* Whatever is left there wakes the loop once more. */
-	if (read(watch->fd, drain, sizeof drain) < 0) {
-	}
-	for (size_t i = 0; i < signal_count; i++) {
-		if (!signals[i].pending)
-			continue;
-		signals[i].pending = 0;
-		signals[i].caught(signals[i].number);
-	}
+	(void)watch, (void)events;
+	for (size_t i = 0; i < come; i++)
+		for (size_t k = 0; k < signal_count; k++)
+			if (signals[k].number == numbers[i])
+				signals[k].caught(numbers[i]);
 }
 
 bool loop_catch(int number, void (*caught)(int))
 {
-	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
-
-	assert(signal_count < SIGNALS);
+	assert(signal_count < SIGNALS_MOST);
 	signals[signal_count++] = (struct caught_signal){ .number = number, .caught = caught };
-	sigemptyset(&action.sa_mask);
-	return sigaction(number, &action, NULL) == 0;
+	return signals_catch(number);
+}
+
+void loop_hold_signals(void)
+{
+	signals_hold();
+}
+
+void loop_release_signals(void)
+{
+	signals_release();
 }
 
 void loop_leave_signals(void)
 {
-	struct sigaction action = { .sa_handler = SIG_DFL };
-
-	sigemptyset(&action.sa_mask);
-	for (size_t i = 0; i < signal_count; i++)
-		sigaction(signals[i].number, &action, NULL);
+	signals_leave();
 }
 
 /* Deadlines. */
@@ -215,15 +195,15 @@ void loop_close(struct watch *watch)
 
 bool loop_open(void)
 {
+	int alarms;
+
 	memset(lanes, 0, sizeof lanes);
 	signal_count = 0;
 	after_turn = NULL;
-	for (int i = 0; i < 2; i++)
-		if (alarm_pipe[i] >= 0)
-			close(alarm_pipe[i]);
 	read_clock();
-	return wait_open() && pipe2(alarm_pipe, O_CLOEXEC | O_NONBLOCK) == 0 &&
-	       loop_watch(&alarm_watch, alarm_pipe[0], LOOP_READ, on_alarm);
+	alarms = signals_open();
+	return alarms >= 0 && wait_open() &&
+	       loop_watch(&alarm_watch, alarms, LOOP_READ, on_alarm);
 }
 
 void loop_run(void)

@@ -14,7 +14,9 @@
 enum {
 	LOOP_READ = 1,
 	LOOP_WRITE = 2,
-	LOOP_HANGUP = 4 /* told along with the others: the far end is closed */
+	LOOP_HANGUP = 4, /* told along with the others: the far end is closed */
+	LOOP_SHARED = 8  /* wanted along with the others: it is enough to wake one of the
+			  * processes that wait for this descriptor */
 };
 
 /* A descriptor and what is wanted of it. Lives inside the struct that owns the
@@ -82,8 +84,12 @@ void deadline_clear(struct deadline *deadline);
  * of arrivals since the last call. */
 bool loop_catch(int signal, void (*caught)(int signal));
 
-/* In a child on its way to exec, and in one that opens a loop of its own: no
- * handler of ours may run here any more. Async-signal-safe. */
+/* While a child shares our memory, no handler of ours may run in it. */
+void loop_hold_signals(void);
+void loop_release_signals(void);
+
+/* In a child on its way to exec, and in one that opens a loop of its own: caught
+ * signals do again what they do by default. Async-signal-safe. */
 void loop_leave_signals(void);
 
 #endif

@@ -65,12 +65,15 @@ void process_leave(void)
 void process_watch_signals(void)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
-	sigset_t none;
+	sigset_t others;
 
 	sigemptyset(&ignore.sa_mask);
 	sigaction(SIGPIPE, &ignore, NULL);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* The loop has seen to those that it catches. */
+	sigfillset(&others);
+	for (int i = 0; i < OURS; i++)
+		sigdelset(&others, ours[i]);
+	sigprocmask(SIG_UNBLOCK, &others, NULL);
 }
 
 pid_t process_background(int *status)

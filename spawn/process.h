@@ -18,7 +18,7 @@ bool process_enter(void);
 /* Gives signals back as they were found. Last, before the program is executed. */
 void process_leave(void);
 
-/* For an event loop: takes notice of signals by handlers of its own from now on,
+/* For an event loop that has begun to catch signals: lets the others come again,
  * and is not ended by one that comes from writing to nobody. */
 void process_watch_signals(void);
 

@@ -44,6 +44,7 @@ struct connection {
 	enum awaited awaited;
 	bool moved; /* the client did something in this turn */
 	bool asked; /* the client has made a request */
+	bool may_send; /* the client, without knowing that our side is closed */
 	struct deadline patience;
 	struct record_reader reader;
 	unsigned char begin[RECORD_BODY_SIZE];
@@ -110,6 +111,7 @@ static void end_request(struct connection *c, struct request **link)
 
 	*link = r->next;
 	c->request_count--;
+	c->may_send |= r->keep_connection || !r->stdin_ended;
 	/* FastCGI 1.0, section 5.1. */
 	if ((!r->keep_connection || ending) && c->state == SERVING)
 		c->state = FINISHING;
@@ -139,12 +141,12 @@ static bool settle_requests(struct connection *c)
 
 /*
  * A client that still sends when we close would get a reset, and lose what it
- * has not read yet: so our side is closed first, and its own is read for a
- * while.
+ * has not read yet: so unless it has sent all, our side is closed first, and its
+ * own is read for a while.
  */
-static void start_lingering(struct connection *c)
+static void finish(struct connection *c)
 {
-	c->state = shutdown(c->socket.fd, SHUT_WR) < 0 ? BROKEN : LINGERING;
+	c->state = !c->may_send || shutdown(c->socket.fd, SHUT_WR) < 0 ? BROKEN : LINGERING;
 	c->linger_end = loop_now() + settings->client_timeout;
 }
 
@@ -252,7 +254,7 @@ static void settle(struct connection *c)
 		waiting &= buffer_is_empty(&c->out);
 	}
 	if (c->state == FINISHING && !c->requests && buffer_is_empty(&c->out))
-		start_lingering(c);
+		finish(c);
 	if (c->state == BROKEN)
 		connection_free(c);
 	else
@@ -325,6 +327,7 @@ static bool begin_request(struct connection *c)
 		return true;
 	c->asked = true;
 	if (role != FCGI_RESPONDER && role != FCGI_AUTHORIZER) {
+		c->may_send = true;
 		if (!keep)
 			c->state = FINISHING;
 		return answer_unknown_role(c, c->reader.record.id);

@@ -13,7 +13,7 @@
  * or returned, in which case it has exited. The process may share the memory of
  * this one, and its descriptors until exec_own_descriptors(): become() may
  * change nothing but *notice, of which this process then has the new content.
- * All signals must be blocked. Returns the process, or -1 with errno.
+ * Signals must be held (loop.h). Returns the process, or -1 with errno.
  */
 pid_t exec_start(void (*become)(void *context), void *context, void *notice, size_t size);
 

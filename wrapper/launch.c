@@ -290,14 +290,12 @@ static void become(void *context)
 /* Returns the pid, or -1 with errno if the program could not be executed. */
 static pid_t start(struct birth *birth)
 {
-	sigset_t all, before;
 	pid_t pid;
 
-	sigfillset(&all);
-	sigprocmask(SIG_BLOCK, &all, &before);
+	loop_hold_signals();
 	birth->notice.step = LAUNCH_FORK;
 	pid = exec_start(become, birth, &birth->notice, sizeof birth->notice);
-	sigprocmask(SIG_SETMASK, &before, NULL);
+	loop_release_signals();
 	if (pid < 0 || !birth->notice.failed)
 		return pid;
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)

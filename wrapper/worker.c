@@ -37,7 +37,7 @@ static void want_connections(void)
 {
 	bool welcome = connection_count() < connections_most && !accept_again.lane;
 
-	loop_want(&listener_watch, welcome ? LOOP_READ : 0);
+	loop_want(&listener_watch, welcome ? LOOP_READ | LOOP_SHARED : 0);
 }
 
 static void on_accept_again(struct deadline *d)
@@ -149,7 +149,7 @@ static bool open_worker(const struct settings *settings, long number, int listen
 	if (fcntl(listener, F_SETFL, O_NONBLOCK) < 0 || !loop_open() ||
 	    !cgi_open(&policy) || !loop_catch(SIGTERM, on_stop_signal) ||
 	    !loop_catch(SIGINT, on_stop_signal) || !loop_catch(CHILDREN_HASTE, on_stop_signal) ||
-	    !loop_watch(&listener_watch, listener, LOOP_READ, on_listener))
+	    !loop_watch(&listener_watch, listener, LOOP_READ | LOOP_SHARED, on_listener))
 		return false;
 	return lifeline < 0 || loop_watch(&lifeline_watch, lifeline, LOOP_READ, on_lifeline);
 }

@@ -1,0 +1,92 @@
+#include <config.h>
+
+#include "loop-signals.h"
+
+#include "compat.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+/* The handler leaves a mark, and a byte in a pipe that wakes the loop. */
+
+static int ends[2] = { -1, -1 };
+static sigset_t before; /* while signals are held */
+static struct caught {
+	int number;
+	volatile sig_atomic_t come;
+} caught[SIGNALS_MOST];
+static size_t count;
+
+static void on_signal(int number)
+{
+	int saved = errno;
+
+	for (size_t i = 0; i < count; i++)
+		if (caught[i].number == number)
+			caught[i].come = 1;
+	if (write(ends[1], "", 1) < 0) {
+		/* The pipe is full: the loop will wake up anyway. */
+	}
+	errno = saved;
+}
+
+int signals_open(void)
+{
+	for (int i = 0; i < 2; i++)
+		if (ends[i] >= 0)
+			close(ends[i]);
+	count = 0;
+	return pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -1 : ends[0];
+}
+
+bool signals_catch(int number)
+{
+	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
+	sigset_t this;
+
+	caught[count].number = number;
+	caught[count++].come = 0;
+	sigemptyset(&action.sa_mask);
+	sigemptyset(&this);
+	sigaddset(&this, number);
+	return sigaction(number, &action, NULL) == 0 && sigprocmask(SIG_UNBLOCK, &this, NULL) == 0;
+}
+
+size_t signals_take(int numbers[SIGNALS_MOST])
+{
+	char drain[64];
+	size_t taken = 0;
+
+	/* Whatever is left there wakes the loop once more. */
+	if (read(ends[0], drain, sizeof drain) < 0) {
+	}
+	for (size_t i = 0; i < count; i++)
+		if (caught[i].come) {
+			caught[i].come = 0;
+			numbers[taken++] = caught[i].number;
+		}
+	return taken;
+}
+
+void signals_hold(void)
+{
+	sigset_t all;
+
+	sigfillset(&all);
+	sigprocmask(SIG_BLOCK, &all, &before);
+}
+
+void signals_release(void)
+{
+	sigprocmask(SIG_SETMASK, &before, NULL);
+}
+
+void signals_leave(void)
+{
+	struct sigaction action = { .sa_handler = SIG_DFL };
+
+	sigemptyset(&action.sa_mask);
+	for (size_t i = 0; i < count; i++)
+		sigaction(caught[i].number, &action, NULL);
+}
