@@ -326,7 +326,7 @@ make_stale() {
 }
 
 @test "TERM lets a client take an answer that is still on its way" {
-	start_wrapper
+	start_wrapper -c 1
 	script answer.sh <<-'END'
 		#!/bin/sh
 		printf 'Content-Type: text/plain\n\nbegin\n%0240000d\nend\n' 0

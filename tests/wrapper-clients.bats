@@ -109,7 +109,7 @@ fcgi_connections() {
 }
 
 @test "HAProxy: a slow request does not hold up its neighbours on the connection" {
-	start_wrapper
+	start_wrapper -c 1
 	start_haproxy 'option mpxs-conns' 'option keep-conn' 'option get-values'
 	start slow curl -sS --unix-socket "$NGINX_SOCKET" "$URL/wait.sh?$T/go"
 	eventually has_children "$(pid_of wrapper)" 1
@@ -130,7 +130,7 @@ fcgi_connections() {
 }
 
 @test "HAProxy: a client that leaves ends its script" {
-	start_wrapper
+	start_wrapper -c 1
 	start_haproxy 'no option keep-conn'
 	start slow curl -sS --unix-socket "$NGINX_SOCKET" "$URL/sleep.sh?60"
 	eventually has_children "$(pid_of wrapper)" 1

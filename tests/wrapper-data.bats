@@ -64,7 +64,7 @@ has_spool() {
 	local before
 
 	need_proc
-	start_wrapper
+	start_wrapper -c 1
 	before=$(peak)
 	ask out 1 "$T/answer" get "$CGI/stream.sh" QUERY_STRING=100 expect-end app=0
 	[ "$(body_of "$T/answer" | cksum)" = "$(mebibytes 100 | cksum)" ]
@@ -75,7 +75,7 @@ has_spool() {
 	local before
 
 	need_proc
-	start_wrapper
+	start_wrapper -c 1
 	mebibytes 100 >"$T/body"
 	before=$(peak)
 	ask request "$CGI/sum.sh" CONTENT_LENGTH=$((100 * MIB)) stdin-file "$T/body" stdin-end \
@@ -88,7 +88,7 @@ has_spool() {
 	local before
 
 	need_proc
-	start_wrapper
+	start_wrapper -c 1
 	before=$(peak)
 	start_client client request "$CGI/stream.sh" QUERY_STRING=100 CONTENT_LENGTH=0 \
 		expect-text 000000000000001 deaf wait 10000
@@ -236,7 +236,7 @@ has_spool() {
 @test "what waits for a script has no name in --spool-dir" {
 	need_proc
 	mkdir "$T/spool"
-	start_wrapper --spool-dir "$T/spool"
+	start_wrapper -c 1 --spool-dir "$T/spool"
 	start_client client request "$CGI/wait.sh" QUERY_STRING="$T/go" CONTENT_LENGTH=$MIB \
 		stdin-zero $MIB stdin-end read
 	eventually has_spool 1
@@ -305,7 +305,7 @@ holds_descriptors() {
 
 @test "40 idle connections leave room for others" {
 	need_proc
-	start_wrapper
+	start_wrapper -c 1
 	start idle "$FCGI_TALK" -j 40 "$SOCKET" get "$CGI/hello.sh" keep wait 20000
 	eventually holds_descriptors "$(pid_of wrapper)" 40
 	ask timeout 10 get "$CGI/hello.sh"
@@ -452,7 +452,7 @@ idle_with() {
 	local before dialogue
 
 	need_proc
-	start_wrapper --kill-after 500ms
+	start_wrapper -c 1 --kill-after 500ms
 	ask get "$CGI/hello.sh"
 	eventually has_children "$(pid_of wrapper)" 0
 	before=$(descriptors "$(pid_of wrapper)")

@@ -63,7 +63,7 @@ cpu_of() {
 }
 
 @test "as many scripts as --max-scripts allows do run at once" {
-	start_wrapper --max-scripts 3
+	start_wrapper -c 1 --max-scripts 3
 	start crowd "$FCGI_TALK" -n 6 -j 6 "$SOCKET" get "$CGI/wait.sh" QUERY_STRING="$T/go" \
 		expect-text "done"
 	eventually has_children "$(pid_of wrapper)" 3
@@ -124,7 +124,7 @@ cpu_of() {
 }
 
 @test "--queue requests wait, and only the next is refused" {
-	start_wrapper --max-scripts 1 --queue 2
+	start_wrapper -c 1 --max-scripts 1 --queue 2
 	make_signer
 	start_client client trace "$T/trace" \
 		request "$CGI/wait.sh" QUERY_STRING="$T/go" CONTENT_LENGTH=0 keep expect-text waiting \
@@ -182,7 +182,7 @@ cpu_of() {
 @test "one connection with 50 requests does not keep another waiting" {
 	local id many=()
 
-	start_wrapper --max-scripts 1
+	start_wrapper -c 1 --max-scripts 1
 	make_signer
 	start_waiting client
 	for id in {1..50}; do
@@ -207,7 +207,7 @@ cpu_of() {
 @test "requests of one connection start in the order in which they came" {
 	local id many=()
 
-	start_wrapper --max-scripts 1
+	start_wrapper -c 1 --max-scripts 1
 	make_signer
 	for id in 7 3 9 1 200 5; do
 		many+=(id "$id" request "$T/sign.sh" QUERY_STRING="$id" CONTENT_LENGTH=0 keep)
@@ -233,7 +233,7 @@ cpu_of() {
 	local id many=()
 
 	make_holder
-	start_wrapper --max-scripts 1
+	start_wrapper -c 1 --max-scripts 1
 	make_signer
 	many=(request "$T/hold.sh" CONTENT_LENGTH=0 keep expect-text holding)
 	for id in {2..256}; do
@@ -258,7 +258,7 @@ start_poor() {
 	setpriv --reuid "$user" --regid "$user" --clear-groups test -x "$FCGIWRAP" -a -x "$CGI/hello.sh" ||
 		skip 'the build is not open to other users'
 	TEST_WRAPPER="setpriv --reuid=$user --regid=$user --clear-groups prlimit $limit \
-		${TEST_WRAPPER-}" start_wrapper "$@"
+		${TEST_WRAPPER-}" start_wrapper -c 1 "$@"
 }
 
 # Such a wrapper may have processes from now on.
@@ -340,4 +340,98 @@ enrich() {
 	run "$FCGI_TALK" -n 60 -j 60 "$SOCKET" get "$CGI/hello.sh" expect-text Content-Type: \
 		expect-no-text 'Status: 403' expect-no-text 'Status: 502' expect-end
 	[ "$output" = 'ok=60 failed=0' ] || { echo "$output"; tail -n 5 "$T/log"; return 1; }
+}
+
+# Several workers.
+
+# start_waiting_all COUNT: as many requests as that, whose scripts wait for $T/go.
+start_waiting_all() {
+	local i
+
+	for ((i = 1; i <= $1; i++)); do
+		start_client "client$i" get "$CGI/wait.sh" QUERY_STRING="$T/go" expect-end
+	done
+}
+
+# all_answered COUNT: and each is answered as it ought to be.
+all_answered() {
+	local i
+
+	for ((i = 1; i <= $1; i++)); do
+		answered "client$i" || return 1
+	done
+}
+
+# How many of their scripts run, or have run.
+running() {
+	[ "$(cat "$T"/client*.out | grep -c '^waiting pid=')" = "$1" ]
+}
+
+@test "--max-scripts counts in all workers together" {
+	start_wrapper -c 3 --max-scripts 4
+	start_waiting_all 9
+	eventually running 4
+	sleep 0.3
+	running 4
+	touch "$T/go"
+	all_answered 9
+}
+
+@test "as many scripts as may run at once do, whichever worker has the requests" {
+	start_wrapper -c 4 --max-scripts 12
+	start_waiting_all 12
+	eventually running 12
+	touch "$T/go"
+	all_answered 12
+}
+
+@test "--queue counts in all workers together" {
+	start_wrapper -c 3 --max-scripts 3 --queue 2
+	start_waiting_all 5
+	eventually running 3
+	crowd 4 4 get "$CGI/hello.sh" expect-text 'Status: 503 ' expect-end
+	touch "$T/go"
+	all_answered 5
+}
+
+@test "a place that one worker gives back serves a request that waits in another" {
+	start_wrapper -c 2 --max-scripts 2
+	make_counter
+	crowd 200 50 get "$T/count.sh" expect-text counted
+	[ "$(most_at_once)" -le 2 ]
+}
+
+@test "what a worker held that was killed is free again" {
+	local worker
+
+	start_wrapper -c 2 --max-scripts 2 --queue-timeout 20
+	start_client client1 get "$CGI/wait.sh" QUERY_STRING="$T/never"
+	start_client client2 get "$CGI/wait.sh" QUERY_STRING="$T/never"
+	eventually running 2
+	for worker in $(children_of "$(pid_of wrapper)"); do
+		kill -KILL "$worker"
+	done
+	crowd 10 10 get "$CGI/hello.sh" expect-text hello expect-end
+}
+
+@test "by default there is a worker for each processor" {
+	need taskset nproc
+	start_wrapper
+	if [ "$(nproc)" = 1 ]; then
+		ask get "$CGI/hello.sh"
+		has_children "$(pid_of wrapper)" 0
+	else
+		eventually has_children "$(pid_of wrapper)" "$(nproc | awk '{ print $1 < 16 ? $1 : 16 }')"
+	fi
+}
+
+@test "on one processor, or with one script at a time, a single process serves" {
+	need taskset
+	TEST_WRAPPER="taskset -c $(taskset -pc $$ | sed 's/.*: \([0-9]*\).*/\1/') ${TEST_WRAPPER-}" start_wrapper
+	ask get "$CGI/hello.sh"
+	has_children "$(pid_of wrapper)" 0
+	stop wrapper
+	start_wrapper --max-scripts 1
+	ask get "$CGI/hello.sh"
+	has_children "$(pid_of wrapper)" 0
 }

@@ -84,7 +84,7 @@ need_descriptors() {
 	local before after most=6000
 
 	need_descriptors 6000
-	start_wrapper --max-scripts 1000
+	start_wrapper -c 1 --max-scripts 1000
 	before=$(date +%s%N)
 	run prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" get "$CGI/sleep.sh" \
 		QUERY_STRING=1 expect-text slept expect-end app=0
@@ -101,7 +101,7 @@ need_descriptors() {
 	need_plain_build
 	need_descriptors 6000
 	script hold.sh <<<$'#!/bin/sh\nexec sleep 120'
-	start_wrapper --max-scripts 1000
+	start_wrapper -c 1 --max-scripts 1000
 	start crowd prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" get "$T/hold.sh"
 	eventually -t 20 has_children "$(pid_of wrapper)" 1000
 	echo "own memory: $(own_memory) KiB, peak: $(peak_memory) KiB"
@@ -115,7 +115,7 @@ need_descriptors() {
 	local before after
 
 	need_descriptors 6000
-	start_wrapper
+	start_wrapper -c 1
 	start_hoard 2000 100
 	before=$(date +%s%N)
 	ask get "$CGI/hello.sh"
@@ -132,7 +132,7 @@ need_descriptors() {
 
 	need_plain_build
 	need_descriptors 6000
-	start_wrapper
+	start_wrapper -c 1
 	crowd 20 10 get "$CGI/hello.sh"
 	before=$(own_memory)
 	start_hoard 2000 0
@@ -145,7 +145,7 @@ need_descriptors() {
 
 	need_descriptors 6000
 	need_proc
-	start_wrapper
+	start_wrapper -c 1
 	before=$(descriptors "$(pid_of wrapper)")
 	start_hoard 500 100
 	stop hoard
@@ -158,7 +158,7 @@ need_descriptors() {
 	local before fds
 
 	need_plain_build
-	start_wrapper
+	start_wrapper -c 1
 	# What one crowd needs, all need.
 	crowd 300 10 get /nonexistent/script
 	crowd 100 10 get "$CGI/hello.sh"
@@ -177,7 +177,7 @@ need_descriptors() {
 @test "10000 requests over one kept connection are all answered" {
 	local steps=(hold) id
 
-	start_wrapper
+	start_wrapper -c 1
 	for id in {1..200}; do
 		steps+=(id "$id" get /nonexistent/script keep)
 	done

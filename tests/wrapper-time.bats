@@ -169,7 +169,7 @@ make_worker() {
 }
 
 @test "--silence-timeout ends a request whose client reads nothing" {
-	start_wrapper --silence-timeout 500ms
+	start_wrapper -c 1 --silence-timeout 500ms
 	start_client client timeout 60 request "$CGI/stream.sh" QUERY_STRING=100 CONTENT_LENGTH=0 \
 		read-some 1000 wait 30000
 	logged '--silence-timeout'
@@ -182,7 +182,7 @@ make_worker() {
 	local before
 
 	need_proc
-	start_wrapper --silence-timeout 500ms
+	start_wrapper -c 1 --silence-timeout 500ms
 	before=$(descriptors "$(pid_of wrapper)")
 	script kept.sh <<-'END'
 		#!/bin/sh
@@ -325,7 +325,7 @@ has_descriptors() {
 
 @test "a script that closes its output and works on has answered" {
 	make_worker
-	start_wrapper
+	start_wrapper -c 1
 	ask get "$T/work.sh" QUERY_STRING="$T/w" expect-end protocol=0 expect-eof
 	alive "$(sed -n 's/^worker=//p' <<<"$output")"
 	: >"$T/w"
@@ -348,7 +348,7 @@ has_descriptors() {
 	local i
 
 	make_worker
-	start_wrapper --max-scripts 1 --queue 0 --max-background 2
+	start_wrapper -c 1 --max-scripts 1 --queue 0 --max-background 2
 	for i in 1 2 3; do
 		ask get "$T/work.sh" QUERY_STRING="$T/w"
 		has worker=
@@ -363,7 +363,7 @@ has_descriptors() {
 
 @test "--background-timeout ends what works on for too long, by TERM" {
 	make_worker
-	start_wrapper --background-timeout 400ms
+	start_wrapper -c 1 --background-timeout 400ms
 	ask get "$T/work.sh" QUERY_STRING="$T/w"
 	eventually test -e "$T/w.term"
 	eventually has_children "$(pid_of wrapper)" 0
@@ -474,7 +474,7 @@ has_descriptors() {
 		open my $in, '<', '/proc/self/fd/1';
 		1 while sysread $in, my $bytes, 65536;
 	END
-	start_wrapper
+	start_wrapper -c 1
 	start_client client request "$T/self.pl" CONTENT_LENGTH=0 stdin-end deaf wait 2500 listen \
 		wait 2000 close
 	sleep 3
@@ -493,7 +493,7 @@ has_descriptors() {
 }
 
 @test "zombies do not stay" {
-	start_wrapper
+	start_wrapper -c 1
 	crowd 100 10 get "$CGI/hello.sh"
 	crowd 20 10 get "$CGI/exit.sh" QUERY_STRING=3
 	crowd 20 10 get "$CGI/crash.sh"
@@ -518,7 +518,7 @@ has_descriptors() {
 
 	need_proc
 	make_mute
-	start_wrapper
+	start_wrapper -c 1
 	pid=$(pid_of wrapper)
 	start_client client request "$T/half.sh" CONTENT_LENGTH=0 expect-text half= wait 30000
 	start_client stalled request "$CGI/echo" CONTENT_LENGTH=10 stdin half wait 30000

@@ -191,7 +191,7 @@ has_descriptors() {
 	local before path
 
 	need_proc
-	start_wrapper
+	start_wrapper -c 1
 	start_site
 	fetch /cgi/hello.sh
 	before=$(descriptors "$(pid_of wrapper)")

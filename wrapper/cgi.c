@@ -2,6 +2,7 @@
 
 #include "cgi.h"
 
+#include "places.h"
 #include "report.h"
 
 #include <errno.h>
@@ -14,7 +15,7 @@ enum { SLOTS = 256, GROUP_PAUSE = 20 /* milliseconds */ };
 
 static struct cgi *by_pid[SLOTS];
 static struct cgi_policy policy;
-static size_t running, in_background;
+static size_t count;
 
 static struct cgi **slot_of(pid_t pid)
 {
@@ -87,22 +88,22 @@ static void enter(struct cgi *cgi)
 {
 	cgi->next = *slot_of(cgi->pid);
 	*slot_of(cgi->pid) = cgi;
-	running++;
+	count++;
 }
 
-struct cgi *cgi_start(const struct launch_plan *plan, const struct cgi_events *events, void *owner,
-		      enum launch_step *failed)
+struct cgi *cgi_start(const struct launch_plan *plan, long place, const struct cgi_events *events,
+		      void *owner, enum launch_step *failed)
 {
 	struct cgi *cgi = calloc(1, sizeof *cgi);
 	struct launched launched;
 
 	*failed = LAUNCH_PIPES;
-	if (!cgi)
-		return NULL;
-	if (!launch(plan, &launched, failed)) {
+	if (!cgi || !launch(plan, &launched, failed)) {
+		places_give(PLACE_RUNNING, place);
 		free(cgi);
 		return NULL;
 	}
+	cgi->place = place;
 	cgi->pid = launched.pid;
 	cgi->events = events;
 	cgi->owner = owner;
@@ -126,7 +127,8 @@ static void forget(struct cgi *cgi)
 	while (*link != cgi)
 		link = &(*link)->next;
 	*link = cgi->next;
-	--*(cgi->background ? &in_background : &running);
+	count--;
+	places_give(cgi->background ? PLACE_BACKGROUND : PLACE_RUNNING, cgi->place);
 	deadline_clear(&cgi->kill);
 	close_watches(cgi);
 	free(cgi);
@@ -183,6 +185,18 @@ static void on_background_end(struct deadline *d)
 	cgi_stop(cgi);
 }
 
+/* Its place is another's, as long as there are places of that kind. */
+static void go_to_background(struct cgi *cgi)
+{
+	long place = places_take(PLACE_BACKGROUND);
+
+	if (place == PLACE_NONE)
+		return;
+	places_give(PLACE_RUNNING, cgi->place);
+	cgi->background = true;
+	cgi->place = place;
+}
+
 void cgi_release(struct cgi *cgi)
 {
 	cgi->owner = NULL;
@@ -193,18 +207,9 @@ void cgi_release(struct cgi *cgi)
 	loop_close(&cgi->input);
 	loop_want(&cgi->output, LOOP_READ);
 	loop_want(&cgi->errors, LOOP_READ);
-	if ((long)in_background < policy.background_most) {
-		cgi->background = true;
-		in_background++;
-		running--;
-	}
+	go_to_background(cgi);
 	if (policy.background_timeout)
 		deadline_set(&cgi->kill, policy.background_timeout, on_background_end);
-}
-
-size_t cgi_count(void)
-{
-	return running;
 }
 
 static void bury(struct cgi *cgi, int status)
@@ -236,9 +241,9 @@ static void on_child(int signal)
 	}
 }
 
-size_t cgi_count_all(void)
+size_t cgi_count(void)
 {
-	return running + in_background;
+	return count;
 }
 
 void cgi_stop_all(void)

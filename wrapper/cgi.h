@@ -32,7 +32,8 @@ struct cgi {
 
 	const struct cgi_events *events;
 	void *owner; /* NULL: nobody is interested any more */
-	bool background; /* released, and not counted among those that run */
+	bool background; /* released, and its place is one of that kind */
+	long place;
 	bool condemned;
 	struct deadline kill; /* if condemned; else the end of its time in the background */
 	int64_t kill_at;      /* if condemned: loop_now() */
@@ -41,16 +42,16 @@ struct cgi {
 
 struct cgi_policy {
 	long kill_after;         /* from TERM to KILL; milliseconds */
-	long background_most;    /* programs */
 	long background_timeout; /* milliseconds; 0: none */
 };
 
 /* Prepares the reaping of children. Call after loop_open(). False with errno. */
 bool cgi_open(const struct cgi_policy *policy);
 
-/* Starts a program. NULL if that failed, with the step that did and errno. */
-struct cgi *cgi_start(const struct launch_plan *plan, const struct cgi_events *events, void *owner,
-		      enum launch_step *failed);
+/* Starts a program, which takes over a place among those that run (places.h).
+ * NULL if that failed, with the step that did and errno; the place is free again. */
+struct cgi *cgi_start(const struct launch_plan *plan, long place, const struct cgi_events *events,
+		      void *owner, enum launch_step *failed);
 
 /* Lets go of a program, which runs on in the background: what it writes is read
  * and dropped, and it is reaped when it exits. */
@@ -59,11 +60,8 @@ void cgi_release(struct cgi *cgi);
 /* Lets go of a program and ends it: TERM to its group, KILL some time later. */
 void cgi_stop(struct cgi *cgi);
 
-/* How many programs run, those being ended included, those in the background not. */
+/* How many programs of this worker there are, whatever they do. */
 size_t cgi_count(void);
-
-/* How many there are altogether. */
-size_t cgi_count_all(void);
 
 /* Stops every program that has been let go of; sends KILL to every one. */
 void cgi_stop_all(void);

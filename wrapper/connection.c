@@ -5,6 +5,7 @@
 #include "buffer.h"
 #include "loop.h"
 #include "params.h"
+#include "places.h"
 #include "record.h"
 #include "report.h"
 #include "request.h"
@@ -59,7 +60,7 @@ struct connection {
 };
 
 static const struct settings *settings;
-static struct connection_numbers most;
+static size_t most;
 static void (*on_freed)(void);
 static struct connection *connections;
 static struct connection *stirred;
@@ -69,13 +70,12 @@ static bool ending; /* connections stay for no other request */
 /* What is read is used up at once, so one place serves all connections. */
 static unsigned char in[IN_SIZE];
 
-void connection_open_all(const struct settings *s, const struct connection_numbers *numbers,
-			 void (*freed)(void))
+void connection_open_all(const struct settings *s, size_t connections_most, void (*freed)(void))
 {
 	settings = s;
-	most = *numbers;
+	most = connections_most;
 	on_freed = freed;
-	request_open(s, most.programs, most.waiting);
+	request_open(s);
 }
 
 size_t connection_count(void)
@@ -360,8 +360,8 @@ static bool answer_values(struct connection *c)
 		const char *name;
 		size_t value;
 	} known[] = {
-		{ "FCGI_MAX_CONNS", most.connections },
-		{ "FCGI_MAX_REQS", most.programs + most.waiting },
+		{ "FCGI_MAX_CONNS", most },
+		{ "FCGI_MAX_REQS", places_most(PLACE_RUNNING) + places_most(PLACE_WAITING) },
 		{ "FCGI_MPXS_CONNS", 1 },
 	};
 	const unsigned char *at = c->values, *name, *value;

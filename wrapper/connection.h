@@ -10,16 +10,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What a client may be told of us (FastCGI 1.0, section 4.1). */
-struct connection_numbers {
-	size_t connections, programs;
-	size_t waiting; /* requests, for a program */
-};
-
-/* Prepares for connections. The settings must stay; freed() is called whenever
- * a connection is gone. */
-void connection_open_all(const struct settings *settings, const struct connection_numbers *most,
-			 void (*freed)(void));
+/* Prepares for connections. The settings must stay; a client that asks is told
+ * how many there may be in all workers (FastCGI 1.0, section 4.1); freed() is
+ * called whenever one is gone. */
+void connection_open_all(const struct settings *settings, size_t most, void (*freed)(void));
 
 /* Takes over a connected, non-blocking socket and serves what comes on it. False
  * with errno, and the socket closed, if there is no room for it. */

@@ -9,6 +9,7 @@
 #include "environment.h"
 #include "listen.h"
 #include "peer.h"
+#include "places.h"
 #include "report.h"
 #include "rlimits.h"
 #include "script.h"
@@ -116,6 +117,17 @@ static void close_listener(const void *context)
 	close(crew->listener);
 }
 
+static bool open_places(const struct settings *settings)
+{
+	const size_t most[PLACE_KINDS] = {
+		[PLACE_RUNNING] = (size_t)settings->max_scripts,
+		[PLACE_WAITING] = (size_t)settings->queue,
+		[PLACE_BACKGROUND] = (size_t)settings->max_background,
+	};
+
+	return places_open(most, (size_t)settings->workers);
+}
+
 static int serve(const struct settings *settings, int listener)
 {
 	const struct crew crew = { .settings = settings, .listener = listener };
@@ -128,6 +140,10 @@ static int serve(const struct settings *settings, int listener)
 		.stop_timeout = settings->stop_timeout + settings->kill_after + HANGS_AFTER,
 	};
 
+	if (!open_places(settings)) {
+		report("no memory to count what runs: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
 	if (settings->workers == 1)
 		return worker_run(settings, 0, listener, -1);
 	return children_keep(&plan) < 0 ? STATUS_FAILURE : 0;

@@ -28,10 +28,8 @@ static void leave_ring(struct queue *q, struct queue_party *party)
 	party->next = NULL;
 }
 
-bool queue_enter(struct queue *q, struct queue_entry *entry, struct queue_party *party)
+void queue_enter(struct queue *q, struct queue_entry *entry, struct queue_party *party)
 {
-	if (q->waiting >= q->most)
-		return false;
 	if (!party->first)
 		join_ring(q, party);
 	*(party->last ? &party->last->next : &party->first) = entry;
@@ -39,7 +37,6 @@ bool queue_enter(struct queue *q, struct queue_entry *entry, struct queue_party 
 	entry->next = NULL;
 	entry->party = party;
 	q->waiting++;
-	return true;
 }
 
 void queue_leave(struct queue *q, struct queue_entry *entry)

@@ -1,5 +1,5 @@
 /*
- * Who may start a script now: so many at once, so many waiting, in turn.
+ * Whose script is started next.
  *
  * Those who wait belong to parties (connections), and parties take turns, so
  * that one which asks for much does not keep the others waiting. Pure.
@@ -7,7 +7,6 @@
 #ifndef QUEUE_H
 #define QUEUE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
 struct queue_entry {
@@ -22,11 +21,11 @@ struct queue_party {
 
 struct queue {
 	struct queue_party *turn; /* the party that was served last */
-	size_t waiting, most;
+	size_t waiting;
 };
 
-/* Lets an entry wait; false if too many wait already. */
-bool queue_enter(struct queue *queue, struct queue_entry *entry, struct queue_party *party);
+/* Lets an entry wait. */
+void queue_enter(struct queue *queue, struct queue_entry *entry, struct queue_party *party);
 
 /* Takes out the entry whose turn it is, or NULL if none waits. */
 struct queue_entry *queue_next(struct queue *queue);

@@ -6,6 +6,7 @@
 #include "request-parts.h"
 
 #include "params.h"
+#include "places.h"
 #include "reply.h"
 #include "report.h"
 #include "rlimits.h"
@@ -31,20 +32,20 @@ enum {
 	/* Milliseconds before another try, when the system has no room for a program. */
 	START_PAUSE = 200,
 	COMPLAIN_EVERY = 10000,
+	/* And before another look for a place that only other workers can give back. */
+	LOOK_AGAIN = 5,
 	WHOLE_READS_MOST = 4 /* of output that is known to end, in one turn */
 };
 
 const struct settings *request_settings;
 
 static struct queue queue;
-static size_t programs_most;
 static struct deadline start_again; /* set: no program can be started just now */
+static struct deadline look_again;  /* whether another worker has given a place back */
 
-void request_open(const struct settings *settings, size_t programs, size_t waiting)
+void request_open(const struct settings *settings)
 {
 	request_settings = settings;
-	programs_most = programs;
-	queue = (struct queue){ .most = waiting };
 	body_set_directory(settings->spool_directory);
 }
 
@@ -63,6 +64,7 @@ struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, str
 	r->changed = changed;
 	r->owner = owner;
 	r->body = BODY_EMPTY;
+	r->place = PLACE_NONE;
 	r->script.home = -1;
 	r->content_length = -1;
 	return r;
@@ -127,6 +129,14 @@ static bool is_passing(const struct request *r)
 	       r->out->pass_from == r->program->output.fd;
 }
 
+static void leave_queue(struct request *r)
+{
+	queue_leave(&queue, &r->turn);
+	if (r->place != PLACE_NONE)
+		places_give(PLACE_WAITING, r->place);
+	r->place = PLACE_NONE;
+}
+
 void request_conclude(struct request *r, int status)
 {
 	bool broken = is_passing(r);
@@ -137,7 +147,7 @@ void request_conclude(struct request *r, int status)
 	r->phase = REQUEST_ENDING;
 	r->status = status;
 	r->cut = broken || (status && r->replied);
-	queue_leave(&queue, &r->place);
+	leave_queue(r);
 	clear_deadlines(r);
 	body_free(&r->body);
 }
@@ -267,14 +277,15 @@ static void on_patience_end(struct deadline *d)
 		return;
 	}
 	r->out_of_patience = true;
-	if (r->phase == REQUEST_WAITING && cgi_count() < programs_most)
+	if (r->phase == REQUEST_WAITING && places_taken(PLACE_RUNNING) < places_most(PLACE_RUNNING))
 		request_fail(r, 503, "%s: not started within %g s, for want of processes, "
 			     "descriptors or memory (--queue-timeout)", r->script.path,
 			     (double)request_settings->queue_timeout / 1000);
 	else if (r->phase == REQUEST_WAITING)
 		request_fail(r, 503, "%s: not started, since %zu scripts run already and none "
 			     "ended within %g s (--max-scripts, --queue-timeout)", r->script.path,
-			     cgi_count(), (double)request_settings->queue_timeout / 1000);
+			     places_taken(PLACE_RUNNING),
+			     (double)request_settings->queue_timeout / 1000);
 	r->changed(r->owner);
 }
 
@@ -402,20 +413,23 @@ static bool is_shortage(enum launch_step step, int error)
 
 static void wait_for_place(struct request *r)
 {
-	if (!queue_enter(&queue, &r->place, r->party)) {
+	r->place = places_take(PLACE_WAITING);
+	if (r->place == PLACE_NONE) {
 		request_fail(r, 503, "%s: not started, since %zu scripts run and %zu requests wait "
-			     "already (--max-scripts, --queue)", r->script.path, cgi_count(),
-			     queue.waiting);
+			     "already (--max-scripts, --queue)", r->script.path,
+			     places_taken(PLACE_RUNNING), places_taken(PLACE_WAITING));
 		return;
 	}
+	queue_enter(&queue, &r->turn, r->party);
 	r->phase = REQUEST_WAITING;
 	if (!r->patience.lane)
 		deadline_set(&r->patience, request_settings->queue_timeout, on_patience_end);
 }
 
+/* The queue is served at the end of the turn. */
 static void on_start_again(struct deadline *d)
 {
-	(void)d; /* the queue is served at the end of the turn */
+	(void)d;
 }
 
 static void explain_failed_start(struct request *r, enum launch_step step, int error)
@@ -440,7 +454,7 @@ static void explain_failed_start(struct request *r, enum launch_step step, int e
 	}
 }
 
-static void start(struct request *r)
+static void start(struct request *r, long place)
 {
 	struct launch_plan plan = {
 		.path = r->script.path,
@@ -452,11 +466,12 @@ static void start(struct request *r)
 	enum launch_step failed;
 
 	if (!r->prepared && !finish_environment(r)) {
+		places_give(PLACE_RUNNING, place);
 		request_fail(r, 503, "%s: no memory for its environment", r->script.path);
 		return;
 	}
 	plan.environment = r->environment.variables;
-	r->program = cgi_start(&plan, &program_events, r, &failed);
+	r->program = cgi_start(&plan, place, &program_events, r, &failed);
 	if (!r->program) {
 		explain_failed_start(r, failed, errno);
 		return;
@@ -475,31 +490,37 @@ static void start(struct request *r)
 	r->params = NULL;
 }
 
-static bool is_place_free(void)
+static long take_place(void)
 {
-	return cgi_count() < programs_most && !start_again.lane;
+	return start_again.lane ? PLACE_NONE : places_take(PLACE_RUNNING);
 }
 
 void request_serve_queue(void)
 {
-	struct queue_entry *entry;
+	long place;
 
-	while (queue.waiting > 0 && is_place_free() && (entry = queue_next(&queue))) {
-		struct request *r = LOOP_OWNER(entry, struct request, place);
+	while (queue.waiting > 0 && (place = take_place()) != PLACE_NONE) {
+		struct request *r = LOOP_OWNER(queue_next(&queue), struct request, turn);
 
-		start(r);
+		leave_queue(r);
+		start(r, place);
 		r->changed(r->owner);
 	}
+	if (queue.waiting > 0 && places_are_shared() && !look_again.lane)
+		deadline_set(&look_again, LOOK_AGAIN, on_start_again);
 }
 
 static void start_when_due(struct request *r)
 {
+	long place;
+
 	if (r->content_length < 0 && !r->stdin_ended)
 		return;
-	else if (queue.waiting == 0 && is_place_free())
-		start(r);
-	else
+	place = queue.waiting == 0 ? take_place() : PLACE_NONE;
+	if (place == PLACE_NONE)
 		wait_for_place(r);
+	else
+		start(r, place);
 }
 
 /* Ending it. */

@@ -65,7 +65,8 @@ struct request {
 	struct script script;
 
 	struct queue_party *party;
-	struct queue_entry place;
+	struct queue_entry turn;
+	long place; /* among those that wait */
 	bool prepared; /* its environment is whole */
 
 	struct body body;
@@ -102,9 +103,8 @@ struct request {
 	enum record_end protocol_status;
 };
 
-/* Sets what all requests obey, how many programs may run, and how many requests
- * may wait for one. The settings must stay. */
-void request_open(const struct settings *settings, size_t programs_most, size_t waiting_most);
+/* Sets what all requests obey. The settings must stay. */
+void request_open(const struct settings *settings);
 
 /* Starts the programs of requests that wait, as far as there are places. To be
  * called when no request is being dealt with. */

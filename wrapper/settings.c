@@ -3,6 +3,8 @@
 #include "settings.h"
 
 #include "listen.h"
+#include "places.h"
+#include "processors.h"
 #include "report.h"
 
 #include <errno.h>
@@ -10,7 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS_MOST = 64 };
+enum { WORDS_MOST = 64, WORKERS_ENOUGH = 16 };
 
 #define HOUR 3600000L
 
@@ -19,8 +21,9 @@ enum { WORDS_MOST = 64 };
 static const struct option_row table[] = {
 	{ "stderr-to-client", 'f', NULL, "send what scripts write to stderr over FastCGI",
 	  FLAG(struct settings, stderr_to_client) },
-	{ "workers", 'c', "N", "number of processes that serve (default 1)",
-	  NUMBER(struct settings, workers, 1, 1024) },
+	{ "workers", 'c', "N",
+	  "number of processes that serve (default: one per processor)",
+	  NUMBER(struct settings, workers, 1, PLACES_WORKERS_MOST) },
 	{ "socket", 's', "URL", "listen on unix:PATH, tcp:A.B.C.D:PORT or tcp6:[ADDRESS]:PORT",
 	  TEXT(struct settings, socket) },
 	{ "script", 'p', "PATH", "run this script and no other (may be repeated)",
@@ -82,7 +85,6 @@ static const struct option_row table[] = {
 };
 
 static const struct settings defaults = {
-	.workers = 1,
 	.socket_mode = -1,
 	.stop_timeout = 30000,
 	.max_scripts = 256,
@@ -140,6 +142,17 @@ static bool check_socket(const char *url)
 	return false;
 }
 
+/* One for each processor that this process may use, and for each script that may
+ * run; beyond some, the system's part in starting programs is what limits. */
+static long default_workers(const struct settings *s)
+{
+	long count = processors_available();
+
+	if (count > WORKERS_ENOUGH)
+		count = WORKERS_ENOUGH;
+	return count < s->max_scripts ? count : s->max_scripts;
+}
+
 /* What the table cannot check. */
 static bool check(const struct settings *s)
 {
@@ -177,5 +190,9 @@ bool settings_read(struct settings *out, int argc, char **argv)
 	for (int i = first; i < argc; i++)
 		if (argv[i][0])
 			report("\"%s\" is not an option and is ignored", argv[i]);
-	return check(out);
+	if (!check(out))
+		return false;
+	if (out->workers == 0)
+		out->workers = default_workers(out);
+	return true;
 }

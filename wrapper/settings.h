@@ -16,7 +16,7 @@ struct settings {
 	bool help, version;
 
 	/* processes and sockets */
-	long workers;
+	long workers; /* at least 1 */
 	const char *socket; /* URL, or NULL: inherited */
 	const char *socket_owner, *socket_group;
 	long socket_mode; /* -1: 0660 less the umask */

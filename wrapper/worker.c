@@ -8,6 +8,7 @@
 #include "connection.h"
 #include "loop.h"
 #include "peer.h"
+#include "places.h"
 #include "report.h"
 #include "request.h"
 
@@ -74,14 +75,32 @@ static bool admit(int fd)
 	return true;
 }
 
+/* False if none could be taken now. */
+static bool accept_one(void)
+{
+	int fd = accept4(listener_watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	bool taken = fd >= 0 && admit(fd);
+
+	if (fd < 0 ? !is_transient(errno) : !taken)
+		pause_accepting();
+	return taken;
+}
+
 static void on_listener(struct watch *watch, unsigned events)
 {
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-
-	(void)events;
-	if (fd < 0 ? !is_transient(errno) : !admit(fd))
-		pause_accepting();
+	(void)watch, (void)events;
+	accept_one();
 	want_connections();
+}
+
+/* Nobody else has been woken for connections that this process was woken for. */
+static void stop_accepting(void)
+{
+	loop_want(&listener_watch, 0);
+	while (connection_count() < connections_most && accept_one())
+		;
+	deadline_clear(&accept_again);
+	loop_close(&listener_watch);
 }
 
 static void on_connection_freed(void)
@@ -94,7 +113,7 @@ static void on_stop_deadline(struct deadline *d)
 {
 	(void)d;
 	report("stopping: %zu connections and %zu scripts did not finish in time (--stop-timeout); "
-	       "ending them", connection_count(), cgi_count_all());
+	       "ending them", connection_count(), cgi_count());
 	connection_close_all();
 	cgi_stop_all();
 }
@@ -104,8 +123,7 @@ static void stop(void)
 	if (stopping)
 		return;
 	stopping = true;
-	deadline_clear(&accept_again);
-	loop_close(&listener_watch);
+	stop_accepting();
 	loop_close(&lifeline_watch);
 	deadline_set(&stop_deadline, stop_timeout, on_stop_deadline);
 	connection_finish_all();
@@ -131,18 +149,10 @@ static void on_lifeline(struct watch *watch, unsigned events)
 	stop();
 }
 
-/* One worker's part of what all may do together. */
-static long share(long all, long number, long workers)
-{
-	return (all + number) / workers;
-}
-
-static bool open_worker(const struct settings *settings, long number, int listener,
-			int lifeline)
+static bool open_worker(const struct settings *settings, int listener, int lifeline)
 {
 	const struct cgi_policy policy = {
 		.kill_after = settings->kill_after,
-		.background_most = share(settings->max_background, number, settings->workers),
 		.background_timeout = settings->background_timeout,
 	};
 
@@ -159,7 +169,7 @@ static void end_turn(void)
 	do
 		request_serve_queue();
 	while (connection_settle_all());
-	if (stopping && connection_count() == 0 && cgi_count_all() == 0)
+	if (stopping && connection_count() == 0 && cgi_count() == 0)
 		loop_stop();
 }
 
@@ -174,20 +184,18 @@ static size_t count_connections(long descriptors, long programs)
 
 int worker_run(const struct settings *settings, long number, int listener, int lifeline)
 {
-	struct connection_numbers most;
 	long descriptors;
 
 	if (!launch_open(&descriptors)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
-	most.programs = (size_t)share(settings->max_scripts, number, settings->workers);
-	most.waiting = (size_t)share(settings->queue, number, settings->workers);
-	most.connections = count_connections(descriptors, (long)most.programs);
-	connections_most = most.connections;
+	places_enter((size_t)number);
+	connections_most = count_connections(descriptors, settings->max_scripts);
 	stop_timeout = settings->stop_timeout;
-	connection_open_all(settings, &most, on_connection_freed);
-	if (!open_worker(settings, number, listener, lifeline)) {
+	connection_open_all(settings, connections_most * (size_t)settings->workers,
+			    on_connection_freed);
+	if (!open_worker(settings, listener, lifeline)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
