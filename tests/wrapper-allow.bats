@@ -317,8 +317,8 @@ ip6_works() {
 	has 'FCGI_WEB_SERVER_ADDRS: "example.org" is not an address'
 }
 
-@test "--allow does not concern a Unix socket" {
-	start_wrapper --allow 10.0.0.1
+@test "FCGI_WEB_SERVER_ADDRS does not concern a Unix socket" {
+	FCGI_WEB_SERVER_ADDRS=10.0.0.1 start_wrapper
 	ask get "$CGI/hello.sh"
 	has_line hello
 }
@@ -629,4 +629,9 @@ make_limits() {
 @test "--allow-user on a TCP socket is refused, since it could not restrict anybody" {
 	run -1 run_under "$FCGIWRAP" -s "tcp:127.0.0.1:$(free_port)" --allow-user root
 	[[ $output == *'--allow-user: users cannot be told on a TCP socket'* ]]
+}
+
+@test "--allow on a Unix socket is refused, since it could not restrict anybody" {
+	run -1 run_under "$FCGIWRAP" -s "unix:$T/s" --allow 127.0.0.1
+	[[ $output == *'--allow: peers on a Unix socket have no addresses'* ]]
 }

@@ -171,6 +171,11 @@ static bool check_access(const struct settings *settings, int listener)
 		       "socket)");
 		return false;
 	}
+	if (address.any.sa_family == AF_UNIX && settings->allow.count > 0) {
+		report("--allow: peers on a Unix socket have no addresses (use --allow-user, or a TCP "
+		       "socket)");
+		return false;
+	}
 	if (!peer_is_loopback(&address.any) && settings->scripts.count == 0 &&
 	    settings->roots.count == 0)
 		report("WARNING: anybody who can connect to this TCP port can run any program on "

@@ -592,7 +592,8 @@ static void finish(struct request *r)
 		finish_without_reply(r);
 }
 
-static void let_abort(struct request *r)
+/* Its client wants it no longer. */
+static void abandon(struct request *r)
 {
 	if (r->program && strcmp(request_settings->on_abort, "ignore") == 0)
 		request_dismiss(r);
@@ -602,7 +603,7 @@ static void let_abort(struct request *r)
 static void run(struct request *r)
 {
 	if (r->aborted && !is_passing(r)) {
-		let_abort(r);
+		abandon(r);
 		return;
 	}
 	request_feed(r);
@@ -624,7 +625,7 @@ static bool abort_request(struct request *r, const unsigned char *bytes, size_t 
 	 * requests on the connection. */
 	r->aborted = is_passing(r);
 	if (!r->aborted)
-		let_abort(r);
+		abandon(r);
 	return true;
 }
 
@@ -734,9 +735,7 @@ void request_refuse(struct request *r)
 
 void request_free(struct request *r)
 {
-	if (r->program && strcmp(request_settings->on_abort, "ignore") == 0)
-		request_dismiss(r);
-	request_conclude(r, 0);
+	abandon(r);
 	environment_free(&r->environment);
 	script_free(&r->script);
 	lines_free(&r->errors);
