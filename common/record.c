@@ -72,6 +72,22 @@ enum record_event record_read(struct record_reader *r, const unsigned char **in,
 	return read_header(r, in, size) ? RECORD_BEGIN : RECORD_NOTHING;
 }
 
+size_t record_content_left(const struct record_reader *r)
+{
+	return r->content_left > 1 ? r->content_left - 1 : 0;
+}
+
+void record_skip_content(struct record_reader *r, size_t size)
+{
+	r->content_left -= size;
+}
+
+size_t record_until_next(const struct record_reader *r)
+{
+	return record_content_left(r) + r->padding_left + RECORD_HEADER_SIZE -
+	       r->header_have % RECORD_HEADER_SIZE;
+}
+
 bool record_is_between(const struct record_reader *r)
 {
 	return r->content_left == 0 && r->padding_left == 0 &&

@@ -62,6 +62,14 @@ enum record_event {
 enum record_event record_read(struct record_reader *reader, const unsigned char **in, size_t *size,
 			      const unsigned char **content, size_t *length);
 
+/* How much of the current record's content is still to come; and says that so
+ * much of it came another way than by record_read(). */
+size_t record_content_left(const struct record_reader *reader);
+void record_skip_content(struct record_reader *reader, size_t size);
+
+/* How many bytes end with the next header. */
+size_t record_until_next(const struct record_reader *reader);
+
 /* Whether a record has ended and the next not begun. */
 bool record_is_between(const struct record_reader *reader);
 

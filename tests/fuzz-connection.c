@@ -23,8 +23,9 @@
 enum {
 	CLIENTS_MOST = 4,
 	REQUESTS_MOST = 4,
-	TEXT_MOST = 400 * 1024, /* that a client sends */
-	BODY_MOST = 80 * 1024,
+	TEXT_MOST = 2048 * 1024, /* that a client sends */
+	BODY_MOST = 400 * 1024,
+	BODY_TAKEN = 320 * 1024, /* more than what is moved without being read */
 	PARAMS_MOST = 1024,
 	ANSWER_SECONDS = 20, /* in which a client that did nothing wrong has its answer */
 	IDS = 6
@@ -87,7 +88,7 @@ static void start_server(void)
 		dup2(null, 2);
 	execl(program, "fcgiwrap", "-s", url, "-f", "--client-timeout=2", "--idle-timeout=3",
 	      "--max-scripts=8", "--queue=16", "--queue-timeout=1", "--kill-after=200ms",
-	      "--max-params=8k", "--max-body=64k", "--silence-timeout=3", "--timeout=4",
+	      "--max-params=8k", "--max-body=320k", "--silence-timeout=3", "--timeout=4",
 	      "--spool-dir", folder, "--max-background=4", "--background-timeout=1",
 	      getenv("FUZZ_OPTION"), (char *)NULL);
 	_exit(127);
@@ -262,14 +263,14 @@ static bool put_step(struct client *c, struct asked *a)
 
 static void choose_request(struct asked *a, uint16_t id)
 {
-	static const size_t sizes[] = { 0, 20, 5000, 60000, BODY_MOST };
+	static const size_t sizes[] = { 0, 20, 5000, 60000, BODY_TAKEN, BODY_MOST };
 	size_t head = sizeof echo_head - 1;
 
 	*a = (struct asked){ .id = id, .echoes = fuzz_chance(50) };
 	a->body_size = fuzz_below(1 + sizes[fuzz_below(sizeof sizes / sizeof *sizes)]);
 	if (a->echoes && a->body_size < head)
 		a->body_size = head;
-	if (a->body_size > 65536)
+	if (a->body_size > BODY_TAKEN)
 		a->echoes = false; /* refused as too large */
 	for (size_t i = 0; i < a->body_size; i++)
 		a->body[i] = (unsigned char)(i % 251 + id);

@@ -65,6 +65,24 @@ int main(void)
 		   "a stream cut after %zu bytes is used up", cut);
 	}
 
+	{
+		struct record_reader reader = { .header_have = 0 };
+		const unsigned char *in = stream, *content;
+		size_t left = 3, length;
+
+		record_read(&reader, &in, &left, &content, &length);
+		ok(record_until_next(&reader) == 5, "the rest of a header is known");
+		left = 5;
+		record_read(&reader, &in, &left, &content, &length);
+		ok(record_content_left(&reader) == 8 && record_until_next(&reader) == 8 + 7 + 8,
+		   "so is what comes before the end of the next one");
+		record_skip_content(&reader, 8);
+		ok(record_read(&reader, &in, &left, &content, &length) == RECORD_END,
+		   "content that came another way ends like any other");
+		ok(record_content_left(&reader) == 0 && record_until_next(&reader) == 7 + 8,
+		   "and leaves its padding");
+	}
+
 	record_put_header(out, FCGI_STDOUT, 0x1234, 0xfffe);
 	ok(memcmp(out, "\1\6\x12\x34\xff\xfe\0\0", 8) == 0, "a header is big-endian and unpadded");
 	record_put_end(out, 1, 0x01020304, FCGI_UNKNOWN_ROLE);

@@ -15,6 +15,13 @@ size_t bulk_ready(int pipe)
 	return 0;
 }
 
+ssize_t bulk_fill(int socket, int pipe, size_t size)
+{
+	(void)socket, (void)pipe, (void)size;
+	errno = ENOSYS;
+	return -1;
+}
+
 ssize_t bulk_move(int pipe, int socket, size_t size)
 {
 	(void)pipe, (void)socket, (void)size;

@@ -22,4 +22,9 @@ size_t bulk_ready(int pipe);
  * nothing now. */
 ssize_t bulk_move(int pipe, int socket, size_t size);
 
+/* Moves bytes from a socket to a pipe without copying them. Their number, 0 if
+ * the socket has ended, or -1 with errno: EAGAIN if it has none now, ENOBUFS if
+ * the pipe takes none now. */
+ssize_t bulk_fill(int socket, int pipe, size_t size);
+
 #endif

@@ -3,6 +3,7 @@
 #include "connection.h"
 
 #include "buffer.h"
+#include "bulk.h"
 #include "loop.h"
 #include "params.h"
 #include "places.h"
@@ -21,6 +22,7 @@ enum {
 	IN_SIZE = 64 * 1024,
 	VALUES_MOST = 1024,  /* content of a GET_VALUES that is looked at */
 	ANSWER_MOST = 256,
+	STEPS_MOST = 8, /* of a body that is moved, in one turn */
 	LAST_CHANCE = 1000, /* milliseconds for the first request, when all ends */
 	LINGER = 5000 /* milliseconds for a client to send more, or stop; within
 		       * the time-out for clients in all */
@@ -60,7 +62,7 @@ struct connection {
 };
 
 static const struct settings *settings;
-static size_t most;
+static size_t connections_most;
 static void (*on_freed)(void);
 static struct connection *connections;
 static struct connection *stirred;
@@ -70,10 +72,10 @@ static bool ending; /* connections stay for no other request */
 /* What is read is used up at once, so one place serves all connections. */
 static unsigned char in[IN_SIZE];
 
-void connection_open_all(const struct settings *s, size_t connections_most, void (*freed)(void))
+void connection_open_all(const struct settings *s, size_t most, void (*freed)(void))
 {
 	settings = s;
-	most = connections_most;
+	connections_most = most;
 	on_freed = freed;
 	request_open(s);
 }
@@ -360,7 +362,7 @@ static bool answer_values(struct connection *c)
 		const char *name;
 		size_t value;
 	} known[] = {
-		{ "FCGI_MAX_CONNS", most },
+		{ "FCGI_MAX_CONNS", connections_most },
 		{ "FCGI_MAX_REQS", places_most(PLACE_RUNNING) + places_most(PLACE_WAITING) },
 		{ "FCGI_MPXS_CONNS", 1 },
 	};
@@ -504,17 +506,62 @@ static bool take_input(struct connection *c, const unsigned char *bytes, size_t 
 	}
 }
 
-static void read_socket(struct connection *c)
+/* What to do with what read(2) or its like has returned: false if no more is to be
+ * read now. */
+static bool take_result(struct connection *c, ssize_t n, size_t in_buffer)
 {
-	ssize_t n = read(c->socket.fd, in, sizeof in);
-
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
-		return;
+		return false;
 	c->moved = true;
 	/* The end of the connection is the end of all its requests. */
 	if (n <= 0 || (c->state == LINGERING ? loop_now() > c->linger_end
-					     : !take_input(c, in, (size_t)n)))
+					     : !take_input(c, in, in_buffer)))
 		c->state = BROKEN;
+	return c->state != BROKEN;
+}
+
+/* The request whose body can go to its program without being read, or NULL. */
+static struct request *find_uploading(const struct connection *c)
+{
+	return c->request_count == 1 && request_can_move(c->requests) ? c->requests : NULL;
+}
+
+static bool read_some(struct connection *c, size_t most)
+{
+	ssize_t n = read(c->socket.fd, in, most < sizeof in ? most : sizeof in);
+
+	return take_result(c, n, n > 0 ? (size_t)n : 0);
+}
+
+/* The content of a record is moved on; what is between two is read. */
+static bool move_some(struct connection *c, struct request *r)
+{
+	const struct record *record = &c->reader.record;
+	size_t left = record_content_left(&c->reader);
+	ssize_t n;
+
+	if (left == 0 || record->type != FCGI_STDIN || record->id != r->id ||
+	    record->content_length < BULK_LEAST)
+		return read_some(c, record_until_next(&c->reader));
+	n = request_move_stdin(r, c->socket.fd, left);
+	if (n < 0 && errno != EAGAIN && errno != EINTR)
+		return read_some(c, sizeof in);
+	if (n > 0)
+		record_skip_content(&c->reader, (size_t)n);
+	return take_result(c, n, 0);
+}
+
+static void read_socket(struct connection *c)
+{
+	struct request *r = find_uploading(c);
+
+	for (int steps = 0; r && steps < STEPS_MOST; steps++) {
+		if (!move_some(c, r))
+			return;
+		r = find_uploading(c);
+	}
+	if (!r)
+		read_some(c, sizeof in);
 }
 
 static void on_ready(struct watch *watch, unsigned events)

@@ -5,6 +5,8 @@
 
 #include "request-parts.h"
 
+#include "bulk.h"
+
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
@@ -12,7 +14,8 @@
 enum {
 	/* Milliseconds in which a program that reads takes something. While it
 	 * does, a client that is faster waits; then its bytes are stored. */
-	LAG = 100
+	LAG = 100,
+	MOVED_LEAST = 128 * 1024 /* bytes of a body that are worth moving */
 };
 
 static void refuse_stdin(struct request *r)
@@ -28,6 +31,7 @@ static void on_lag(struct deadline *d)
 	struct request *r = LOOP_OWNER(d, struct request, lag);
 
 	r->lagging = true;
+	r->full = false;
 	r->changed(r->owner);
 }
 
@@ -81,6 +85,35 @@ bool request_take_stdin(struct request *r, const unsigned char *bytes, size_t si
 	return true;
 }
 
+/* Only of a long body, and when nothing of it waits here. */
+bool request_can_move(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING && !r->by_copy && !r->stdin_refused && !r->stdin_ended &&
+	       !r->lagging && body_is_empty(&r->body) &&
+	       r->content_length - r->received >= MOVED_LEAST;
+}
+
+ssize_t request_fill(struct request *r, int socket, size_t size)
+{
+	ssize_t n = bulk_fill(socket, r->program->input.fd, size);
+
+	if (n > 0) {
+		if (!r->moved)
+			bulk_widen(r->program->input.fd);
+		r->moved = true;
+		r->received += n;
+		request_stir(r);
+	} else if (n < 0 && errno == ENOBUFS) {
+		r->full = true;
+		deadline_set(&r->lag, LAG, on_lag);
+		errno = EAGAIN;
+	} else if (n < 0 && errno != EAGAIN && errno != EINTR) {
+		/* What its program refuses is found out when it is written. */
+		r->by_copy = true;
+	}
+	return n;
+}
+
 bool request_end_stdin(struct request *r, const unsigned char *bytes, size_t size)
 {
 	(void)bytes, (void)size;
@@ -113,7 +146,8 @@ void request_feed(struct request *r)
 			return;
 		body_consume(&r->body, taken);
 	}
-	deadline_clear(&r->lag);
+	if (!r->full)
+		deadline_clear(&r->lag);
 	if (request_has_all_stdin(r))
 		loop_close(&r->program->input);
 }
@@ -121,5 +155,5 @@ void request_feed(struct request *r)
 bool request_holds_back(const struct request *r)
 {
 	return r->phase == REQUEST_RUNNING && !r->stdin_refused && !r->lagging &&
-	       body_is_in_memory(&r->body);
+	       (r->full || body_is_in_memory(&r->body));
 }

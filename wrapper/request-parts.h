@@ -36,6 +36,9 @@ void request_stir(struct request *r);
 bool request_take_stdin(struct request *r, const unsigned char *bytes, size_t size);
 bool request_end_stdin(struct request *r, const unsigned char *bytes, size_t size);
 
+/* See request_move_stdin(). */
+ssize_t request_fill(struct request *r, int socket, size_t size);
+
 /* Whether all has come that the program is to read. */
 bool request_has_all_stdin(const struct request *r);
 

@@ -339,6 +339,7 @@ static void on_input(void *owner)
 {
 	struct request *r = owner;
 
+	r->full = false;
 	r->changed(r->owner);
 }
 
@@ -658,12 +659,27 @@ static bool (*const on[REQUEST_PHASES][REQUEST_EVENTS])(struct request *, const 
 	[REQUEST_ENDING][REQUEST_ABORT] = ignore,
 };
 
+/* Its client has gone on with its request. */
+static void note_client(struct request *r, bool with_body)
+{
+	deadline_clear(&r->stall);
+	if (with_body && r->phase == REQUEST_RUNNING)
+		deadline_set(&r->more_soon, MORE_SOON, on_no_more_soon);
+}
+
+ssize_t request_move_stdin(struct request *r, int socket, size_t size)
+{
+	ssize_t n = request_fill(r, socket, size);
+
+	if (n > 0)
+		note_client(r, true);
+	return n;
+}
+
 bool request_tell(struct request *r, enum request_event event, const unsigned char *bytes,
 		  size_t size)
 {
-	deadline_clear(&r->stall);
-	if (event == REQUEST_GETS_STDIN && r->phase == REQUEST_RUNNING)
-		deadline_set(&r->more_soon, MORE_SOON, on_no_more_soon);
+	note_client(r, event == REQUEST_GETS_STDIN);
 	return on[r->phase][event] && on[r->phase][event](r, bytes, size);
 }
 
@@ -722,7 +738,7 @@ void request_want(struct request *r)
 		deadline_set(&r->stall, request_settings->client_timeout, on_stall_end);
 	if (!r->program)
 		return;
-	loop_want(&r->program->input, body_is_empty(&r->body) ? 0 : LOOP_WRITE);
+	loop_want(&r->program->input, body_is_empty(&r->body) && !r->full ? 0 : LOOP_WRITE);
 	loop_want(&r->program->output,
 		  request_has_room_for_output(r) && may_answer(r) && !r->aborted ? LOOP_READ : 0);
 	loop_want(&r->program->errors, request_has_room_for_errors(r) ? LOOP_READ : 0);

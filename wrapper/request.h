@@ -75,6 +75,8 @@ struct request {
 	bool stdin_ended;   /* by the client */
 	bool stdin_refused; /* by the program: what still comes is dropped */
 	bool lagging;       /* the program has not read for a while */
+	bool full;          /* the program's pipe, by what has been moved there */
+	bool moved, by_copy; /* something has been, or nothing can be */
 	struct deadline lag;
 
 	struct cgi *program;
@@ -117,6 +119,15 @@ struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, str
 /* Tells what the client sent; false if it may not say that now. */
 bool request_tell(struct request *request, enum request_event event, const unsigned char *bytes,
 		  size_t size);
+
+/*
+ * Has a part of its body move straight from the socket to its program, instead of
+ * being read and told. request_can_move() says whether that is worth a try; then
+ * request_move_stdin() returns how much was moved, 0 with the socket at its end,
+ * or -1 with errno: EAGAIN if it has to wait, else it cannot be done that way.
+ */
+bool request_can_move(const struct request *request);
+ssize_t request_move_stdin(struct request *request, int socket, size_t size);
 
 /* Does what can be done: starts the program, feeds it, ends the request. */
 enum request_state request_settle(struct request *request);
