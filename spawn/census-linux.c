@@ -4,16 +4,14 @@
 
 #include "compat.h"
 #include "listen.h"
+#include "proc.h"
 
-#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -30,7 +28,6 @@ enum {
 	TCP_ESTABLISHED = 1,
 	TCP_CLOSE_WAIT = 8,
 	TCP_LISTEN = 10,
-	DEPTH_MOST = 8, /* generations below a child */
 	NS_PER_S = 1000000000
 };
 
@@ -45,6 +42,7 @@ struct look {
 	long waiting;
 	struct census_entry *entries;
 	size_t count;
+	int depth; /* generations below us */
 };
 
 static struct listen_address address;
@@ -134,23 +132,6 @@ static bool read_connections(struct look *look)
 	return good;
 }
 
-/* Reads a small file of a process. False if there is no such process any more. */
-static bool read_small(pid_t pid, const char *name, char *out, size_t size)
-{
-	char path[64];
-	ssize_t n = -1;
-	int fd;
-
-	snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0) {
-		n = read(fd, out, size - 1);
-		close(fd);
-	}
-	out[n > 0 ? n : 0] = '\0';
-	return n > 0;
-}
-
 struct process {
 	char state;
 	unsigned long user, system; /* ticks of processor time */
@@ -162,7 +143,7 @@ static bool read_process(pid_t pid, struct process *out)
 	char text[1024];
 	const char *end;
 
-	if (!read_small(pid, "stat", text, sizeof text))
+	if (!proc_read(pid, "stat", text, sizeof text))
 		return false;
 	end = strrchr(text, ')'); /* the name before it may have any character */
 	return end && sscanf(end + 1, " %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d "
@@ -177,7 +158,7 @@ static int64_t work_of(pid_t pid, const struct process *process)
 	char text[96];
 	int64_t ticks = (int64_t)(process->user + process->system) * (NS_PER_S / ticks_per_s);
 
-	return ticks + (read_small(pid, "schedstat", text, sizeof text) ? atoll(text) : 0);
+	return ticks + (proc_read(pid, "schedstat", text, sizeof text) ? atoll(text) : 0);
 }
 
 static void count_connections(const struct look *look, struct census_entry *entry, pid_t pid)
@@ -218,10 +199,9 @@ static struct census_entry *entry_of(const struct look *look, long session)
 	return NULL;
 }
 
-static void visit_children(const struct look *look, pid_t pid, int depth);
-
-static void visit(const struct look *look, pid_t pid, int depth)
+static void visit(pid_t pid, void *argument)
 {
+	struct look *look = argument;
 	struct process process;
 	struct census_entry *entry;
 
@@ -234,54 +214,13 @@ static void visit(const struct look *look, pid_t pid, int depth)
 	entry->memory += process.pages * page_size;
 	entry->work += work_of(pid, &process);
 	count_connections(look, entry, pid);
-	if (depth < DEPTH_MOST)
-		visit_children(look, pid, depth + 1);
-	else
+	if (look->depth == PROC_DEPTH_MOST) {
 		entry->hidden = true;
-}
-
-/* The children of one thread, from a line of numbers. */
-static void visit_children_of(const struct look *look, pid_t pid, const char *thread, int depth)
-{
-	char path[96];
-	FILE *list;
-	long child;
-
-	snprintf(path, sizeof path, "/proc/%ld/task/%.20s/children", (long)pid, thread);
-	list = fopen(path, "re");
-	if (!list)
 		return;
-	while (fscanf(list, "%ld", &child) == 1)
-		visit(look, (pid_t)child, depth);
-	fclose(list);
-}
-
-static void visit_children(const struct look *look, pid_t pid, int depth)
-{
-	const struct dirent *thread;
-	char path[64];
-	DIR *threads;
-
-	snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
-	threads = opendir(path);
-	if (!threads)
-		return;
-	while ((thread = readdir(threads)))
-		if (isdigit((unsigned char)thread->d_name[0]))
-			visit_children_of(look, pid, thread->d_name, depth);
-	closedir(threads);
-}
-
-/* What a process has open is shown to its own user, and to root only if root has
- * all capabilities, which it has not in a container. */
-static void look_as_them(bool begin)
-{
-	if (getuid() != 0 || !identity_changes(identity))
-		return;
-	if (identity->group != GROUP_UNCHANGED)
-		setfsgid(begin ? identity->group : getegid());
-	if (identity->user != USER_UNCHANGED)
-		setfsuid(begin ? identity->user : geteuid());
+	}
+	look->depth++;
+	proc_visit_children(pid, visit, look);
+	look->depth--;
 }
 
 bool census_take(struct census_entry *entries, size_t count, long *waiting)
@@ -293,10 +232,10 @@ bool census_take(struct census_entry *entries, size_t count, long *waiting)
 		entries[i] = (struct census_entry){ .leader = entries[i].leader };
 	/* The table first: what is accepted after that is counted the next time. */
 	good = read_connections(&look);
-	look_as_them(true);
+	proc_look_as(identity, true);
 	if (good && count > 0)
-		visit_children(&look, getpid(), 0);
-	look_as_them(false);
+		proc_visit_children(getpid(), visit, &look);
+	proc_look_as(identity, false);
 	free(look.accepted.numbers);
 	*waiting = look.waiting;
 	return good;
@@ -327,7 +266,7 @@ bool census_handles(pid_t process, int signal)
 	char text[4096];
 	const char *row;
 
-	if (!read_small(process, "status", text, sizeof text) || !(row = strstr(text, "SigCgt:")))
+	if (!proc_read(process, "status", text, sizeof text) || !(row = strstr(text, "SigCgt:")))
 		return false;
 	return strtoull(row + strlen("SigCgt:"), NULL, 16) >> (signal - 1) & 1;
 }

@@ -3,6 +3,7 @@
 #include "crew.h"
 #include "process.h"
 #include "program.h"
+#include "ready.h"
 #include "report.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How long a program is watched for an early end. */
+/* How long a program is watched for an early end, unless it is seen to wait for
+ * connections before. */
 enum { WATCH_MS = 100 };
 
 /* What the shell exits with for a command that it cannot run. */
@@ -114,7 +116,7 @@ static void start_all(struct crew *crew, const struct settings *settings,
 /* Takes out those that have died, and keeps the others in their order. */
 static void reap(struct crew *crew, const struct settings *settings)
 {
-	size_t living = 0;
+	size_t living = 0, ready = 0;
 
 	for (size_t i = 0; i < crew->living; i++) {
 		pid_t pid = crew->pids[i];
@@ -122,6 +124,7 @@ static void reap(struct crew *crew, const struct settings *settings)
 
 		if (waitpid(pid, &ended, WNOHANG) != pid) {
 			crew->pids[living++] = pid;
+			ready += i < crew->ready;
 			continue;
 		}
 		report_end(settings, ended);
@@ -129,13 +132,43 @@ static void reap(struct crew *crew, const struct settings *settings)
 			crew->status = status_of(ended);
 	}
 	crew->living = living;
+	crew->ready = ready;
+}
+
+/* Looks at one after the other, at none again that was ready: there may be
+ * thousands. */
+static bool all_ready(struct crew *crew, const struct identity *identity, int listener)
+{
+	while (crew->ready < crew->living &&
+	       ready_is_seen(crew->pids[crew->ready], listener, identity))
+		crew->ready++;
+	return crew->ready == crew->living;
+}
+
+static void watch(struct crew *crew, const struct settings *settings,
+		  const struct identity *identity, int listener)
+{
+	long passed = 0;
+
+	while (passed < WATCH_MS && !all_ready(crew, identity, listener)) {
+		/* So we come late by a quarter of what the program took, at most. */
+		long pause = 1 + passed / 4;
+		struct timespec next;
+
+		if (pause > WATCH_MS - passed)
+			pause = WATCH_MS - passed;
+		next = process_deadline(pause);
+		do {
+			reap(crew, settings);
+		} while (crew->living > 0 && process_await_death(&next));
+		passed += pause;
+	}
+	reap(crew, settings);
 }
 
 void crew_start(struct crew *out, const struct settings *settings,
 		const struct identity *identity, int listener)
 {
-	struct timespec deadline;
-
 	*out = (struct crew){ .pids = calloc((size_t)settings->forks, sizeof *out->pids) };
 	if (!out->pids) {
 		report("cannot start %ld processes: %s", settings->forks, strerror(errno));
@@ -143,11 +176,7 @@ void crew_start(struct crew *out, const struct settings *settings,
 		return;
 	}
 	start_all(out, settings, identity, listener);
-	deadline = process_deadline(WATCH_MS);
-	do {
-		reap(out, settings);
-	} while (out->living > 0 && process_await_death(&deadline));
-	reap(out, settings);
+	watch(out, settings, identity, listener);
 }
 
 void crew_announce(const struct crew *crew)

@@ -13,11 +13,13 @@
 struct crew {
 	pid_t *pids; /* of those that live */
 	size_t living;
+	size_t ready; /* the first so many of them wait for connections */
 	int status; /* of the last that failed, or 0 */
 };
 
 /*
- * Starts as many processes as the settings say, and watches them for a moment.
+ * Starts as many processes as the settings say, and watches them until all of
+ * them wait for connections, as far as that can be seen, or for a moment.
  * Everything that fails is reported. When one cannot even become the program,
  * no more are started, since they could not either.
  */

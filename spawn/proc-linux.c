@@ -1,0 +1,84 @@
+#include <config.h>
+
+#include "proc.h"
+
+#include "compat.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/fsuid.h>
+#include <unistd.h>
+
+struct parent {
+	proc_visitor *visit;
+	void *argument;
+};
+
+void proc_look_as(const struct identity *identity, bool begin)
+{
+	if (getuid() != 0 || !identity_changes(identity))
+		return;
+	if (identity->group != GROUP_UNCHANGED)
+		setfsgid(begin ? identity->group : getegid());
+	if (identity->user != USER_UNCHANGED)
+		setfsuid(begin ? identity->user : geteuid());
+}
+
+bool proc_read(pid_t pid, const char *name, char *out, size_t size)
+{
+	char path[64];
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(path, sizeof path, "/proc/%ld/%s", (long)pid, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, out, size - 1);
+		close(fd);
+	}
+	out[n > 0 ? n : 0] = '\0';
+	return n > 0;
+}
+
+void proc_visit_threads(pid_t pid, proc_visitor *visit, void *argument)
+{
+	const struct dirent *thread;
+	char path[64];
+	DIR *threads;
+
+	snprintf(path, sizeof path, "/proc/%ld/task", (long)pid);
+	threads = opendir(path);
+	if (!threads)
+		return;
+	while ((thread = readdir(threads)))
+		if (isdigit((unsigned char)thread->d_name[0]))
+			visit((pid_t)atol(thread->d_name), argument);
+	closedir(threads);
+}
+
+/* From a line of numbers. */
+static void visit_children_of_thread(pid_t thread, void *argument)
+{
+	const struct parent *parent = argument;
+	char path[64];
+	FILE *list;
+	long child;
+
+	snprintf(path, sizeof path, "/proc/%ld/task/%ld/children", (long)thread, (long)thread);
+	list = fopen(path, "re");
+	if (!list)
+		return;
+	while (fscanf(list, "%ld", &child) == 1)
+		parent->visit((pid_t)child, parent->argument);
+	fclose(list);
+}
+
+void proc_visit_children(pid_t pid, proc_visitor *visit, void *argument)
+{
+	struct parent parent = { visit, argument };
+
+	proc_visit_threads(pid, visit_children_of_thread, &parent);
+}
