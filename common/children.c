@@ -61,6 +61,11 @@ static void on_look_again(struct deadline *d)
 		deadline_set(&child->look_again, LOOK_AGAIN, on_look_again);
 }
 
+bool child_left_others(const struct child *child)
+{
+	return child->ended && kill(-child->pid, 0) == 0;
+}
+
 static void look_at_remains(void)
 {
 	struct child *next;

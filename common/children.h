@@ -48,6 +48,9 @@ void child_signal(struct child *child, int signal);
 /* Sends a signal to all of its group. */
 void child_signal_group(struct child *child, int signal);
 
+/* Whether somebody of its group is left, after it has ended itself. */
+bool child_left_others(const struct child *child);
+
 /* Has passed() called when the child is still there after so many milliseconds. */
 void child_kill_after(struct child *child, int64_t timeout, void (*passed)(struct deadline *));
 struct child *child_of_kill(struct deadline *deadline);

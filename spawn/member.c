@@ -163,6 +163,16 @@ static void on_birth(struct watch *watch, unsigned events)
 		deadline_set(&m->grown, GROWN_AFTER, on_grown);
 }
 
+/* What a process has left behind is of no use to anybody, and is asked to end
+ * even if that process was asked before. */
+static void retire_remains(struct member *m)
+{
+	if (m->phase == MEMBER_ASKED && child_left_others(&m->child))
+		m->phase = MEMBER_RUNNING;
+	if (m->phase <= MEMBER_RUNNING)
+		member_retire(m);
+}
+
 static void on_ended(struct child *child, int status)
 {
 	struct member *m = MEMBER_OF(child, child);
@@ -175,9 +185,7 @@ static void on_ended(struct child *child, int status)
 	deadline_clear(&m->expiry);
 	member_flush(m);
 	plan->ended(m, status);
-	/* What it has left behind is of no use to anybody. */
-	if (m->phase <= MEMBER_RUNNING)
-		member_retire(m);
+	retire_remains(m);
 }
 
 static void on_gone(struct child *child)

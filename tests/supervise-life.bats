@@ -241,6 +241,18 @@ load supervise
 	eventually gone "$left"
 }
 
+@test "what a process leaves behind that ends when it is told to is told, too" {
+	local left
+
+	need_census
+	program <<<'sleep 60; true'
+	supervise -s "$S" --stop-timeout 1h -- "$T/prog"
+	eventually pgrep -P "$(children)" sleep
+	left=$(pgrep -P "$(children)" sleep)
+	kill -TERM "$KEEPER"
+	eventually gone "$left"
+}
+
 @test "each line of output is logged with time and process" {
 	need_app
 	supervise -s "$S" --log "$T/app.log" -- "$APP"
