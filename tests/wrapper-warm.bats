@@ -6,8 +6,8 @@
 load lib
 load wrapper
 
-# A module that knows which process has loaded it, and a script that tells whether it was loaded
-# before.
+# A module that knows which process has loaded it and notes the scripts that come after that, and a
+# script that tells whether it was loaded before.
 setup() {
 	test_begin
 	need perl
@@ -20,6 +20,11 @@ setup() {
 		package Probe;
 		our $loader = $$;
 		our $state = 'untouched';
+		END {
+			my $file = $INC{'Probe.pm'} =~ s{lib/Probe.pm$}{warm}r;
+			open my $warm, '>>', $file or return;
+			syswrite $warm, "$0\n";
+		}
 		1;
 	END
 	perl_script probe <<-'END'
@@ -44,19 +49,26 @@ start_warm() {
 	eventually starts warm
 }
 
-# same_as_cold PROGRAM [STEP...]: a script says the same, started warm and cold.
+# was_warm NAME: this script was started warm.
+was_warm() {
+	in_file "/$1.pl$" "$T/warm"
+}
+
+# same_as_cold NAME [WORD...]: a script says the same, started warm and cold, and ends with the
+# same status; $output is what it says.
 same_as_cold() {
-	start_warm
-	run --separate-stderr talk get "$@"
+	local name=$1
+
+	shift
+	start_warm -f
+	ask get "$T/$name.pl" "$@" status
 	printf '%s\n' "$output" "$stderr" >"$T/warm.txt"
-	starts warm
+	was_warm "$name"
 	stop wrapper
-	rm -f "$T/s"
-	start_wrapper
-	run --separate-stderr talk get "$@"
+	start_wrapper -f
+	ask get "$T/$name.pl" "$@" status
 	printf '%s\n' "$output" "$stderr" >"$T/cold.txt"
 	diff "$T/cold.txt" "$T/warm.txt"
-	grep -q . "$T/cold.txt"
 }
 
 template() {
@@ -82,7 +94,7 @@ template() {
 
 @test "many at once are all answered" {
 	start_warm
-	crowd 200 20 get "$T/probe.pl" expect warm
+	crowd 200 20 get "$T/probe.pl" expect-text warm
 }
 
 @test "a template is no script: it does not count" {
@@ -121,20 +133,22 @@ template() {
 		text
 		more text
 	END
-	same_as_cold "$T/self.pl" status=7
+	same_as_cold self
 	has "$T/self.pl 2 $T/self.pl  main"
-	has 'failed at' 'more text'
+	has 'failed at' 'more text' app=7
+	[[ $stderr == *"warned at $T/self.pl line 9,"*said* ]]
 }
 
-@test "a script with errors fails as in a cold start" {
+@test "a script with errors says where" {
 	perl_script wrong <<-'END'
 		use strict;
 		$undeclared = 1;
 	END
-	start_warm
-	ask get "$T/wrong.pl" expect '' status=255
-	has 'Status: 502'
-	logged "Execution of $T/wrong.pl aborted|$T/wrong.pl.*line 3|at $T/wrong.pl line 3"
+	start_warm -f
+	ask get "$T/wrong.pl" status
+	has 'Status: 502' app=255
+	[[ $stderr == *"at $T/wrong.pl line 3."*'Execution of the script aborted'* ]]
+	was_warm wrong
 }
 
 @test "-w in the first line is heeded, and not without it" {
@@ -157,7 +171,7 @@ template() {
 		print map { "$_\n" } sort grep { !/Probe/ } keys %INC;
 		BEGIN { print "hints $^H ", defined ${^WARNING_BITS} ? 1 : 0, "\n" }
 	END
-	same_as_cold "$T/names.pl"
+	same_as_cold names
 }
 
 @test "the environment is that of a cold start" {
@@ -165,8 +179,8 @@ template() {
 		print "Content-Type: text/plain\n\n", map { "$_=$ENV{$_}\n" } sort keys %ENV;
 		system 'env | sort | grep -v ^_=';
 	END
-	same_as_cold "$T/environment.pl/info" QUERY_STRING='a=b&c=d' HTTP_X='ü"\\ = x' EMPTY= SCRIPT_NAME=/x
-	grep -q '^HTTP_X=ü"' "$T/warm.txt"
+	same_as_cold environment QUERY_STRING='a=b&c=d' HTTP_X='ü"\\ = x' EMPTY= PATH_INFO=/x
+	has_line 'HTTP_X=ü"\ = x' EMPTY=
 }
 
 @test "descriptors, directory, group and signals are those of a cold start" {
@@ -177,12 +191,12 @@ template() {
 			print "$fd ", $what =~ s/[0-9]+|\/memfd.*|\/tmp.*//gr, "\n" if defined $what;
 		}
 		open my $file, '<', '/proc/self/status';
-		print grep { /^Sig|^Shd|^Cap|^Groups|^NoNew|^Umask/ } <$file>;
+		print grep { /^Sig[^Q]|^Shd|^Cap|^Groups|^NoNew|^Umask/ } <$file>;
 		print getpgrp == $$ ? "leads\n" : "is led\n", readlink '/proc/self/cwd', "\n";
 		print ${^TAINT}, " $;", " [$,] [$\\] [$/]\n";
 	END
-	same_as_cold "$T/state.pl"
-	has "leads"
+	same_as_cold state
+	has_line leads
 }
 
 @test "requests do not see each other" {
@@ -192,7 +206,7 @@ template() {
 			umask, $SIG{USR1} // 'none', readlink '/proc/self/cwd',
 			scalar(grep { $_ eq 'mine' } @INC), main->can('late') ? 1 : 0), "\n";
 		$Probe::state = $global = $ENV{MINE} = 'mine';
-		umask 0777;
+		umask 0077;
 		$SIG{USR1} = 'IGNORE';
 		push @INC, 'mine';
 		eval 'sub late { }';
@@ -251,9 +265,9 @@ template() {
 	END
 	head -c 300000 /dev/zero >"$T/body"
 	start_warm
-	ask begin params SCRIPT_FILENAME="$T/body.pl" CONTENT_LENGTH=300000 REQUEST_METHOD=POST params-end \
-		stdin "@$T/body" stdin-end read
+	ask request "$T/body.pl" CONTENT_LENGTH=300000 stdin-file "$T/body" stdin-end read
 	has_line 300000
+	was_warm body
 }
 
 # What ends a script. --------------------------------------------------------------------------
@@ -313,7 +327,6 @@ template() {
 }
 
 @test "limits are those of a cold start, and a template may outlast its processor time" {
-	need prlimit
 	perl_script limits <<-'END'
 		print "Content-Type: text/plain\n\n";
 		open my $file, '<', '/proc/self/limits';
@@ -329,7 +342,6 @@ template() {
 	has_line 3
 	[[ $(grep 'cpu time' "/proc/$template/limits") != *' 7 '* ]]
 	stop wrapper
-	rm -f "$T/s"
 	start_wrapper --limit cpu=7 --limit nofile=99 --limit as=900m --nice 3
 	ask get "$T/limits.pl"
 	[ "$output" = "$warm" ]
@@ -400,9 +412,11 @@ template() {
 	ask get "$T/a\"b.pl"
 	has cold
 	cp "$T/probe.pl" "$T/a b\\c"
-	ask get "$T/a b\\c"
+	ask get "$T/a b\\\\c"
 	has warm
-	ask get "$T/probe.pl" BIG="$(head -c 100000 /dev/zero | tr '\0' x)" ALSO="$(head -c 100000 /dev/zero | tr '\0' x)"
+	local big
+	big=$(head -c 100000 /dev/zero | tr '\0' x)
+	ask get "$T/probe.pl" ONE="$big" TWO="$big"
 	has cold
 	{ cat "$T/probe.pl"; echo __END__; head -c 2000000 /dev/zero; } | script huge.pl
 	ask get "$T/huge.pl"
