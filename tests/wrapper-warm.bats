@@ -475,6 +475,14 @@ template() {
 	eventually starts warm
 }
 
+@test "a template that has no room for descriptors is done without" {
+	start_wrapper --warm "$PERL=Probe" --limit nofile=8
+	eventually eval 'starts cold && grep -q "Too many open files" "$T/log"'
+	sleep 1
+	starts cold
+	logged_times 1 'started cold'
+}
+
 @test "options that cannot be are refused" {
 	local rule
 

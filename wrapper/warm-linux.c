@@ -49,7 +49,7 @@ struct template {
 	struct watch talk; /* none: there is no process */
 	pid_t pid;
 	bool ready;
-	bool complained; /* since it was ready last */
+	bool complained; /* since it was of use last */
 	int64_t started, pause, rests_until;
 	struct deadline load;
 };
@@ -130,7 +130,7 @@ bool warm_open(const struct option_list *rules)
 
 /* Templates. */
 
-/* Its end will be noticed along with those of the scripts, and may have been: then
+/* The end of a template will be noticed along with those of the scripts, and may have been: then
  * its number may belong to somebody else, but to no child of ours. */
 static void kill_template(const struct template *t)
 {
@@ -140,6 +140,7 @@ static void kill_template(const struct template *t)
 		kill(t->pid, SIGKILL);
 }
 
+/* One that was of no use will be tried again later each time. */
 static void give_up(struct template *t, const char *why)
 {
 	t->pause = child_pause(t->pause, t->ready ? loop_now() - t->started : 0);
@@ -166,10 +167,7 @@ static void on_talk(struct watch *watch, unsigned events)
 				    : "the interpreter ended while it loaded the modules");
 		return;
 	}
-	if (t->complained)
-		report("--warm %s: scripts are started warm again", t->rule);
 	t->ready = true;
-	t->complained = false;
 	deadline_clear(&t->load);
 }
 
@@ -415,18 +413,35 @@ static bool tell(const struct template *t, char *message, size_t size, const int
 	return sendmsg(t->talk.fd, &all, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
 }
 
-/* The process, or 0 if there is none. */
-static pid_t take_answer(const struct template *t, int flags)
+/* The process, or a negative error number, or 0: nothing. */
+static pid_t take_answer(const struct template *t)
 {
 	char answer[24];
-	ssize_t n = recv(t->talk.fd, answer, sizeof answer - 1, flags);
-	long pid;
+	ssize_t n = recv(t->talk.fd, answer, sizeof answer - 1, MSG_DONTWAIT);
 
 	if (n <= 0)
 		return 0;
 	answer[n] = '\0';
-	pid = strtol(answer, NULL, 10);
-	return pid > 0 ? (pid_t)pid : 0;
+	return (pid_t)strtol(answer, NULL, 10);
+}
+
+static void succeed(struct template *t)
+{
+	if (t->complained)
+		report("--warm %s: scripts are started warm again", t->rule);
+	t->complained = false;
+}
+
+/* Where processes are short, the usual way will say so. */
+static void fail(struct template *t, int error)
+{
+	char why[128];
+
+	if (error == EAGAIN || error == ENOMEM)
+		return;
+	t->ready = false;
+	snprintf(why, sizeof why, "a script cannot be forked: %s", strerror(error));
+	give_up(t, why);
 }
 
 /*
@@ -441,13 +456,20 @@ static pid_t hear(struct template *t)
 
 	while ((ready = poll(&answer, 1, ANSWER_TIMEOUT)) < 0 && errno == EINTR)
 		;
-	if (ready > 0)
-		return take_answer(t, MSG_DONTWAIT);
-	kill_template(t);
-	shutdown(t->talk.fd, SHUT_RD);
-	pid = take_answer(t, MSG_DONTWAIT);
-	give_up(t, "the template does not answer");
-	return pid;
+	if (ready <= 0) {
+		kill_template(t);
+		shutdown(t->talk.fd, SHUT_RD);
+	}
+	pid = take_answer(t);
+	if (ready <= 0) {
+		t->ready = false;
+		give_up(t, "the template does not answer");
+	} else if (pid < 0) {
+		fail(t, -pid);
+	} else if (pid > 0) {
+		succeed(t);
+	}
+	return pid > 0 ? pid : 0;
 }
 
 static pid_t start_by(struct template *t, const struct launch_plan *plan, const char *name,

@@ -26,18 +26,23 @@ my $message = "\0" x $most;
 my $beside = "\0" x 64;
 my $place = pack 'L!2', unpack('L!', pack 'P', $message), length $message;
 my $head = length pack 'L! i2';
+my $form = 'L! I x![L!] L!4 I x![L!]';
 my ($size, $child, @given);
 
 do {
-	my $call = pack 'L! I x![L!] L!4 I x![L!]', 0, 0, unpack('L!', pack 'P', $place), 1,
+	my $call = pack $form, 0, 0, unpack('L!', pack 'P', $place), 1,
 		unpack('L!', pack 'P', $beside), length $beside, 0;
 
 	syscall $close, $_ for @given;
 	$size = syscall $recvmsg, $talk, $call, 0x40000000; # MSG_CMSG_CLOEXEC
 	kill KILL => $$ if $size <= 0;
 	@given = unpack 'i*', substr $beside, $head, unpack('L!', $beside) - $head;
-	# Its parent is the worker.
-	$child = syscall $clone, 0 + $flags, 0, 0, 0, 0;
+	if ((unpack $form, $call)[-1] & 8) { # MSG_CTRUNC
+		($child, $!) = (-1, 24); # EMFILE
+	} else {
+		# Its parent is the worker.
+		$child = syscall $clone, 0 + $flags, 0, 0, 0, 0;
+	}
 	if ($child < 0) {
 		$said = '-' . (0 + $!);
 		syscall $write, $talk, $said, length $said;
