@@ -16,7 +16,7 @@ setup() {
 	run timeout 10 "$FCGIWRAP" --warm / </dev/null
 	[[ $output != *'not available'* ]] || skip 'no warm starts in this build'
 	mkdir "$T/lib"
-	cat >"$T/lib/Probe.pm" <<-'END'
+	cat >"$T/lib/Probe.pm" <<-'MODULE'
 		package Probe;
 		our $loader = $$;
 		our $state = 'untouched';
@@ -26,7 +26,7 @@ setup() {
 			syswrite $warm, "$0\n";
 		}
 		1;
-	END
+	MODULE
 	perl_script probe <<-'END'
 		print "Content-Type: text/plain\n\n", $INC{'Probe.pm'} ? "warm $Probe::loader\n" : "cold\n";
 	END
@@ -457,6 +457,25 @@ template() {
 	logged 'template has died'
 }
 
+@test "templates that die under load lose no request, and run none twice" {
+	perl_script counts <<-'END'
+		open my $file, '>>', 'count';
+		syswrite $file, "x\n";
+		print "Content-Type: text/plain\n\nok\n";
+	END
+	start_warm
+	start crowd "$FCGI_TALK" -n 600 -j 8 "$SOCKET" get "$T/counts.pl" expect-text ok
+	local i template
+	for i in {1..8}; do
+		sleep 0.1
+		template=$(children_of "$(pid_of wrapper)" | head -n 1)
+		grep -qs Probe "/proc/$template/cmdline" && kill -KILL "$template"
+	done
+	await crowd 60
+	grep -qx 'ok=600 failed=0' "$T/crowd.out"
+	[ "$(wc -l <"$T/count")" = 600 ]
+}
+
 @test "a template that is stuck is replaced, and the request answered once" {
 	perl_script counts <<-'END'
 		open my $file, '>>', 'count';
@@ -486,7 +505,8 @@ template() {
 @test "options that cannot be are refused" {
 	local rule
 
-	for rule in perl=CGI "$PERL" "$PERL=" "$PERL=A,,B" "$PERL=A:B" "$PERL=A;die" /missing/perl=CGI /bin/sh=CGI; do
+	for rule in perl=CGI "$PERL" "$PERL=" "$PERL=A,,B" "$PERL=A:B" "$PERL=A;die" \
+		/missing/perl=CGI /bin/sh=CGI; do
 		run timeout 10 "$FCGIWRAP" --warm "$rule" </dev/null
 		[ "$status" = 1 ]
 		has "--warm"

@@ -35,10 +35,12 @@ enum {
 	ANSWER_TIMEOUT = 2000
 };
 
-/* The interpreter is told in its environment what to do before its main program,
- * which it is to read from descriptor 3; see warm.pl. "5;" asks for a version,
- * and has no effect on what follows. What follows the number of the descriptor is the
- * name of the program in a few messages of perl that do not heed "#line". */
+/*
+ * The interpreter is told in its environment what to do before its main program,
+ * which it is to read from descriptor 3; see warm.pl. "5;" asks for a version: -M
+ * wants something to begin with, and that has no effect on the script. Behind the
+ * descriptor stands what perl calls the program where it does not heed "#line".
+ */
 #define DRIVER "FCGIWRAP_TEMPLATE"
 static char preamble[] = "-M5;BEGIN{eval delete $ENV{" DRIVER "} or die}";
 static char main_program[] = "/dev/fd/3/the script";
