@@ -476,3 +476,9 @@ make_stale() {
 		eventually gone "$worker"
 	done
 }
+
+@test "--warm is either possible in this build, or refused" {
+	need perl
+	refuses '' --warm "$(command -v perl)=CGI"
+	[[ $output == *'--warm is not available on this system' || $output == *'not a listening socket'* ]]
+}

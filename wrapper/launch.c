@@ -6,6 +6,7 @@
 #include "compat.h"
 #include "loop.h"
 #include "rlimits.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +19,7 @@
 enum {
 	DESCRIPTORS_MOST = 65536,
 	ENDS = 3,
+	HELPER_MOST = 8, /* descriptors of a helper */
 	FEW = 256 /* descriptors that are copied in no time */
 };
 
@@ -29,8 +31,10 @@ struct pipes {
 
 /* What the new process needs to know, and what it has to tell. */
 struct birth {
-	const struct launch_plan *plan;
-	const struct pipes *pipes;
+	const struct launch_plan *plan; /* NULL: a helper */
+	char *const *arguments, *const *environment; /* of a helper */
+	const int *descriptors; /* what will be 0 and up */
+	int count;
 	struct notice {
 		bool failed;
 		enum launch_step step;
@@ -148,13 +152,13 @@ static void close_its(struct pipes *p)
 	}
 }
 
-static int above_its(const struct pipes *p)
+static int above(const int *descriptors, int count)
 {
 	int most = 0;
 
-	for (int i = 0; i < ENDS; i++)
-		if (p->its[i] > most)
-			most = p->its[i];
+	for (int i = 0; i < count; i++)
+		if (descriptors[i] > most)
+			most = descriptors[i];
 	return most + 1;
 }
 
@@ -195,10 +199,15 @@ static const char *name_in(const char *path, char *out, size_t size)
 	return out;
 }
 
+const char *launch_name(const struct launch_plan *plan, char out[LAUNCH_NAME_SIZE])
+{
+	return plan->home >= 0 ? name_in(plan->path, out, LAUNCH_NAME_SIZE) : plan->path;
+}
+
 static void execute(const struct launch_plan *plan)
 {
-	char here[NAME_MAX + 3];
-	const char *file = plan->home >= 0 ? name_in(plan->path, here, sizeof here) : plan->path;
+	char here[LAUNCH_NAME_SIZE];
+	const char *file = launch_name(plan, here);
 	char *own[] = { (char *)(size_t)plan->path, NULL };
 	char *with[] = { (char *)(size_t)plan->interpreter, (char *)(size_t)file, NULL };
 
@@ -222,22 +231,22 @@ static bool enter_directory(const struct launch_plan *plan)
 	return !plan->directory || chdir(plan->directory) == 0;
 }
 
-static bool take_descriptors(const struct pipes *p)
+static bool take_descriptors(const int *its, int count)
 {
-	for (int i = 0; i < ENDS; i++) {
-		if (dup2(p->its[i], i) < 0)
+	for (int i = 0; i < count; i++) {
+		if (dup2(its[i], i) < 0)
 			return false;
 		/* Where descriptors are few, the next step may need it. */
-		close(p->its[i]);
+		close(its[i]);
 	}
 	return true;
 }
 
-static bool take_limits(void)
+static bool take_limits(bool lasting)
 {
 	if (raised_descriptors)
 		setrlimit(RLIMIT_NOFILE, &given_descriptors);
-	return rlimits_apply();
+	return rlimits_apply(lasting);
 }
 
 /* No handler of ours may run here, so the mask comes last. */
@@ -255,20 +264,25 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+bool launch_leads_session(void)
+{
+	return true;
+}
+
 /* Each step is noted before it is taken. */
 static bool prepare(const struct birth *birth, enum launch_step *step)
 {
 	setsid();
 	exec_follow_parent(self);
 	*step = LAUNCH_CHDIR;
-	if (!enter_directory(birth->plan))
+	if (birth->plan && !enter_directory(birth->plan))
 		return false;
-	exec_own_descriptors(above_its(birth->pipes));
+	exec_own_descriptors(above(birth->descriptors, birth->count));
 	*step = LAUNCH_PIPES;
-	if (!take_descriptors(birth->pipes))
+	if (!take_descriptors(birth->descriptors, birth->count))
 		return false;
 	*step = LAUNCH_LIMITS;
-	if (!take_limits())
+	if (!take_limits(!birth->plan))
 		return false;
 	default_signals();
 	*step = LAUNCH_EXEC;
@@ -279,8 +293,12 @@ static void become(void *context)
 {
 	struct birth *birth = context;
 
-	if (prepare(birth, &birth->notice.step))
-		execute(birth->plan);
+	if (prepare(birth, &birth->notice.step)) {
+		if (birth->plan)
+			execute(birth->plan);
+		else
+			execve(birth->arguments[0], birth->arguments, birth->environment);
+	}
 	birth->notice.error = errno;
 	birth->notice.failed = true;
 }
@@ -307,13 +325,16 @@ static pid_t start(struct birth *birth)
 bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed)
 {
 	struct pipes p;
-	struct birth birth = { .plan = plan, .pipes = &p };
+	struct birth birth = { .plan = plan, .descriptors = p.its, .count = ENDS };
 	int saved;
 
 	out->pid = -1;
 	birth.notice.step = LAUNCH_PIPES;
-	if (open_pipes(&p, plan->wants_input) && lower_its(&p))
-		out->pid = start(&birth);
+	if (open_pipes(&p, plan->wants_input) && lower_its(&p)) {
+		out->pid = warm_start(plan, p.its);
+		if (out->pid == 0)
+			out->pid = start(&birth);
+	}
 	saved = errno;
 	close_its(&p);
 	if (out->pid < 0)
@@ -324,4 +345,25 @@ bool launch(const struct launch_plan *plan, struct launched *out, enum launch_st
 	*failed = birth.notice.step;
 	errno = saved;
 	return out->pid >= 0;
+}
+
+pid_t launch_helper(char *const *arguments, char *const *environment, const int *descriptors,
+		    int count)
+{
+	int its[HELPER_MOST];
+	struct birth birth = { .arguments = arguments, .environment = environment,
+			       .descriptors = its, .count = count };
+	pid_t pid;
+	int opened = 0, saved;
+
+	/* Above those that they will be, so that none takes the place of another. */
+	while (opened < count &&
+	       (its[opened] = fcntl(descriptors[opened], F_DUPFD_CLOEXEC, count)) >= 0)
+		opened++;
+	pid = opened == count ? start(&birth) : -1;
+	saved = errno;
+	while (opened > 0)
+		close(its[--opened]);
+	errno = saved;
+	return pid;
 }

@@ -4,6 +4,7 @@
 #ifndef LAUNCH_H
 #define LAUNCH_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -39,5 +40,20 @@ bool launch_open(long *descriptors);
  * did.
  */
 bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed);
+
+/* Whether a program leads a session of its own, else only a process group. */
+bool launch_leads_session(void);
+
+/* By what name the file is called where it runs. */
+enum { LAUNCH_NAME_SIZE = NAME_MAX + 3 };
+const char *launch_name(const struct launch_plan *plan, char out[LAUNCH_NAME_SIZE]);
+
+/*
+ * Starts a program that helps us to start others, like one of them, but with
+ * count descriptors from 0 up, and without the limit on processor time. Returns
+ * the process, or -1 with errno.
+ */
+pid_t launch_helper(char *const *arguments, char *const *environment, const int *descriptors,
+		    int count);
 
 #endif

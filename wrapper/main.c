@@ -14,6 +14,7 @@
 #include "rlimits.h"
 #include "script.h"
 #include "settings.h"
+#include "warm.h"
 #include "worker.h"
 
 #include <errno.h>
@@ -192,6 +193,7 @@ static bool apply(const struct settings *settings)
 	rlimits_set_nice((int)settings->nice);
 	environment_on_refusal(report_refusal);
 	return script_open(&settings->scripts, &settings->roots, &settings->interpreters) &&
+	       warm_open(&settings->warm) &&
 	       peer_allow(&settings->allow, &settings->allow_user,
 			  getenv("FCGI_WEB_SERVER_ADDRS"));
 }

@@ -83,23 +83,39 @@ void rlimits_set_nice(int increment)
 	nice_increment = increment;
 }
 
-bool rlimits_apply(void)
+/* A lower limit that is in force already stays. */
+static bool find_limit(const struct limit *l, struct rlimit *out)
+{
+	if (getrlimit(l->resource, out) < 0)
+		return false;
+	out->rlim_cur = out->rlim_max;
+	if (l->value < out->rlim_max || out->rlim_max == RLIM_INFINITY) {
+		out->rlim_cur = l->value;
+		/* The soft one of cpu sends XCPU, the hard one KILL. */
+		out->rlim_max = out->rlim_cur + (l->resource == RLIMIT_CPU);
+	}
+	return true;
+}
+
+bool rlimits_cpu(uint64_t *soft, uint64_t *hard)
+{
+	struct rlimit limit;
+
+	if (!limits[0].wanted || !find_limit(&limits[0], &limit))
+		return false;
+	*soft = limit.rlim_cur;
+	*hard = limit.rlim_max;
+	return true;
+}
+
+bool rlimits_apply(bool lasting)
 {
 	for (size_t i = 0; i < LIMITS; i++) {
 		struct rlimit limit;
 
-		if (!limits[i].wanted)
+		if (!limits[i].wanted || (lasting && limits[i].resource == RLIMIT_CPU))
 			continue;
-		/* A lower limit that is in force already stays. */
-		if (getrlimit(limits[i].resource, &limit) < 0)
-			return false;
-		limit.rlim_cur = limit.rlim_max;
-		if (limits[i].value < limit.rlim_max || limit.rlim_max == RLIM_INFINITY) {
-			limit.rlim_cur = limits[i].value;
-			/* The soft one of cpu sends XCPU, the hard one KILL. */
-			limit.rlim_max = limit.rlim_cur + (limits[i].resource == RLIMIT_CPU);
-		}
-		if (setrlimit(limits[i].resource, &limit) < 0)
+		if (!find_limit(&limits[i], &limit) || setrlimit(limits[i].resource, &limit) < 0)
 			return false;
 	}
 	/* -1 may be the new priority: failing to be nice is no reason to fail. */

@@ -5,6 +5,7 @@
 #define RLIMITS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Adds a limit "NAME=VALUE", NAME being cpu (seconds), nofile, nproc (numbers),
  * as, data, fsize or core (bytes, with k m g). False after reporting. */
@@ -13,8 +14,12 @@ bool rlimits_add(const char *text);
 /* Sets how much lower the priority is than ours. */
 void rlimits_set_nice(int increment);
 
-/* Applies them to this process. Async-signal-safe. False with errno. */
-bool rlimits_apply(void);
+/* Applies them to this process; but not the one on processor time if it is to
+ * outlast many scripts. Async-signal-safe. False with errno. */
+bool rlimits_apply(bool lasting);
+
+/* The limits on processor time, soft and hard, of a script. False: there is none. */
+bool rlimits_cpu(uint64_t *soft, uint64_t *hard);
 
 /* The limit that a signal which ended a script points to, or NULL. */
 const char *rlimits_explain(int signal);

@@ -32,6 +32,8 @@ static const struct option_row table[] = {
 	  LIST(struct settings, roots) },
 	{ "interpreter", 0, ".SUFFIX=PATH", "run files of this suffix without x bit by this program",
 	  LIST(struct settings, interpreters) },
+	{ "warm", 0, "PERL=MODULES", "start scripts of this perl with modules (A,B,C) loaded",
+	  LIST(struct settings, warm) },
 	{ "env", 0, "NAME=VALUE", "set this variable for scripts (may be repeated)",
 	  LIST(struct settings, env) },
 	{ "clear-env", 0, NULL, "do not pass our own environment on to scripts",

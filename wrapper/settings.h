@@ -24,7 +24,7 @@ struct settings {
 	long stop_timeout;
 
 	/* which scripts, and how they run */
-	struct option_list scripts, roots, interpreters;
+	struct option_list scripts, roots, interpreters, warm;
 	struct option_list env, limits;
 	bool clear_env;
 	long nice;

@@ -11,6 +11,7 @@
 #include "places.h"
 #include "report.h"
 #include "request.h"
+#include "warm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -199,6 +200,7 @@ int worker_run(const struct settings *settings, long number, int listener, int l
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
+	warm_start_templates(settings);
 	loop_after_turn(end_turn);
 	loop_run();
 	connection_close_all();
