@@ -45,7 +45,7 @@ starts() {
 }
 
 start_warm() {
-	start_wrapper --warm "$PERL=Probe" "$@"
+	start_wrapper -c 1 --warm "$PERL=Probe" "$@"
 	eventually starts warm
 }
 
@@ -199,6 +199,29 @@ template() {
 	has_line leads
 }
 
+@test "what a request was told is not in the memory of the next one" {
+	# The pattern is written so that it does not match itself.
+	perl_script search <<-'END'
+		print "Content-Type: text/plain\n\n";
+		open my $maps, '<', '/proc/self/maps' or die;
+		open my $memory, '<', '/proc/self/mem' or die;
+		my $found = 0;
+		while (<$maps>) {
+			my ($from, $to) = /^([0-9a-f]+)-([0-9a-f]+) rw/ or next;
+			sysseek $memory, hex $from, 0;
+			sysread $memory, my $bytes, hex($to) - hex $from or next;
+			$found++ while $bytes =~ /the[ _]first[ _]secret/g;
+		}
+		print "found $found\n";
+	END
+	start_warm
+	ask get "$T/search.pl" QUERY_STRING="$(printf 'x%.0s' {1..5000})the first secret"
+	lacks 'found 0'
+	ask get "$T/search.pl" QUERY_STRING=none
+	has_line 'found 0'
+	was_warm search
+}
+
 @test "requests do not see each other" {
 	mkdir "$T/other"
 	perl_script touches <<-'END'
@@ -333,7 +356,7 @@ template() {
 		print <$file>;
 		print getpriority 0, 0;
 	END
-	start_wrapper --warm "$PERL=Probe" --limit cpu=7 --limit nofile=99 --limit as=900m --nice 3
+	start_wrapper -c 1 --warm "$PERL=Probe" --limit cpu=7 --limit nofile=99 --limit as=900m --nice 3
 	eventually starts warm
 	local template
 	template=$(template)
@@ -342,7 +365,7 @@ template() {
 	has_line 3
 	[[ $(grep 'cpu time' "/proc/$template/limits") != *' 7 '* ]]
 	stop wrapper
-	start_wrapper --limit cpu=7 --limit nofile=99 --limit as=900m --nice 3
+	start_wrapper -c 1 --limit cpu=7 --limit nofile=99 --limit as=900m --nice 3
 	ask get "$T/limits.pl"
 	[ "$output" = "$warm" ]
 	[[ $output == *'cpu time'*7*8* ]]
@@ -429,7 +452,7 @@ template() {
 # When there is no template. ------------------------------------------------------------------
 
 @test "a module that is missing is told once, and scripts are started cold" {
-	start_wrapper --warm "$PERL=Probe,Missing::Module"
+	start_wrapper -c 1 --warm "$PERL=Probe,Missing::Module"
 	logged "--warm $PERL=Probe,Missing::Module: .*started cold"
 	logged "Can't locate Missing/Module.pm"
 	local i
@@ -495,7 +518,7 @@ template() {
 }
 
 @test "a template that has no room for descriptors is done without" {
-	start_wrapper --warm "$PERL=Probe" --limit nofile=8
+	start_wrapper -c 1 --warm "$PERL=Probe" --limit nofile=8
 	eventually eval 'starts cold && grep -q "Too many open files" "$T/log"'
 	sleep 1
 	starts cold

@@ -264,11 +264,6 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-bool launch_leads_session(void)
-{
-	return true;
-}
-
 /* Each step is noted before it is taken. */
 static bool prepare(const struct birth *birth, enum launch_step *step)
 {

@@ -41,9 +41,6 @@ bool launch_open(long *descriptors);
  */
 bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed);
 
-/* Whether a program leads a session of its own, else only a process group. */
-bool launch_leads_session(void);
-
 /* By what name the file is called where it runs. */
 enum { LAUNCH_NAME_SIZE = NAME_MAX + 3 };
 const char *launch_name(const struct launch_plan *plan, char out[LAUNCH_NAME_SIZE]);

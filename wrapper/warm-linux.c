@@ -197,15 +197,14 @@ static void write_cpu_limit(char *out, size_t size)
 /* What warm.pl takes from its arguments. */
 static pid_t run_template(struct template *t, const int *descriptors, int size)
 {
-	char numbers[128], worker[24], leads[] = "0", cpu[40], most[24], flags[24];
-	char *const arguments[] = { t->interpreter, preamble, main_program, numbers, worker, leads,
-				    cpu, most, flags, t->modules, NULL };
+	char numbers[128], worker[24], cpu[40], most[24], flags[24];
+	char *const arguments[] = { t->interpreter, preamble, main_program, numbers, worker, cpu,
+				    most, flags, t->modules, NULL };
 
 	snprintf(numbers, sizeof numbers, "%ld,%ld,%ld,%ld,%ld,%ld,%ld,%ld,%ld", (long)SYS_clone,
 		 (long)SYS_close, (long)SYS_dup3, (long)SYS_fchdir, (long)SYS_prctl,
 		 (long)SYS_prlimit64, (long)SYS_recvmsg, (long)SYS_setsid, (long)SYS_write);
 	snprintf(worker, sizeof worker, "%ld", (long)getpid());
-	leads[0] += launch_leads_session();
 	write_cpu_limit(cpu, sizeof cpu);
 	snprintf(most, sizeof most, "%d", MESSAGE_MOST);
 	snprintf(flags, sizeof flags, "%d", AS_SIBLING | SIGCHLD);

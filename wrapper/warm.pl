@@ -6,7 +6,7 @@
 # modules, no handles, no variables but lexical ones. What perl has no words for are system calls,
 # whose strings must be variables.
 
-my ($numbers, $worker, $leads, $cpu, $most, $flags, $modules) = splice @ARGV;
+my ($numbers, $worker, $cpu, $most, $flags, $modules) = splice @ARGV;
 my ($clone, $close, $dup3, $fchdir, $prctl, $prlimit, $recvmsg, $setsid, $write) =
 	map { 0 + $_ } split /,/, $numbers;
 my ($script, $talk, $mask, $said) = (3, 4, umask, 'ready');
@@ -47,11 +47,13 @@ do {
 		$said = '-' . (0 + $!);
 		syscall $write, $talk, $said, length $said;
 	}
+	# The next process is not to find what this one was told.
+	substr $message, 0, $size, "\0" x $size if $child != 0;
 } while $child != 0;
 
 syscall $prctl, 1, 9; # PR_SET_PDEATHSIG, SIGKILL
 kill KILL => $$ if getppid != $worker;
-$leads ? syscall $setsid : setpgrp 0, 0;
+syscall $setsid;
 if ($cpu) {
 	my $limit = pack 'H*', $cpu;
 
