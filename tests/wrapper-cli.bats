@@ -482,3 +482,22 @@ make_stale() {
 	refuses '' --warm "$(command -v perl)=CGI"
 	[[ $output == *'--warm is not available on this system' || $output == *'not a listening socket'* ]]
 }
+
+# Without end: stops the process group of fcgiwrap, and lets it go on.
+torment() {
+	while kill -STOP -- "-$1" && sleep 0.002 && kill -CONT -- "-$1"; do
+		sleep 0.002
+	done
+}
+
+@test "fcgiwrap may be stopped at any moment, and when it goes on nothing is lost" {
+	local torment
+
+	start_wrapper
+	torment "$(pid_of wrapper)" 2>/dev/null &
+	torment=$!
+	crowd 2000 8 get /bin/true expect-text 'Status: 502 ' expect-end
+	kill "$torment"
+	kill -CONT -- "-$(pid_of wrapper)"
+	crowd 20 8 get "$CGI/hello.sh" expect-text hello
+}

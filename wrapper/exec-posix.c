@@ -5,6 +5,18 @@
 #include "compat.h"
 
 #include <errno.h>
+#include <poll.h>
+#include <signal.h>
+
+static void await_notice(pid_t child, int told, void *notice, size_t size)
+{
+	struct pollfd word = { .fd = told, .events = POLLIN };
+
+	while (poll(&word, 1, EXEC_LATE) == 0)
+		kill(child, SIGCONT);
+	while (read(told, notice, size) < 0 && errno == EINTR)
+		;
+}
 
 /* The notice comes through a pipe that a successful exec closes without a word. */
 pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t size)
@@ -23,8 +35,8 @@ pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t siz
 		_exit(127);
 	}
 	close(told[1]);
-	while (pid > 0 && read(told[0], notice, size) < 0 && errno == EINTR)
-		;
+	if (pid > 0)
+		await_notice(pid, told[0], notice, size);
 	close(told[0]);
 	return pid;
 }

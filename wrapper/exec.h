@@ -9,6 +9,13 @@
 #include <sys/types.h>
 
 /*
+ * Milliseconds after which a child that has not come to an end of become() is told
+ * to go on: whoever stops this process and its group may stop the child when it is
+ * just leaving the group, and then what makes us go on does not reach it.
+ */
+enum { EXEC_LATE = 50 };
+
+/*
  * Runs become() in a new process, and returns when that has executed a program
  * or returned, in which case it has exited. The process may share the memory of
  * this one, and its descriptors until exec_own_descriptors(): become() may
