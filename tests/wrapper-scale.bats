@@ -169,7 +169,7 @@ need_descriptors() {
 	crowd 750 10 get "$CGI/hello.sh"
 	crowd 750 10 post "$CGI/echo" "$(printf '%05000d' 1)"
 	echo "grown by $(($(own_memory) - before)) KiB"
-	[ "$(($(own_memory) - before))" -lt 200 ]
+	[ "$(($(own_memory) - before))" -lt 400 ]
 	eventually has_descriptors "$fds"
 	eventually has_children "$(pid_of wrapper)" 0
 }
