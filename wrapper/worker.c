@@ -22,6 +22,9 @@
 enum {
 	RESERVED_DESCRIPTORS = 32,
 	PROGRAM_DESCRIPTORS = 5, /* three pipes, the body's file, the script's directory */
+	/* Connections that are taken in one turn: the turns of a busy worker are long,
+	 * but others may have less to do. */
+	ACCEPTED_MOST = 16,
 	/* milliseconds, when the system is out of something */
 	ACCEPT_PAUSE = 200,
 	COMPLAIN_EVERY = 10000
@@ -90,7 +93,9 @@ static bool accept_one(void)
 static void on_listener(struct watch *watch, unsigned events)
 {
 	(void)watch, (void)events;
-	accept_one();
+	for (int i = 0; i < ACCEPTED_MOST && connection_count() < connections_most; i++)
+		if (!accept_one())
+			break;
 	want_connections();
 }
 
