@@ -501,3 +501,13 @@ torment() {
 	kill -CONT -- "-$(pid_of wrapper)"
 	crowd 20 8 get "$CGI/hello.sh" expect-text hello
 }
+
+@test "without /dev/null it does not start, and says so" {
+	need unshare
+	need_root
+	unshare -m mount -t tmpfs none /dev 2>/dev/null || skip 'no mounts here'
+	run -1 timeout 20 unshare -m sh -c 'mount -t tmpfs none /dev && exec "$@"' sh \
+		"$FCGIWRAP" -s "unix:$T/s"
+	[[ $output == *'fcgiwrap: cannot open /dev/null'* ]]
+	vanished "$T/s"
+}

@@ -5,6 +5,7 @@
 #include "exec.h"
 #include "compat.h"
 #include "loop.h"
+#include "report.h"
 #include "rlimits.h"
 #include "warm.h"
 
@@ -45,6 +46,7 @@ struct birth {
 static struct rlimit given_descriptors;
 static bool raised_descriptors;
 static bool ignored[NSIG]; /* signals that we were started with like that */
+static long descriptors_most; /* that we may have */
 static pid_t self;
 static int null;           /* /dev/null */
 static int low[ENDS];      /* numbers below FEW, also /dev/null while not needed */
@@ -75,18 +77,25 @@ static void find_ignored_signals(void)
 static bool reserve_low_numbers(void)
 {
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null < 0)
+		report("cannot open /dev/null, which scripts get as input (is there one in this root?)");
 	for (int i = 0; i < ENDS; i++)
-		if ((low[i] = fcntl(null, F_DUPFD_CLOEXEC, 0)) < 0)
+		if (null < 0 || (low[i] = fcntl(null, F_DUPFD_CLOEXEC, 0)) < 0)
 			return false;
 	return true;
 }
 
-bool launch_open(long *descriptors)
+bool launch_open(void)
 {
-	self = getpid();
-	*descriptors = raise_descriptor_limit();
+	descriptors_most = raise_descriptor_limit();
 	find_ignored_signals();
 	return reserve_low_numbers();
+}
+
+long launch_enter(void)
+{
+	self = getpid();
+	return descriptors_most;
 }
 
 /* The pipes. */

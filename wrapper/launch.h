@@ -29,9 +29,11 @@ struct launched {
 enum launch_step { LAUNCH_PIPES, LAUNCH_FORK, LAUNCH_LIMITS, LAUNCH_CHDIR, LAUNCH_EXEC };
 
 /* Keeps what programs are to get back as we found it, and raises the limit on
- * open files as far as allowed; sets *descriptors to that limit. Once in each
- * process, early. False with errno. */
-bool launch_open(long *descriptors);
+ * open files as far as allowed. Once, early. False with errno. */
+bool launch_open(void);
+
+/* This process is a worker. Returns how many descriptors it may have. */
+long launch_enter(void);
 
 /*
  * Starts a program in a session and process group of its own, with descriptors

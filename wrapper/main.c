@@ -7,6 +7,7 @@
 #include "children.h"
 #include "descriptors.h"
 #include "environment.h"
+#include "launch.h"
 #include "listen.h"
 #include "peer.h"
 #include "places.h"
@@ -202,7 +203,7 @@ int main(int argc, char **argv)
 {
 	static struct settings settings; /* its lists are never freed */
 	struct source source;
-	int status;
+	int status = STATUS_FAILURE;
 
 	report_open("fcgiwrap");
 	if (!descriptors_fill_standard() || !settings_read(&settings, argc, argv))
@@ -219,12 +220,10 @@ int main(int argc, char **argv)
 	if (!apply(&settings) || !find_source(&source, &settings))
 		return STATUS_FAILURE;
 	/* Now that what was meant for us alone is out of the environment. */
-	if (!environment_keep_own(environ)) {
+	if (!environment_keep_own(environ) || !launch_open())
 		report("cannot begin to serve: %s", strerror(errno));
-		return STATUS_FAILURE;
-	}
-	status = check_access(&settings, source.listener) ? serve(&settings, source.listener)
-							  : STATUS_FAILURE;
+	else if (check_access(&settings, source.listener))
+		status = serve(&settings, source.listener);
 	if (source.made)
 		listen_remove(&source.address);
 	return status;

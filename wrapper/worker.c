@@ -190,14 +190,8 @@ static size_t count_connections(long descriptors, long programs)
 
 int worker_run(const struct settings *settings, long number, int listener, int lifeline)
 {
-	long descriptors;
-
-	if (!launch_open(&descriptors)) {
-		report("cannot begin to serve: %s", strerror(errno));
-		return STATUS_FAILURE;
-	}
 	places_enter((size_t)number);
-	connections_most = count_connections(descriptors, settings->max_scripts);
+	connections_most = count_connections(launch_enter(), settings->max_scripts);
 	stop_timeout = settings->stop_timeout;
 	connection_open_all(settings, connections_most * (size_t)settings->workers,
 			    on_connection_freed);
