@@ -479,3 +479,14 @@ idle_with() {
 	await second
 	[ "$(body_of "$T/second.out")" = one ]
 }
+
+@test "a long body is moved by the system, not read" {
+	need strace
+	[ -e "$FCGI_BUILD/wrapper/bulk-linux.o" ] || skip 'built without splice'
+	strace -o "$T/strace" true 2>/dev/null || skip 'strace may not trace here'
+	mebibytes 4 >"$T/body"
+	TEST_WRAPPER="strace -I 2 -f -qq -e trace=splice -o $T/strace ${TEST_WRAPPER-}" start_wrapper -c 1
+	ask request "$CGI/sum.sh" CONTENT_LENGTH=$((4 * MIB)) stdin-file "$T/body" stdin-end expect-end
+	has "bytes=$((4 * MIB))"
+	grep -qE 'splice\(.* = [0-9]{3}' "$T/strace"
+}

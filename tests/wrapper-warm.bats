@@ -480,12 +480,17 @@ template() {
 	logged 'template has died'
 }
 
-@test "templates that die under load lose no request, and run none twice" {
+# A script that leaves a line in $T/count each time that it runs.
+make_counts() {
 	perl_script counts <<-'END'
 		open my $file, '>>', 'count';
 		syswrite $file, "x\n";
 		print "Content-Type: text/plain\n\nok\n";
 	END
+}
+
+@test "templates that die under load lose no request, and run none twice" {
+	make_counts
 	start_warm
 	start crowd "$FCGI_TALK" -n 600 -j 8 "$SOCKET" get "$T/counts.pl" expect-text ok
 	local i template
@@ -500,11 +505,7 @@ template() {
 }
 
 @test "a template that is stuck is replaced, and the request answered once" {
-	perl_script counts <<-'END'
-		open my $file, '>>', 'count';
-		syswrite $file, "x\n";
-		print "Content-Type: text/plain\n\nok\n";
-	END
+	make_counts
 	start_warm
 	local template
 	template=$(template)
