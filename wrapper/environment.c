@@ -2,74 +2,83 @@
 
 #include "environment.h"
 
+#include "record.h"
+
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { OWNED_MOST = 24 };
+enum {
+	SPARE = 24, /* variables that may be added without another allocation */
+	TOLD_MOST = 32 /* names refused by ENVIRONMENT_STRICT that are told */
+};
 
-/*
- * Names never taken from the wire; '*' at the end stands for anything. Who
- * needs one of them sets it in the wrapper's own environment.
- */
-static struct refusal {
-	const char *pattern;
-	bool told;
-} refusals[] = {
-	/* a header "Proxy:" would become what HTTP clients take for their proxy */
-	{ .pattern = "HTTP_PROXY" },
-	/* the loader and libc */
-	{ .pattern = "LD_*" },
-	{ .pattern = "DYLD_*" },
-	{ .pattern = "GCONV_PATH" },
-	{ .pattern = "GETCONF_DIR" },
-	{ .pattern = "GLIBC_TUNABLES" },
-	{ .pattern = "HOSTALIASES" },
-	{ .pattern = "LOCALDOMAIN" },
-	{ .pattern = "LOCPATH" },
-	{ .pattern = "MALLOC_*" },
-	{ .pattern = "NIS_PATH" },
-	{ .pattern = "NLSPATH" },
-	{ .pattern = "OPENSSL_*" },
-	{ .pattern = "RESOLV_HOST_CONF" },
-	{ .pattern = "RES_OPTIONS" },
-	{ .pattern = "TMPDIR" },
-	{ .pattern = "TZDIR" },
+/* A star at the end of a pattern stands for anything. */
+
+/* A header field "Proxy:" would become what HTTP clients take for their proxy. */
+static const char proxy[] = "HTTP_PROXY";
+
+/* What bash takes for a function: it would run in each of its scripts. */
+static const char functions[] = "BASH_FUNC_*";
+
+/* What steers programs that scripts are run by, or that they run. */
+static const char *const refused[] = {
+	/* the loader, libc, allocators, and what compilers build in */
+	"ASAN_OPTIONS", "CPUPROFILE*", "DYLD_*", "GCONV_PATH", "GCOV_*", "GETCONF_DIR",
+	"GLIBC_TUNABLES", "GMON_OUT_PREFIX", "GOMP_*", "HEAPPROFILE", "HOSTALIASES", "LD_*",
+	"LLVM_PROFILE_FILE", "LOCALDOMAIN", "LOCPATH", "LSAN_OPTIONS", "MALLOC_*", "MSAN_OPTIONS",
+	"MUSL_LOCPATH", "NIS_PATH", "NLSPATH", "OMP_*", "RESOLV_HOST_CONF", "RES_OPTIONS", "TEMP",
+	"TEXTDOMAINDIR", "TMP", "TMPDIR", "TSAN_OPTIONS", "TZDIR", "UBSAN_OPTIONS", "VALGRIND_*",
 	/* shells */
-	{ .pattern = "BASHOPTS" },
-	{ .pattern = "BASH_*" },
-	{ .pattern = "CDPATH" },
-	{ .pattern = "ENV" },
-	{ .pattern = "FPATH" },
-	{ .pattern = "GLOBIGNORE" },
-	{ .pattern = "HOME" },
-	{ .pattern = "IFS" },
-	{ .pattern = "KSH_*" },
-	{ .pattern = "PATH" },
-	{ .pattern = "PS4" },
-	{ .pattern = "SHELL" },
-	{ .pattern = "SHELLOPTS" },
-	{ .pattern = "ZDOTDIR" },
-	/* interpreters and the programs that they call */
-	{ .pattern = "BUNDLE_*" },
-	{ .pattern = "CLASSPATH" },
-	{ .pattern = "GEM_*" },
-	{ .pattern = "GUILE_*" },
-	{ .pattern = "JAVA_TOOL_OPTIONS" },
-	{ .pattern = "JDK_JAVA_OPTIONS" },
-	{ .pattern = "_JAVA_OPTIONS" },
-	{ .pattern = "LUA_*" },
-	{ .pattern = "NODE_OPTIONS" },
-	{ .pattern = "NODE_PATH" },
-	{ .pattern = "PERL5*" },
-	{ .pattern = "PERLLIB" },
-	{ .pattern = "PERLIO*" },
-	{ .pattern = "PERL_*" },
-	{ .pattern = "PHPRC" },
-	{ .pattern = "PHP_INI_SCAN_DIR" },
-	{ .pattern = "PYTHON*" },
-	{ .pattern = "RUBYLIB" },
-	{ .pattern = "RUBYOPT" },
-	{ .pattern = "TCLLIBPATH" },
+	"A__z", "BASHOPTS", "BASH_*", "CDPATH", "ENV", "EXECIGNORE", "FCEDIT", "FPATH", "GLOBIGNORE",
+	"HISTFILE", "HOME", "IFS", "INPUTRC", "KSH_*", "MAILPATH", "MODULE_PATH", "NULLCMD", "PATH",
+	"POSIXLY_CORRECT", "PROMPT_COMMAND", "PS4", "READNULLCMD", "SHELL", "SHELLOPTS", "SHLVL",
+	"ZDOTDIR", "fish_*", "fn_*",
+	/* other interpreters and run-time systems */
+	"AWK*", "BUNDLER_*", "BUNDLE_*", "BUN_*", "CAML*", "CLASSPATH", "COMPlus_*", "CORECLR_*",
+	"COREHOST_*", "DENO_*", "DOTNET_*", "ELIXIR_*", "EMACS*", "ERL_*", "GAWK_*", "GEM_*",
+	"GHCRTS", "GOCOVERDIR", "GODEBUG", "GOFLAGS", "GORACE", "GUILE_*", "JAVA_*", "JDK_*",
+	"JULIA_*", "LUA_*", "MONO_*", "NODE_*", "NPM_CONFIG_*", "OCAML*", "OCTAVE_*", "PERL*",
+	"PHPRC", "PHP_INI_SCAN_DIR", "PIP_*", "PLT*", "PYTHON*", "RUBY*", "R_*", "SBCL_HOME", "TCL*",
+	"TK_LIBRARY", "_JAVA_OPTIONS", "npm_config_*",
+	/* tools: compilers, editors, pagers, archives, version control */
+	"BROWSER", "BZIP", "BZIP2", "CC", "CGIT_CONFIG", "CMAKE_*", "COMPILER_PATH", "CVS_RSH", "CXX",
+	"EDITOR", "EXINIT", "GCC_*", "GITWEB_*", "GIT_*", "GNUMAKEFLAGS", "GREP_OPTIONS", "GZIP",
+	"HG*", "LESS*", "LIBRARY_PATH", "LYNX_*", "M4PATH", "MAILCAPS", "MAILRC", "MAKE*", "MANOPT",
+	"MANPAGER", "MANPATH", "MFLAGS", "MORE", "MYVIMRC", "NAIL_EXTRA_RC", "PAGER", "PKG_CONFIG*",
+	"SUDO_*", "SVN_*", "SYSTEMD_*", "TAPE", "TAR_OPTIONS", "TERMCAP", "TERMINFO*", "UNZIP",
+	"UNZIPOPT", "VIM*", "VISUAL", "XDG_*", "XZ_*", "ZIPINFO", "ZIPOPT",
+	/* networks, secrets, TLS */
+	"ALL_PROXY", "CGI_HTTP_PROXY", "CURL_*", "DBUS_*", "DOCKER_*", "FTP_PROXY", "GNUPGHOME",
+	"GNUTLS_*", "HTTPS_PROXY", "KRB5_*", "KUBECONFIG", "LDAPCONF", "LDAPRC", "LDAPTLS_*", "NETRC",
+	"NO_PROXY", "NSPR_*", "NSS_*", "OPENSSL_*", "P11_KIT_*", "QLOGDIR", "RANDFILE",
+	"REQUESTS_CA_BUNDLE", "RSYNC_*", "SASL_*", "SOCKS_*", "SSH_*", "SSLKEYLOGFILE",
+	"SSL_CERT_DIR", "SSL_CERT_FILE", "SYSTEM_WGETRC", "WGETRC", "all_proxy", "ftp_proxy",
+	"http_proxy", "https_proxy", "no_proxy", "socks_proxy",
+	/* databases and services */
+	"AWS_*", "BOTO_CONFIG", "DBIC_*", "DBI_*", "FREETDS*", "LIBMYSQL_*", "MARIADB_PLUGIN_DIR",
+	"MYSQL_HOME", "MYSQL_TEST_LOGIN_FILE", "MYSQL_UNIX_PORT", "ODBC*", "ORACLE_*", "PG*",
+	"SQLITE_*", "TDS*", "TNS_ADMIN",
+	/* graphics and text */
+	"FFREPORT", "FIT_SCRIPT", "FONTCONFIG_*", "FREI0R_PATH", "GDAL_*", "GDK_*", "GIO_*",
+	"GNUPLOT_*", "GST_*", "GS_*", "GTK_*", "GVBINDIR", "LADSPA_PATH", "LIBGL_*", "MAGICK_*",
+	"OCL_*", "QT_*", "TEXINPUTS", "TEXMF*", "VK_*", "shell_escape",
+};
+static bool refusal_told[sizeof refused / sizeof *refused];
+
+/* What passes although a pattern has it: programs that web servers run do not
+ * work without. */
+static const char *const exempt[] = {
+	"GIT_HTTP_EXPORT_ALL", "GIT_HTTP_MAX_REQUEST_BUFFER", "GIT_NAMESPACE", "GIT_PROJECT_ROOT",
+	"GIT_PROTOCOL", "NODE_ENV",
+};
+
+/* RFC 3875, section 4.1, and what web servers send besides. */
+static const char *const usual[] = {
+	"AUTH_TYPE", "CONTENT_LENGTH", "CONTENT_TYPE", "CONTEXT_*", "DOCUMENT_*", "FCGI_ROLE",
+	"GATEWAY_INTERFACE", "GEOIP_*", "H2PUSH", "H2_*", "HTTP2", "HTTPS", "HTTP_*", "ORIG_*",
+	"PATH_INFO", "PATH_TRANSLATED", "QUERY_STRING", "REDIRECT_*", "REMOTE_*", "REQUEST_*",
+	"SCRIPT_*", "SERVER_*", "SSL_*", "UNIQUE_ID",
 };
 
 /* What describes a request; never inherited from the wrapper's own environment,
@@ -95,51 +104,110 @@ static const struct {
 	{ "SERVER_SOFTWARE", "fcgi-bridge" },
 };
 
+static enum environment_rule rule;
+static const struct option_list none, *accepted = &none;
 static void (*on_refusal)(const char *name);
 static struct environment own; /* what scripts inherit */
+
+void environment_open(enum environment_rule r, const struct option_list *a)
+{
+	rule = r;
+	accepted = a;
+}
 
 void environment_on_refusal(void (*told)(const char *name))
 {
 	on_refusal = told;
 }
 
+/* Names. */
+
 static size_t name_length(const char *variable)
 {
 	return strcspn(variable, "=");
 }
 
-static bool matches(const char *pattern, const char *name)
+static bool matches(const char *pattern, const char *variable)
 {
-	while (*pattern && *pattern != '*' && *pattern == *name)
-		pattern++, name++;
-	return *pattern == '*' || (*pattern == '\0' && *name == '=');
+	while (*pattern && *pattern != '*' && *pattern == *variable)
+		pattern++, variable++;
+	return *pattern == '*' || (*pattern == '\0' && *variable == '=');
+}
+
+#define PATTERNS(array) (array), sizeof (array) / sizeof *(array)
+
+/* The index of the first pattern that matches, or count. */
+static size_t find_pattern(const char *const *patterns, size_t count, const char *variable)
+{
+	size_t i = 0;
+
+	while (i < count && !matches(patterns[i], variable))
+		i++;
+	return i;
+}
+
+static bool has_pattern(const char *const *patterns, size_t count, const char *variable)
+{
+	return find_pattern(patterns, count, variable) < count;
+}
+
+static bool is_accepted_by_name(const char *name)
+{
+	for (size_t i = 0; i < accepted->count; i++)
+		if (strcmp(accepted->texts[i], name) == 0)
+			return true;
+	return false;
+}
+
+static void tell_refusal(const char *pattern, bool *told)
+{
+	if (on_refusal && !*told)
+		on_refusal(pattern);
+	*told = true;
+}
+
+/* Such names have no end, so only some are told. */
+static void tell_unusual(const char *variable)
+{
+	static char *names[TOLD_MOST];
+	static size_t told;
+	size_t length = name_length(variable);
+
+	for (size_t i = 0; i < told; i++)
+		if (strncmp(names[i], variable, length) == 0 && names[i][length] == '\0')
+			return;
+	if (told == TOLD_MOST || !(names[told] = strndup(variable, length)))
+		return;
+	if (on_refusal)
+		on_refusal(names[told]);
+	told++;
 }
 
 static bool is_refused(const char *variable)
 {
-	for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-		if (!matches(refusals[i].pattern, variable))
-			continue;
-		if (on_refusal && !refusals[i].told)
-			on_refusal(refusals[i].pattern);
-		refusals[i].told = true;
+	static bool proxy_told, functions_told;
+	size_t i;
+
+	if (matches(functions, variable)) {
+		tell_refusal(functions, &functions_told);
 		return true;
 	}
-	return false;
-}
-
-static bool is_letter(char c)
-{
-	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '_';
-}
-
-static bool is_identifier(const char *variable)
-{
-	if (!is_letter(*variable))
+	if (matches(proxy, variable) && !is_accepted_by_name(proxy)) {
+		tell_refusal(proxy, &proxy_told);
+		return true;
+	}
+	if (rule == ENVIRONMENT_OPEN ||
+	    has_pattern(accepted->texts, accepted->count, variable))
 		return false;
-	while (is_letter(*variable) || (*variable >= '0' && *variable <= '9'))
-		variable++;
-	return *variable == '=';
+	i = find_pattern(PATTERNS(refused), variable);
+	if (i < sizeof refused / sizeof *refused && !has_pattern(PATTERNS(exempt), variable)) {
+		tell_refusal(refused[i], &refusal_told[i]);
+		return true;
+	}
+	if (rule == ENVIRONMENT_GUARDED || has_pattern(PATTERNS(usual), variable))
+		return false;
+	tell_unusual(variable);
+	return true;
 }
 
 /* Compares two names that end at '=' or NUL. */
@@ -150,7 +218,7 @@ static int compare_names(const char *a, const char *b)
 	return (*a == '=' ? 0 : (unsigned char)*a) - (*b == '=' ? 0 : (unsigned char)*b);
 }
 
-static int compare(const void *a, const void *b)
+static int compare_variables(const void *a, const void *b)
 {
 	const char *x = *(char *const *)a;
 	const char *y = *(char *const *)b;
@@ -160,29 +228,114 @@ static int compare(const void *a, const void *b)
 	return order ? order : (x > y) - (x < y);
 }
 
-/* Of each run of equal names the last stays. */
-static void drop_doubles(struct environment *e)
-{
-	size_t kept = 0;
+/* Making and changing. */
 
-	for (size_t i = 0; i < e->count; i++)
-		if (i + 1 == e->count || compare_names(e->variables[i], e->variables[i + 1]) != 0)
-			e->variables[kept++] = e->variables[i];
-	e->count = kept;
+static bool environment_reserve(struct environment *e, size_t count)
+{
+	char **grown;
+
+	if (e->variables && count <= e->room)
+		return true;
+	grown = realloc(e->variables, (count + SPARE + 1) * sizeof *grown);
+	if (!grown)
+		return false;
+	e->variables = grown;
+	e->room = count + SPARE;
+	return true;
+}
+
+/* Takes over a string; frees it if there is no memory. */
+static bool environment_adopt(struct environment *e, char *string)
+{
+	size_t room = e->owned_room ? e->owned_room : SPARE;
+	char **grown;
+
+	if (!string)
+		return false;
+	while (room <= e->owned_count)
+		room *= 2;
+	grown = room == e->owned_room ? e->owned : realloc(e->owned, room * sizeof *grown);
+	if (!grown) {
+		free(string);
+		return false;
+	}
+	e->owned = grown;
+	e->owned_room = room;
+	e->owned[e->owned_count++] = string;
+	return true;
+}
+
+/* RFC 3875, section 4.1.18: count header fields of one name, in the order in which
+ * they came, become one. A value that follows its like is left out, since a web
+ * server's configuration may say the same twice. */
+static char *join_fields(char *const *variables, size_t count)
+{
+	const char *separator = matches("HTTP_COOKIE", *variables) ? "; " : ", ";
+	size_t name = name_length(*variables) + 1, size = 1;
+	char *joined, *end;
+
+	for (size_t i = 0; i < count; i++)
+		size += strlen(variables[i]) + strlen(separator);
+	joined = malloc(size);
+	if (!joined)
+		return NULL;
+	end = stpcpy(joined, *variables);
+	for (size_t i = 1; i < count; i++)
+		if (strcmp(variables[i] + name, variables[i - 1] + name) != 0)
+			end = stpcpy(stpcpy(end, separator), variables[i] + name);
+	return joined;
+}
+
+/* Makes one variable of a run of count with the same name, in order. */
+static char *merge(struct environment *e, char **run, size_t count)
+{
+	char *joined;
+
+	if (matches("SCRIPT_FILENAME", *run))
+		for (size_t i = count; i > 0 && e->file_count < ENVIRONMENT_FILES_MOST; i--)
+			e->files[e->file_count++] = run[i - 1] + sizeof "SCRIPT_FILENAME";
+	if (count == 1 || !matches("HTTP_*", *run))
+		return run[count - 1];
+	joined = join_fields(run, count);
+	return environment_adopt(e, joined) ? joined : NULL;
 }
 
 bool environment_make(struct environment *e, char *strings, size_t count)
 {
-	*e = (struct environment){ .variables = calloc(count + OWNED_MOST + 1, sizeof *e->variables),
-				   .owned = calloc(OWNED_MOST, sizeof *e->owned) };
-	if (!e->variables || !e->owned)
+	size_t kept = 0, next;
+
+	*e = (struct environment){ .count = 0 };
+	if (!environment_reserve(e, count))
 		return false;
 	for (; count > 0; count--, strings += strlen(strings) + 1)
-		if (is_identifier(strings) && !is_refused(strings))
+		if (*strings != '=' && strchr(strings, '=') && !is_refused(strings))
 			e->variables[e->count++] = strings;
-	qsort(e->variables, e->count, sizeof *e->variables, compare);
-	drop_doubles(e);
-	e->variables[e->count] = NULL;
+	qsort(e->variables, e->count, sizeof *e->variables, compare_variables);
+	for (size_t i = 0; i < e->count; i = next) {
+		next = i + 1;
+		while (next < e->count && compare_names(e->variables[i], e->variables[next]) == 0)
+			next++;
+		e->variables[kept] = merge(e, e->variables + i, next - i);
+		if (!e->variables[kept++])
+			return false;
+	}
+	e->count = kept;
+	e->variables[kept] = NULL;
+	return true;
+}
+
+bool environment_copy(struct environment *out, const struct environment *from)
+{
+	*out = *from;
+	out->variables = NULL;
+	out->room = 0;
+	out->owned = NULL;
+	out->owned_count = out->owned_room = 0;
+	if (!environment_reserve(out, from->count)) {
+		out->count = 0;
+		return false;
+	}
+	memcpy(out->variables, from->variables, (from->count + 1) * sizeof *out->variables);
 	return true;
 }
 
@@ -218,35 +371,33 @@ const char *environment_get_text(const struct environment *e, const char *name)
 	return value && *value ? value : NULL;
 }
 
-static void insert(struct environment *e, char *variable)
+static bool environment_put(struct environment *e, char *variable)
 {
 	bool found;
 	size_t at = position(e, variable, &found);
 
 	if (!found) {
+		if (!environment_reserve(e, e->count + 1))
+			return false;
 		memmove(e->variables + at + 1, e->variables + at,
-			(e->count + 1 - at) * sizeof *e->variables);
-		e->count++;
+			(e->count - at) * sizeof *e->variables);
+		e->variables[++e->count] = NULL;
 	}
 	e->variables[at] = variable;
+	return true;
 }
 
 bool environment_set(struct environment *e, const char *name, const char *value)
 {
 	size_t length = strlen(name);
-	char *variable;
+	char *variable = malloc(length + strlen(value) + 2);
 
-	if (e->owned_count == OWNED_MOST)
-		return false;
-	variable = malloc(length + strlen(value) + 2);
 	if (!variable)
 		return false;
 	memcpy(variable, name, length);
 	variable[length] = '=';
 	strcpy(variable + length + 1, value);
-	e->owned[e->owned_count++] = variable;
-	insert(e, variable);
-	return true;
+	return environment_adopt(e, variable) && environment_put(e, variable);
 }
 
 void environment_unset(struct environment *e, const char *name)
@@ -260,85 +411,6 @@ void environment_unset(struct environment *e, const char *name)
 	e->count--;
 }
 
-static bool describes_request(const char *variable)
-{
-	size_t length = name_length(variable);
-
-	if (length > 4 && memcmp(variable, "HTTP", 4) == 0)
-		return true;
-	for (size_t i = 0; i < sizeof meta_variables / sizeof *meta_variables; i++)
-		if (compare_names(variable, meta_variables[i]) == 0)
-			return true;
-	return false;
-}
-
-static bool make_room(struct environment *e, size_t more)
-{
-	char **grown = realloc(e->variables, (e->count + more + OWNED_MOST + 1) * sizeof *grown);
-
-	if (grown)
-		e->variables = grown;
-	return grown;
-}
-
-bool environment_override(struct environment *e, const char *const *variables, size_t count)
-{
-	if (!make_room(e, count))
-		return false;
-	for (size_t i = 0; i < count; i++)
-		insert(e, (char *)(size_t)variables[i]);
-	return true;
-}
-
-bool environment_keep_own(char *const *variables)
-{
-	size_t count = 0;
-
-	while (variables[count])
-		count++;
-	own.variables = calloc(count + 1, sizeof *own.variables);
-	if (!own.variables)
-		return false;
-	for (; *variables; variables++)
-		if (strchr(*variables, '=') && !describes_request(*variables))
-			own.variables[own.count++] = *variables;
-	qsort(own.variables, own.count, sizeof *own.variables, compare);
-	drop_doubles(&own);
-	return true;
-}
-
-bool environment_inherit(struct environment *e)
-{
-	char **merged = calloc(e->count + own.count + OWNED_MOST + 1, sizeof *merged);
-	size_t ours = 0, its = 0, count = 0;
-
-	if (!merged)
-		return false;
-	while (its < e->count || ours < own.count) {
-		int order = its == e->count    ? 1
-			    : ours == own.count ? -1
-						: compare_names(e->variables[its],
-								own.variables[ours]);
-
-		merged[count++] = order <= 0 ? e->variables[its] : own.variables[ours];
-		its += order <= 0;
-		ours += order >= 0;
-	}
-	free(e->variables);
-	e->variables = merged;
-	e->count = count;
-	return true;
-}
-
-bool environment_complete(struct environment *e)
-{
-	for (size_t i = 0; i < sizeof always_set / sizeof *always_set; i++)
-		if (!environment_get(e, always_set[i].name) &&
-		    !environment_set(e, always_set[i].name, always_set[i].value))
-			return false;
-	return true;
-}
-
 void environment_free(struct environment *e)
 {
 	for (size_t i = 0; i < e->owned_count; i++)
@@ -346,4 +418,101 @@ void environment_free(struct environment *e)
 	free(e->owned);
 	free(e->variables);
 	*e = (struct environment){ .count = 0 };
+}
+
+/* The wrapper's own variables. */
+
+static bool describes_request(const char *variable)
+{
+	return (matches("HTTP*", variable) && name_length(variable) > 4) ||
+	       has_pattern(PATTERNS(meta_variables), variable);
+}
+
+bool environment_keep_own(char *const *variables)
+{
+	size_t count = 0, kept = 0;
+
+	while (variables[count])
+		count++;
+	if (!environment_reserve(&own, count))
+		return false;
+	for (; *variables; variables++)
+		if (strchr(*variables, '=') && !describes_request(*variables))
+			own.variables[own.count++] = *variables;
+	qsort(own.variables, own.count, sizeof *own.variables, compare_variables);
+	for (size_t i = 0; i < own.count; i++)
+		if (i + 1 == own.count ||
+		    compare_names(own.variables[i], own.variables[i + 1]) != 0)
+			own.variables[kept++] = own.variables[i];
+	own.count = kept;
+	return true;
+}
+
+/* Adds those of them whose name is not there yet. */
+static bool inherit(struct environment *e)
+{
+	struct environment merged = { .count = 0 };
+	size_t ours = 0, its = 0;
+
+	if (!environment_reserve(&merged, e->count + own.count))
+		return false;
+	while (its < e->count || ours < own.count) {
+		int order = its == e->count    ? 1
+			    : ours == own.count ? -1
+						: compare_names(e->variables[its],
+								own.variables[ours]);
+
+		merged.variables[merged.count++] = order <= 0 ? e->variables[its]
+							      : own.variables[ours];
+		its += order <= 0;
+		ours += order >= 0;
+	}
+	merged.variables[merged.count] = NULL;
+	free(e->variables);
+	e->variables = merged.variables;
+	e->count = merged.count;
+	e->room = merged.room;
+	return true;
+}
+
+bool environment_add_own(struct environment *e, const struct settings *s)
+{
+	for (size_t i = 0; i < s->env.count; i++)
+		if (!environment_put(e, (char *)(size_t)s->env.texts[i]))
+			return false;
+	if (!s->clear_env && !inherit(e))
+		return false;
+	for (size_t i = 0; i < sizeof always_set / sizeof *always_set; i++)
+		if (!environment_get(e, always_set[i].name) &&
+		    !environment_set(e, always_set[i].name, always_set[i].value))
+			return false;
+	return true;
+}
+
+/* RFC 3875, section 4.1.2: the length is that of what the script can read, and is
+ * not there if it can read nothing. */
+static bool set_length(struct environment *e, int64_t length, int64_t received)
+{
+	char text[24];
+
+	if (received == 0 && !environment_get_text(e, "CONTENT_LENGTH")) {
+		environment_unset(e, "CONTENT_LENGTH");
+		return true;
+	}
+	snprintf(text, sizeof text, "%lld", (long long)received);
+	return length >= 0 || environment_set(e, "CONTENT_LENGTH", text);
+}
+
+bool environment_build(struct environment *e, const struct settings *settings, uint8_t role,
+		       int64_t length, int64_t received)
+{
+	/* The parameters are there, and so is what script_find() sets. */
+	if (!set_length(e, length, received))
+		return false;
+	/* RFC 3875, section 4.2: a body has no transfer coding when it comes here. */
+	if (role != FCGI_AUTHORIZER)
+		environment_unset(e, "HTTP_TRANSFER_ENCODING");
+	if (!environment_set(e, "FCGI_ROLE", role == FCGI_AUTHORIZER ? "AUTHORIZER" : "RESPONDER"))
+		return false;
+	return environment_add_own(e, settings);
 }

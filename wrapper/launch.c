@@ -178,7 +178,7 @@ static int above(const int *descriptors, int count)
  * may not be read: those are executed by name, after a look. */
 static int exec_checked(const char *name, char *const *arguments, char *const *environment)
 {
-	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	struct stat st;
 
 	if (fd >= 0)
@@ -217,9 +217,11 @@ static void execute(const struct launch_plan *plan)
 {
 	char here[LAUNCH_NAME_SIZE];
 	const char *file = launch_name(plan, here);
-	char *own[] = { (char *)(size_t)plan->path, NULL };
+	char *own[] = { (char *)(size_t)plan->called, NULL };
 	char *with[] = { (char *)(size_t)plan->interpreter, (char *)(size_t)file, NULL };
 
+	if (plan->interpreter && plan->file >= 0)
+		with[1] = (char *)(size_t)"/dev/fd/3";
 	if (plan->interpreter) {
 		execve(plan->interpreter, with, plan->environment);
 		return;
@@ -329,13 +331,17 @@ static pid_t start(struct birth *birth)
 bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed)
 {
 	struct pipes p;
-	struct birth birth = { .plan = plan, .descriptors = p.its, .count = ENDS };
+	int its[ENDS + 1];
+	struct birth birth = { .plan = plan, .descriptors = its, .count = ENDS };
 	int saved;
 
 	out->pid = -1;
 	birth.notice.step = LAUNCH_PIPES;
 	if (open_pipes(&p, plan->wants_input) && lower_its(&p)) {
 		out->pid = warm_start(plan, p.its);
+		memcpy(its, p.its, sizeof p.its);
+		if (plan->interpreter && plan->file >= 0)
+			its[birth.count++] = plan->file;
 		if (out->pid == 0)
 			out->pid = start(&birth);
 	}

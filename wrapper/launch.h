@@ -11,7 +11,9 @@
 /* What to run. Nothing is kept of it. */
 struct launch_plan {
 	const char *path;
+	const char *called; /* argv[0] */
 	const char *interpreter; /* NULL: the file is executed itself */
+	int file; /* what the interpreter reads, as /dev/fd/3; -1: by its name */
 	int home; /* the directory of the file, opened; then the file is taken from
 		   * there, if it is no link, and runs there. -1: by its path */
 	const char *directory; /* where it runs otherwise; NULL: stay */

@@ -153,7 +153,8 @@ static int serve(const struct settings *settings, int listener)
 
 static void report_refusal(const char *name)
 {
-	report("parameter %s from a client refused (set it by --env if scripts need it)", name);
+	report("parameter %s from a client refused (--accept-param lets it through, if "
+	       "scripts need it)", name);
 }
 
 /* Whoever can connect can run whatever may be run: says where that is too much,
@@ -185,6 +186,15 @@ static bool check_access(const struct settings *settings, int listener)
 	return true;
 }
 
+/* Who may run any program need not steer one. */
+static enum environment_rule parameter_rule(const struct settings *settings)
+{
+	if (settings->strict_params)
+		return ENVIRONMENT_STRICT;
+	return settings->scripts.count > 0 || settings->roots.count > 0 ? ENVIRONMENT_GUARDED
+									: ENVIRONMENT_OPEN;
+}
+
 /* Applies what does not belong to a single worker. */
 static bool apply(const struct settings *settings)
 {
@@ -193,6 +203,7 @@ static bool apply(const struct settings *settings)
 			return false;
 	rlimits_set_nice((int)settings->nice);
 	environment_on_refusal(report_refusal);
+	environment_open(parameter_rule(settings), &settings->accept_params);
 	return script_open(&settings->scripts, &settings->roots, &settings->interpreters) &&
 	       warm_open(&settings->warm) &&
 	       peer_allow(&settings->allow, &settings->allow_user,

@@ -61,9 +61,9 @@ static void keep(struct request *r, const unsigned char *bytes, size_t size)
 {
 	if (r->received > request_settings->max_body)
 		request_fail(r, 413, "%s: request body of more than %ld bytes refused (--max-body)",
-			     r->script.path, request_settings->max_body);
+			     request_name(r), request_settings->max_body);
 	else if (!body_append(&r->body, bytes, size))
-		request_fail(r, 503, "%s: cannot keep the request body in %s: %s", r->script.path,
+		request_fail(r, 503, "%s: cannot keep the request body in %s: %s", request_name(r),
 			     request_settings->spool_directory, strerror(errno));
 }
 
@@ -121,7 +121,7 @@ bool request_end_stdin(struct request *r, const unsigned char *bytes, size_t siz
 	/* Part of a body must not be taken for the whole. */
 	if (r->received < r->content_length && !r->stdin_refused)
 		request_fail(r, 400, "%s: the request body has %lld bytes instead of %lld",
-			     r->script.path, (long long)r->received, (long long)r->content_length);
+			     request_name(r), (long long)r->received, (long long)r->content_length);
 	return true;
 }
 
@@ -138,7 +138,7 @@ void request_feed(struct request *r)
 
 		if (!bytes) {
 			request_fail(r, 500, "%s: cannot read the request body back: %s",
-				     r->script.path, strerror(errno));
+				     request_name(r), strerror(errno));
 			return;
 		}
 		taken = offer(r, bytes, size);

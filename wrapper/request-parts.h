@@ -9,6 +9,9 @@
 
 extern const struct settings *request_settings;
 
+/* How messages call it. */
+const char *request_name(const struct request *request);
+
 /* Says what went wrong, in the log or, if asked for, to the client. */
 void request_complain(struct request *r, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));

@@ -87,7 +87,7 @@ static void tell_line(void *context, const char *line, size_t size)
 		request_put_record(r, FCGI_STDERR, line, size);
 		r->errors_sent = true;
 	} else {
-		report("%s[%ld]: %.*s", r->script.path, r->program ? (long)r->program->pid : 0L,
+		report("%s[%ld]: %.*s", request_name(r), r->program ? (long)r->program->pid : 0L,
 		       (int)size, line);
 	}
 }
@@ -154,7 +154,7 @@ static bool put_reply_head(struct request *r, const char *block, size_t block_si
 	size = reply_mend(block, block_size, (char *)content, &notes);
 	if (size == 0) {
 		request_dismiss(r);
-		request_fail(r, 502, "%s: %s", r->script.path, notes.fault);
+		request_fail(r, 502, "%s: %s", request_name(r), notes.fault);
 		return false;
 	}
 	if (!r->head_only) {
@@ -165,7 +165,7 @@ static bool put_reply_head(struct request *r, const char *block, size_t block_si
 	buffer_grow(r->out, RECORD_HEADER_SIZE + size);
 	r->replied = true;
 	if (notes.warning)
-		request_complain(r, "%s: %s", r->script.path, notes.warning);
+		request_complain(r, "%s: %s", request_name(r), notes.warning);
 	return true;
 }
 
@@ -187,11 +187,11 @@ static void take_head(struct request *r, const char *bytes, size_t size)
 	} else if (size == REPLY_HEADER_MOST) {
 		request_dismiss(r);
 		request_fail(r, 502, "%s: no empty line ends its header within %d bytes",
-			     r->script.path, REPLY_HEADER_MOST);
+			     request_name(r), REPLY_HEADER_MOST);
 	} else if (!r->head) {
 		r->head = malloc(REPLY_HEADER_MOST);
 		if (!r->head) {
-			request_fail(r, 503, "%s: no memory for its reply", r->script.path);
+			request_fail(r, 503, "%s: no memory for its reply", request_name(r));
 			return;
 		}
 		memcpy(r->head, bytes, size);
@@ -207,7 +207,7 @@ static void end_head(struct request *r)
 	if (r->head_size == 0)
 		return;
 	if (put_reply_head(r, r->head, r->head_size, "", 0))
-		request_complain(r, "%s: its output ends within the header", r->script.path);
+		request_complain(r, "%s: its output ends within the header", request_name(r));
 	forget_head(r);
 }
 

@@ -5,7 +5,6 @@
 
 #include "request-parts.h"
 
-#include "params.h"
 #include "places.h"
 #include "reply.h"
 #include "report.h"
@@ -20,7 +19,6 @@
 #include <sys/wait.h>
 
 enum {
-	PARAMS_FIRST = 4096,
 	COMPLAINT_MOST = 1024,
 	/* Milliseconds that a program which has closed its output gets to exit, so
 	 * that its status can be told; and that output may be missing which others
@@ -54,10 +52,11 @@ struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, str
 {
 	struct request *r = calloc(1, sizeof *r);
 
-	if (!r)
+	if (!r || !(r->asking = asking_new(role))) {
+		free(r);
 		return NULL;
+	}
 	r->id = id;
-	r->role = role;
 	r->keep_connection = keep_connection;
 	r->out = out;
 	r->party = party;
@@ -65,12 +64,16 @@ struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, str
 	r->owner = owner;
 	r->body = BODY_EMPTY;
 	r->place = PLACE_NONE;
-	r->script.home = -1;
 	r->content_length = -1;
 	return r;
 }
 
 /* Saying what went wrong. */
+
+const char *request_name(const struct request *r)
+{
+	return r->asking->script.path ? r->asking->script.path : r->asking->name;
+}
 
 static void tell(struct request *r, char *text)
 {
@@ -170,85 +173,37 @@ static enum request_state end(struct request *r)
 
 /* Params. */
 
-static bool get_params(struct request *r, const unsigned char *bytes, size_t size)
+static bool refuse_params(struct request *r, enum asking_outcome outcome)
 {
-	size_t room = r->params_room ? r->params_room : PARAMS_FIRST;
-	char *grown;
-
-	if (r->params_size + size > (size_t)request_settings->max_params) {
+	if (outcome == ASKING_TOO_LARGE)
 		request_fail(r, 431, "request with more than %ld bytes of parameters refused "
 			     "(--max-params)", request_settings->max_params);
-		return true;
-	}
-	while (room < r->params_size + size)
-		room *= 2;
-	if (room != r->params_room) {
-		grown = realloc(r->params, room);
-		if (!grown) {
-			request_fail(r, 503, "no memory for a request's parameters");
-			return true;
-		}
-		r->params = grown;
-		r->params_room = room;
-	}
-	memcpy(r->params + r->params_size, bytes, size);
-	r->params_size += size;
+	else if (outcome == ASKING_INCOMPLETE)
+		request_fail(r, 400, "a request's parameters end in the middle of a pair");
+	else if (outcome == ASKING_NO_MEMORY)
+		request_fail(r, 503, "no memory for a request's parameters");
+	return outcome != ASKING_OK;
+}
+
+static bool get_params(struct request *r, const unsigned char *bytes, size_t size)
+{
+	refuse_params(r, asking_take(r->asking, bytes, size, (size_t)request_settings->max_params));
 	return true;
-}
-
-/* RFC 3875, section 4.1.2; what is no number is not known. */
-static int64_t content_length_of(const char *text)
-{
-	char *last;
-	long long length;
-
-	if (!text || *text < '0' || *text > '9')
-		return -1;
-	errno = 0;
-	length = strtoll(text, &last, 10);
-	return errno || *last ? -1 : length;
-}
-
-static bool make_environment(struct request *r, bool *complete)
-{
-	size_t count;
-
-	if (r->params_size == 0 && !(r->params = malloc(1)))
-		return false;
-	params_to_strings(r->params, r->params_size, &count, complete);
-	return environment_make(&r->environment, r->params, count);
-}
-
-static void read_environment(struct request *r)
-{
-	const char *method = environment_get(&r->environment, "REQUEST_METHOD");
-	const char *length = environment_get(&r->environment, "CONTENT_LENGTH");
-
-	r->head_only = method && strcmp(method, "HEAD") == 0;
-	/* FastCGI 1.0, section 6.3: an Authorizer gets no STDIN. */
-	r->content_length = r->role == FCGI_AUTHORIZER ? 0 : content_length_of(length);
 }
 
 static bool end_params(struct request *r, const unsigned char *bytes, size_t size)
 {
-	bool complete;
-
 	(void)bytes, (void)size;
 	r->phase = REQUEST_STARTING;
-	if (!make_environment(r, &complete)) {
-		request_fail(r, 503, "no memory for a request's parameters");
+	if (refuse_params(r, asking_end(r->asking)))
 		return true;
-	}
-	if (!complete) {
-		request_fail(r, 400, "a request's parameters end in the middle of a pair");
-		return true;
-	}
-	read_environment(r);
-	if (!script_find(&r->script, &r->environment))
-		request_fail(r, r->script.status, "%s", r->script.reason);
+	r->content_length = r->asking->content_length;
+	r->head_only = r->asking->head_only;
+	if (!asking_resolve(r->asking, request_settings, 0) && !r->asking->script.shortage)
+		request_fail(r, r->asking->script.status, "%s", r->asking->script.reason);
 	else if (r->content_length > request_settings->max_body)
 		request_fail(r, 413, "%s: request body of %lld bytes refused (--max-body is %ld)",
-			     r->script.path, (long long)r->content_length,
+			     request_name(r), (long long)r->content_length,
 			     request_settings->max_body);
 	return true;
 }
@@ -279,11 +234,11 @@ static void on_patience_end(struct deadline *d)
 	r->out_of_patience = true;
 	if (r->phase == REQUEST_WAITING && places_taken(PLACE_RUNNING) < places_most(PLACE_RUNNING))
 		request_fail(r, 503, "%s: not started within %g s, for want of processes, "
-			     "descriptors or memory (--queue-timeout)", r->script.path,
+			     "descriptors or memory (--queue-timeout)", request_name(r),
 			     (double)request_settings->queue_timeout / 1000);
 	else if (r->phase == REQUEST_WAITING)
 		request_fail(r, 503, "%s: not started, since %zu scripts run already and none "
-			     "ended within %g s (--max-scripts, --queue-timeout)", r->script.path,
+			     "ended within %g s (--max-scripts, --queue-timeout)", request_name(r),
 			     places_taken(PLACE_RUNNING),
 			     (double)request_settings->queue_timeout / 1000);
 	r->changed(r->owner);
@@ -304,7 +259,7 @@ static void on_time_end(struct deadline *d)
 	/* Those that a script leaves behind have no more time than the script. */
 	if (r->exited && (r->output_ended || is_output_whole(r)))
 		return;
-	request_fail(r, 504, "%s[%ld]: ended after %.3g s (--timeout)%s%s", r->script.path,
+	request_fail(r, 504, "%s[%ld]: ended after %.3g s (--timeout)%s%s", request_name(r),
 		     (long)r->program->pid, seconds_run(r), r->errors.last[0] ? "; it said: " : "",
 		     r->errors.last);
 	r->changed(r->owner);
@@ -315,7 +270,7 @@ static void on_silence_end(struct deadline *d)
 	struct request *r = LOOP_OWNER(d, struct request, silence);
 
 	request_fail(r, 504, "%s[%ld]: ended after %.3g s, of which %g s without a byte to or from "
-		     "its client (--silence-timeout)", r->script.path, (long)r->program->pid,
+		     "its client (--silence-timeout)", request_name(r), (long)r->program->pid,
 		     seconds_run(r), (double)request_settings->silence_timeout / 1000);
 	r->changed(r->owner);
 }
@@ -381,31 +336,6 @@ static const struct cgi_events program_events = { on_input, on_output, on_errors
 
 /* Starting the program. */
 
-/* RFC 3875, section 4.1.2: the length is that of what the script can read. */
-static bool set_true_length(struct request *r)
-{
-	char text[24];
-
-	if (r->content_length >= 0 || (r->received == 0 &&
-	    !environment_get_text(&r->environment, "CONTENT_LENGTH")))
-		return true;
-	r->content_length = r->received;
-	snprintf(text, sizeof text, "%lld", (long long)r->received);
-	return environment_set(&r->environment, "CONTENT_LENGTH", text);
-}
-
-static bool finish_environment(struct request *r)
-{
-	const char *role = r->role == FCGI_AUTHORIZER ? "AUTHORIZER" : "RESPONDER";
-	const struct option_list *own = &request_settings->env;
-
-	r->prepared = true;
-	return set_true_length(r) && environment_set(&r->environment, "FCGI_ROLE", role) &&
-	       environment_override(&r->environment, own->texts, own->count) &&
-	       (request_settings->clear_env || environment_inherit(&r->environment)) &&
-	       environment_complete(&r->environment);
-}
-
 static bool is_shortage(enum launch_step step, int error)
 {
 	return step <= LAUNCH_FORK && (error == EAGAIN || error == ENOMEM || error == EMFILE ||
@@ -417,7 +347,7 @@ static void wait_for_place(struct request *r)
 	r->place = places_take(PLACE_WAITING);
 	if (r->place == PLACE_NONE) {
 		request_fail(r, 503, "%s: not started, since %zu scripts run and %zu requests wait "
-			     "already (--max-scripts, --queue)", r->script.path,
+			     "already (--max-scripts, --queue)", request_name(r),
 			     places_taken(PLACE_RUNNING), places_taken(PLACE_WAITING));
 		return;
 	}
@@ -440,38 +370,43 @@ static void explain_failed_start(struct request *r, enum launch_step step, int e
 
 	if (is_shortage(step, error)) {
 		if (loop_is_time(&last_shortage, COMPLAIN_EVERY))
-			report("%s: cannot be started: %s (trying again)", r->script.path,
+			report("%s: cannot be started: %s (trying again)", request_name(r),
 			       strerror(error));
 		deadline_set(&start_again, START_PAUSE, on_start_again);
 		wait_for_place(r);
 	} else if (step == LAUNCH_CHDIR) {
-		request_fail(r, 403, "%s: cannot change to its directory %s: %s", r->script.path,
-			     r->script.directory ? r->script.directory : "", strerror(error));
+		request_fail(r, 403, "%s: cannot change to its directory %s: %s", request_name(r),
+			     r->asking->script.directory ? r->asking->script.directory : "", strerror(error));
 	} else if (step == LAUNCH_EXEC) {
-		script_explain_exec(&r->script, error, text, sizeof text);
+		script_explain_exec(&r->asking->script, error, text, sizeof text);
 		request_fail(r, 502, "%s", text);
 	} else {
-		request_fail(r, 503, "%s: cannot be started: %s", r->script.path, strerror(error));
+		request_fail(r, 503, "%s: cannot be started: %s", request_name(r), strerror(error));
 	}
 }
 
 static void start(struct request *r, long place)
 {
-	struct launch_plan plan = {
-		.path = r->script.path,
-		.interpreter = r->script.interpreter,
-		.home = r->script.home,
-		.directory = r->script.directory,
-		.wants_input = r->content_length > 0 || r->received > 0,
-	};
+	struct launch_plan plan = { .path = NULL };
+	const struct script *script = &r->asking->script;
 	enum launch_step failed;
 
-	if (!r->prepared && !finish_environment(r)) {
+	if (!asking_resolve(r->asking, request_settings, r->received)) {
 		places_give(PLACE_RUNNING, place);
-		request_fail(r, 503, "%s: no memory for its environment", r->script.path);
+		if (script->shortage)
+			explain_failed_start(r, LAUNCH_PIPES, EMFILE);
+		else
+			request_fail(r, script->status, "%s", script->reason);
 		return;
 	}
-	plan.environment = r->environment.variables;
+	plan.path = script->path;
+	plan.called = script->called;
+	plan.interpreter = script->interpreter;
+	plan.home = script->home;
+	plan.file = script->file;
+	plan.directory = script->directory;
+	plan.wants_input = r->content_length > 0 || r->received > 0;
+	plan.environment = r->asking->environment.variables;
 	r->program = cgi_start(&plan, place, &program_events, r, &failed);
 	if (!r->program) {
 		explain_failed_start(r, failed, errno);
@@ -485,10 +420,6 @@ static void start(struct request *r, long place)
 	if (request_settings->timeout)
 		deadline_set(&r->time, request_settings->timeout, on_time_end);
 	request_stir(r);
-	/* The program has its copy. */
-	environment_free(&r->environment);
-	free(r->params);
-	r->params = NULL;
 }
 
 static long take_place(void)
@@ -550,7 +481,7 @@ static void finish_without_reply(struct request *r)
 
 	describe_end(r, what, sizeof what);
 	request_dismiss(r);
-	request_fail(r, 502, "%s: %s after %.3g s without an answer%s%s", r->script.path, what,
+	request_fail(r, 502, "%s: %s after %.3g s without an answer%s%s", request_name(r), what,
 		     seconds, r->errors.last[0] ? "; it said: " : "", r->errors.last);
 }
 
@@ -560,7 +491,7 @@ static void finish_reply(struct request *r)
 
 	if (r->exited && WIFSIGNALED(r->program->status)) {
 		describe_end(r, what, sizeof what);
-		request_complain(r, "%s[%ld]: %s in the middle of its answer", r->script.path,
+		request_complain(r, "%s[%ld]: %s in the middle of its answer", request_name(r),
 				 (long)r->program->pid, what);
 	}
 	request_dismiss(r);
@@ -716,7 +647,7 @@ static void on_stall_end(struct deadline *d)
 	struct request *r = LOOP_OWNER(d, struct request, stall);
 
 	request_fail(r, 408, "%s: the client sent nothing more of its request for %g s "
-		     "(--client-timeout)", r->script.path ? r->script.path : "a request",
+		     "(--client-timeout)", request_name(r),
 		     (double)request_settings->client_timeout / 1000);
 	r->changed(r->owner);
 }
@@ -752,10 +683,8 @@ void request_refuse(struct request *r)
 void request_free(struct request *r)
 {
 	abandon(r);
-	environment_free(&r->environment);
-	script_free(&r->script);
+	asking_free(r->asking);
 	lines_free(&r->errors);
-	free(r->params);
 	free(r->head);
 	free(r->reason);
 	free(r);

@@ -7,14 +7,13 @@
 #ifndef REQUEST_H
 #define REQUEST_H
 
+#include "asking.h"
 #include "body.h"
 #include "buffer.h"
 #include "cgi.h"
-#include "environment.h"
 #include "lines.h"
 #include "queue.h"
 #include "record.h"
-#include "script.h"
 #include "settings.h"
 
 #include <stdbool.h>
@@ -51,7 +50,6 @@ enum request_state { REQUEST_GOES_ON, REQUEST_ENDED, REQUEST_CUT /* nothing more
 struct request {
 	struct request *next; /* of the same connection */
 	uint16_t id;
-	uint8_t role;
 	bool keep_connection;
 	enum request_phase phase;
 
@@ -59,15 +57,11 @@ struct request {
 	void (*changed)(void *owner); /* something happened: settle; may free the request */
 	void *owner;
 
-	char *params; /* as they come; later what the environment points into */
-	size_t params_size, params_room;
-	struct environment environment;
-	struct script script;
+	struct asking *asking;
 
 	struct queue_party *party;
 	struct queue_entry turn;
 	long place; /* among those that wait */
-	bool prepared; /* its environment is whole */
 
 	struct body body;
 	int64_t content_length; /* -1: not known before the end */

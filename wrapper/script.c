@@ -7,17 +7,40 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
 #include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
-static const struct option_list *files, *interpreters;
-static char **roots; /* without links; NULL-terminated, or NULL: there are none */
-static char we[64];  /* who runs this, for messages */
+#ifndef PATH_MAX
+#define PATH_MAX 4096
+#endif
+
+/* A path in a message, of which the end may be left out. */
+#define SHOWN "%.*s%s"
+#define SHOW(path) SCRIPT_SHOWN_MOST, (path), strlen(path) > SCRIPT_SHOWN_MOST ? "..." : ""
+
+/* Opening a file must not wait: who can change what a name means may put a FIFO
+ * there, or hold a lease. */
+enum { OPEN_FILE = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
+
+static const struct option_list *files, *roots, *interpreters;
+static char we[64]; /* who runs this, for messages */
+
+/* Where the roots really are, in their order. */
+static struct {
+	pthread_mutex_t lock;
+	char **real;
+	time_t looked_at;
+} resolved = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+/* The start. */
 
 static bool open_root(const char *directory, char **out)
 {
@@ -56,19 +79,22 @@ bool script_open(const struct option_list *f, const struct option_list *r,
 	snprintf(we, sizeof we, "user %s (uid %ld)", user ? user->pw_name : "without a name",
 		 (long)geteuid());
 	files = f;
+	roots = r;
 	interpreters = i;
-	if (r->count > 0 && !(roots = calloc(r->count + 1, sizeof *roots))) {
+	if (r->count > 0 && !(resolved.real = calloc(r->count, sizeof *resolved.real))) {
 		report("--root: %s", strerror(errno));
 		return false;
 	}
 	for (size_t n = 0; n < r->count; n++)
-		if (!open_root(r->texts[n], &roots[n]))
+		if (!open_root(r->texts[n], &resolved.real[n]))
 			return false;
 	for (size_t n = 0; n < i->count; n++)
 		if (!check_interpreter(i->texts[n]))
 			return false;
 	return true;
 }
+
+/* Refusals. */
 
 static bool refuse(struct script *s, int status, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
@@ -86,7 +112,71 @@ static bool refuse(struct script *s, int status, const char *format, ...)
 
 static bool refuse_no_memory(struct script *s)
 {
-	return refuse(s, 500, "no memory");
+	s->shortage = true;
+	return refuse(s, 503, "no memory to find a script");
+}
+
+/* What the system said of a path. */
+static bool refuse_by_error(struct script *s, const char *path, int error)
+{
+	int status = 500;
+
+	switch (error) {
+	case ENOENT:
+	case ENOTDIR:
+	case ENAMETOOLONG:
+		status = 404;
+		break;
+	case EACCES:
+	case EPERM:
+	case ELOOP:
+		status = 403;
+		break;
+	case EAGAIN: /* somebody has a lease on it, and was told to give it back */
+	case EMFILE:
+	case ENFILE:
+	case ENOMEM:
+		status = 503;
+		s->shortage = true;
+	}
+	return refuse(s, status, "script " SHOWN ": %s", SHOW(path), strerror(error));
+}
+
+/* Names the first directory on the way that may not be searched. */
+static bool refuse_unsearchable(struct script *s, char *path)
+{
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		bool closed;
+
+		*slash = '\0';
+		closed = access(path, X_OK) < 0 && errno == EACCES;
+		if (closed)
+			refuse(s, 403, "script in " SHOWN ": this directory may not be searched by %s "
+			       "(mode o+x, or a group, is missing)", SHOW(path), we);
+		*slash = '/';
+		if (closed)
+			return false;
+	}
+	return refuse_by_error(s, path, EACCES);
+}
+
+/* Names the first component that is missing behind an existing prefix. */
+static bool refuse_missing(struct script *s, const char *whole, size_t prefix)
+{
+	size_t next = prefix + 1 + strcspn(whole + prefix + 1, "/");
+	bool cut = next > SCRIPT_SHOWN_MOST;
+
+	return refuse(s, 404, "no such script: %.*s%s does not exist",
+		      cut ? SCRIPT_SHOWN_MOST : (int)next, whole, cut ? "..." : "");
+}
+
+/* What the request names. */
+
+static char *join(const char *a, const char *b)
+{
+	char *both = malloc(strlen(a) + strlen(b) + 1);
+
+	return both ? strcat(strcpy(both, a), b) : NULL;
 }
 
 /* Apache's mod_proxy_fcgi sends "proxy:fcgi://host:port/path?query",
@@ -101,135 +191,238 @@ static char *without_proxy_prefix(const char *name)
 	return strndup(path, strcspn(path, "?"));
 }
 
-static char *join(const char *a, const char *b)
+static int hex_value(char c)
 {
-	char *both = malloc(strlen(a) + strlen(b) + 1);
+	const char digits[] = "0123456789abcdef";
+	const char *digit = c ? strchr(digits, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c) : NULL;
 
-	return both ? strcat(strcpy(both, a), b) : NULL;
+	return digit ? (int)(digit - digits) : -1;
 }
 
-/* The path that the request names: the script and whatever follows it. */
-static char *path_asked_for(struct script *s, const struct environment *e)
+/* The byte that an escape such as %20 stands for; 0 if there is none, or one that
+ * a component of a path cannot have. */
+static char escaped_byte(const char *text)
 {
-	const char *file = environment_get_text(e, "SCRIPT_FILENAME");
-	const char *root = environment_get_text(e, "DOCUMENT_ROOT");
-	const char *name = environment_get_text(e, "SCRIPT_NAME");
-	char *path;
+	int high = text[0] == '%' ? hex_value(text[1]) : -1;
+	int low = high < 0 ? -1 : hex_value(text[2]);
+	char byte = low < 0 ? '\0' : (char)(high * 16 + low);
 
-	if (!file && !(root && name)) {
-		refuse(s, 403, "the request names no script (SCRIPT_FILENAME, or DOCUMENT_ROOT "
-		       "and SCRIPT_NAME, must be set)");
-		return NULL;
+	return byte == '/' ? '\0' : byte;
+}
+
+static void decode(char *text)
+{
+	char *out = text;
+
+	for (; *text; text++) {
+		char byte = escaped_byte(text);
+
+		*out++ = byte ? byte : *text;
+		if (byte)
+			text += 2;
 	}
-	path = file ? without_proxy_prefix(file) : join(root, name);
-	if (!path)
-		refuse_no_memory(s);
+	*out = '\0';
+}
+
+static const char *component_start(const char *path, const char *end)
+{
+	while (end > path && end[-1] != '/')
+		end--;
+	return end;
+}
+
+/* Whether a component of the path is that of the name once it is decoded. */
+static bool decodes_to(const char *component, const char *end, const char *name, const char *name_end)
+{
+	while (component < end && name < name_end) {
+		char byte = escaped_byte(component);
+
+		if ((byte ? byte : *component) != *name++)
+			return false;
+		component += byte ? 3 : 1;
+	}
+	return component == end && name == name_end;
+}
+
+static bool has_escape(const char *text, const char *end)
+{
+	while (text < end && !escaped_byte(text))
+		text++;
+	return text < end;
+}
+
+/*
+ * With ProxyPass, Apache sends SCRIPT_FILENAME encoded, with SetHandler it does
+ * not; SCRIPT_NAME is decoded always. Their tails are the same, so the last
+ * component that has an escape tells.
+ */
+static bool is_encoded(const char *path, const char *name)
+{
+	const char *end = path + strlen(path), *name_end = name + strlen(name);
+
+	while (end > path && name_end > name) {
+		const char *start = component_start(path, end);
+		const char *name_start = component_start(name, name_end);
+		size_t length = (size_t)(end - start);
+		bool same = length == (size_t)(name_end - name_start) &&
+			    memcmp(start, name_start, length) == 0;
+
+		if (has_escape(start, end))
+			return !same && decodes_to(start, end, name_start, name_end);
+		if (!same)
+			return false;
+		end = start > path ? start - 1 : path;
+		name_end = name_start > name ? name_start - 1 : name;
+	}
+	return false;
+}
+
+/* The path of a SCRIPT_FILENAME; NULL if there is no memory. */
+static char *path_of_file(const char *file, const char *name)
+{
+	char *path = without_proxy_prefix(file);
+
+	if (path && name && is_encoded(path, name))
+		decode(path);
 	return path;
 }
 
-/* Names the first directory on the way that may not be searched. */
-static bool refuse_unsearchable(struct script *s)
-{
-	for (char *slash = strchr(s->path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-		bool closed;
-
-		*slash = '\0';
-		closed = access(s->path, X_OK) < 0 && errno == EACCES;
-		if (closed)
-			refuse(s, 403, "%s: this directory may not be searched by %s (mode o+x, or "
-			       "a group, is missing)", s->path, we);
-		*slash = '/';
-		if (closed)
-			return false;
-	}
-	return refuse(s, 403, "%s: %s", s->path, strerror(EACCES));
-}
-
-/* Names the first component that is missing behind an existing prefix. */
-static bool refuse_missing(struct script *s, const char *whole, size_t prefix)
-{
-	size_t next = prefix + 1 + strcspn(whole + prefix + 1, "/");
-
-	return refuse(s, 404, "no such script: %.*s does not exist", (int)next, whole);
-}
-
-/*
- * Cuts components off the end until something stands there: s->path becomes
- * that, and *rest the part of whole that was cut ("" if none was).
- */
-static bool split(struct script *s, const char *whole, const char **rest)
-{
-	size_t length = strlen(whole);
+/* A path that a request names: the script and whatever follows it. */
+struct target {
+	char *whole;
+	char *path; /* the part of whole that exists */
 	struct stat st;
+	int error; /* 0, or why there is no such part */
+	bool is_info; /* made of DOCUMENT_ROOT and PATH_INFO */
+};
 
-	while (stat(s->path, &st) < 0) {
-		if (errno == EACCES)
-			return refuse_unsearchable(s);
-		if (errno != ENOENT && errno != ENOTDIR && errno != ENAMETOOLONG)
-			return refuse(s, 403, "%s: %s", s->path, strerror(errno));
+static void target_free(struct target *t)
+{
+	free(t->whole);
+	free(t->path);
+	*t = (struct target){ .error = ENOMEM };
+}
+
+static bool is_script(const struct target *t)
+{
+	return t->error == 0 && S_ISREG(t->st.st_mode);
+}
+
+static bool is_directory(const struct target *t)
+{
+	return t->error == 0 && S_ISDIR(t->st.st_mode) && strcmp(t->whole, t->path) == 0;
+}
+
+/* Cuts components off the end until something stands there. No longer path than
+ * PATH_MAX is known to the system. */
+static void target_look(struct target *t)
+{
+	size_t length = strlen(t->whole);
+
+	t->error = ENOENT;
+	if (t->whole[0] != '/')
+		return;
+	while (length > 0) {
+		t->path[length] = '\0';
+		if (length < PATH_MAX && stat(t->path, &t->st) == 0)
+			t->error = 0;
+		else if (length < PATH_MAX)
+			t->error = errno;
+		if (t->error != ENOENT && t->error != ENOTDIR && t->error != ENAMETOOLONG)
+			return;
 		do
 			length--;
-		while (whole[length] != '/');
-		if (length == 0)
-			return refuse_missing(s, whole, 0);
-		s->path[length] = '\0';
+		while (t->whole[length] != '/');
 	}
-	*rest = whole + length;
-	if (S_ISREG(st.st_mode))
-		return true;
-	if (S_ISDIR(st.st_mode) && (*rest)[0] && (*rest)[1])
-		return refuse_missing(s, whole, length);
-	return refuse(s, 403, "%s: %s, not a script", s->path,
-		      S_ISDIR(st.st_mode) ? "a directory" : "a special file");
 }
 
-/* A file that may not be executed itself may be the input of an interpreter. */
-static bool choose_interpreter(struct script *s)
+/* Takes over whole, which may be NULL: there was no memory. */
+static bool target_set(struct target *t, char *whole, bool is_info)
 {
-	const char *suffix = strrchr(s->path, '.');
-	size_t length = suffix ? strlen(suffix) : 0;
+	target_free(t);
+	t->whole = whole;
+	t->path = whole ? strdup(whole) : NULL;
+	t->is_info = is_info;
+	if (t->path)
+		target_look(t);
+	return t->path;
+}
 
-	if (access(s->path, X_OK) == 0)
-		return true;
-	for (size_t i = 0; suffix && i < interpreters->count; i++) {
-		const char *rule = interpreters->texts[i];
+/* The last SCRIPT_FILENAME that names a file, else the last. */
+static bool target_by_file(struct target *t, const struct environment *e, const char *name)
+{
+	struct target other = { .error = ENOMEM };
+	bool done = true;
 
-		if (strncmp(rule, suffix, length) != 0 || rule[length] != '=')
+	for (size_t i = 0; done && i < e->file_count && !is_script(t); i++) {
+		if (!*e->files[i])
 			continue;
-		s->interpreter = rule + length + 1;
-		return access(s->path, R_OK) == 0 ||
-		       refuse(s, 403, "%s: may not be read by %s", s->path, we);
+		if (!t->whole) {
+			done = target_set(t, path_of_file(e->files[i], name), false);
+			continue;
+		}
+		done = target_set(&other, path_of_file(e->files[i], name), false);
+		if (done && is_script(&other)) {
+			struct target last = *t;
+
+			*t = other;
+			other = last;
+		}
 	}
-	return refuse(s, 403, "%s: may not be executed by %s (chmod +x it?)", s->path, we);
+	target_free(&other);
+	return done;
 }
 
-static bool is_below(const char *path, const char *root)
+/* Caddy without "split", and h2o, leave it to us to find out where the path of the
+ * URL, as PATH_INFO, has its script. */
+static bool target_choose(struct target *t, const struct environment *e)
 {
-	size_t length = strlen(root);
+	const char *root = environment_get_text(e, "DOCUMENT_ROOT");
+	const char *name = environment_get_text(e, "SCRIPT_NAME");
+	const char *info = environment_get_text(e, "PATH_INFO");
 
-	return strncmp(path, root, length) == 0 && (root[length - 1] == '/' || path[length] == '/');
+	if (!target_by_file(t, e, name))
+		return false;
+	if (root && name && !t->whole)
+		return target_set(t, join(root, name), false);
+	if (root && !name && info && info[0] == '/' &&
+	    (!t->whole || is_directory(t)))
+		return target_set(t, join(root, info), true);
+	return true;
 }
 
-/*
- * Opens the directory of a file whose path has no links, again without following
- * any: whoever swaps a part of the path meanwhile does not get past this. The
- * file itself is executed from here (see cgi.h).
- */
-static int open_home(const char *path)
+static bool refuse_target(struct script *s, struct target *t)
 {
-	int fd = open("/", O_SEARCH | O_DIRECTORY | O_CLOEXEC);
-	const char *slash;
+	size_t length = strlen(t->path);
 
-	for (path++; fd >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
-		char *name = strndup(path, (size_t)(slash - path));
-		int next = name ? openat(fd, name, O_SEARCH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
-				: -1;
+	if (t->whole[0] != '/')
+		return refuse(s, 403, "script " SHOWN ": not an absolute path", SHOW(t->whole));
+	if (t->error == EACCES)
+		return refuse_unsearchable(s, t->path);
+	if (t->error == ENOENT || t->error == ENOTDIR || t->error == ENAMETOOLONG)
+		return refuse_missing(s, t->whole, 0);
+	if (t->error)
+		return refuse_by_error(s, t->path, t->error);
+	if (S_ISDIR(t->st.st_mode) && t->whole[length] && t->whole[length + 1])
+		return refuse_missing(s, t->whole, length);
+	return refuse(s, 403, "script " SHOWN ": %s, not a script", SHOW(t->path),
+		      S_ISDIR(t->st.st_mode) ? "a directory" : "a special file");
+}
 
-		free(name);
-		close(fd);
-		fd = next;
-	}
-	return fd;
+/* What may be run. */
+
+static bool is_restricted(void)
+{
+	return files->count > 0 || roots->count > 0;
+}
+
+/* Whether the path is that one, or below it. */
+static bool is_within(const char *path, const char *directory)
+{
+	size_t length = strlen(directory);
+
+	return strncmp(path, directory, length) == 0 &&
+	       (directory[length - 1] == '/' || path[length] == '/' || path[length] == '\0');
 }
 
 static bool is_listed(const char *path)
@@ -240,39 +433,205 @@ static bool is_listed(const char *path)
 	return false;
 }
 
-static bool is_below_a_root(const char *path)
+static bool is_within_a_root(const char *real)
 {
-	for (char **root = roots; root && *root; root++)
-		if (is_below(path, *root))
-			return true;
-	return false;
+	bool within = false;
+
+	pthread_mutex_lock(&resolved.lock);
+	for (size_t i = 0; i < roots->count && !within; i++)
+		within = is_within(real, resolved.real[i]);
+	pthread_mutex_unlock(&resolved.lock);
+	return within;
+}
+
+static bool may_look_again(void)
+{
+	struct timespec now;
+	bool may;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	pthread_mutex_lock(&resolved.lock);
+	may = now.tv_sec != resolved.looked_at;
+	resolved.looked_at = now.tv_sec;
+	pthread_mutex_unlock(&resolved.lock);
+	return may;
+}
+
+/* A root may be a link that leads elsewhere since a deployment. One that leads
+ * nowhere for the moment stays what it was. */
+static void resolve_roots(void)
+{
+	for (size_t i = 0; i < roots->count; i++) {
+		char *real = realpath(roots->texts[i], NULL), *old;
+
+		if (!real)
+			continue;
+		pthread_mutex_lock(&resolved.lock);
+		old = resolved.real[i];
+		resolved.real[i] = real;
+		pthread_mutex_unlock(&resolved.lock);
+		free(old);
+	}
+}
+
+static bool is_allowed(const char *real)
+{
+	if (is_within_a_root(real))
+		return true;
+	if (roots->count == 0 || !may_look_again())
+		return false;
+	resolve_roots();
+	return is_within_a_root(real);
+}
+
+/*
+ * Whether a client may learn what is wrong with a path that was refused: if only
+ * some scripts are allowed, it does not learn what else there is.
+ */
+static bool may_tell(const char *path)
+{
+	char *real;
+	bool may = !is_restricted();
+
+	for (size_t i = 0; i < files->count && !may; i++)
+		may = is_within(path, files->texts[i]);
+	if (may)
+		return true;
+	real = realpath(path, NULL);
+	if (real)
+		may = is_allowed(real);
+	else if (!strstr(path, "/.."))
+		for (size_t i = 0; i < roots->count && !may; i++)
+			may = is_within(path, roots->texts[i]);
+	free(real);
+	return may;
+}
+
+/*
+ * Opens the directory of a file whose path has no links, again without following
+ * any: whoever swaps a part of the path meanwhile does not get past this. The
+ * file itself is executed from here.
+ */
+static int open_home(const char *path)
+{
+	int fd = open("/", O_SEARCH | O_DIRECTORY | O_CLOEXEC);
+	const char *slash;
+
+	for (path++; fd >= 0 && (slash = strchr(path, '/')); path = slash + 1) {
+		char *name = strndup(path, (size_t)(slash - path));
+		int next = name ? openat(fd, name, O_SEARCH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+				: -1;
+		int saved = errno;
+
+		free(name);
+		close(fd);
+		fd = next;
+		errno = saved;
+	}
+	return fd;
 }
 
 /* Decides by where the file really is, and pins that down. */
-static bool check_allowed(struct script *s)
+static bool confine(struct script *s)
 {
-	char *real;
-
-	if ((files->count == 0 && !roots) || is_listed(s->path))
-		return true;
-	if (!roots)
-		return refuse(s, 403, "%s: not among the scripts allowed by -p", s->path);
-	real = realpath(s->path, NULL);
-	if (!real)
-		return refuse(s, 403, "%s: %s", s->path, strerror(errno));
-	if (!is_below_a_root(real)) {
-		refuse(s, 403, "%s: is %s, outside of every --root%s", s->path, real,
-		       files->count ? " and not allowed by -p" : "");
-		free(real);
-		return false;
+	if (!is_restricted() || is_listed(s->called)) {
+		s->path = strdup(s->called);
+		return s->path || refuse_no_memory(s);
 	}
-	free(s->path);
-	s->path = real;
-	s->home = open_home(real);
-	return s->home >= 0 ||
-	       refuse(s, errno == EMFILE || errno == ENFILE || errno == ENOMEM ? 503 : 403,
-		      "%s: its directory: %s", real, strerror(errno));
+	if (roots->count == 0)
+		return refuse(s, 404, "script " SHOWN ": not among the scripts allowed by -p",
+			      SHOW(s->called));
+	s->path = realpath(s->called, NULL);
+	if (!s->path)
+		return refuse_by_error(s, s->called, errno);
+	if (!is_allowed(s->path))
+		return refuse(s, 404, "script " SHOWN ": is " SHOWN ", outside of every --root%s",
+			      SHOW(s->called), SHOW(s->path),
+			      files->count ? " and not allowed by -p" : "");
+	s->home = open_home(s->path);
+	return s->home >= 0 || refuse_by_error(s, s->path, errno);
 }
+
+/* The file where it is to be looked at: in its home, or by its path. */
+static int at_home(const struct script *s, const char **name)
+{
+	*name = s->home >= 0 ? strrchr(s->path, '/') + 1 : s->path;
+	return s->home >= 0 ? s->home : AT_FDCWD;
+}
+
+/* Opens a regular file, or returns -1 with errno. */
+static int open_file(const struct script *s)
+{
+	const char *name;
+	int from = at_home(s, &name);
+	int fd = openat(from, name, OPEN_FILE | (s->home >= 0 ? O_NOFOLLOW : 0));
+	struct stat st;
+
+	if (fd < 0 || (fstat(fd, &st) == 0 && S_ISREG(st.st_mode)))
+		return fd;
+	close(fd);
+	errno = EACCES;
+	return -1;
+}
+
+/* What an interpreter is to read is what was allowed, not what has its name now. */
+static bool open_for_interpreter(struct script *s)
+{
+	const char *name;
+	int from = at_home(s, &name);
+
+	if (s->home >= 0) {
+		s->file = open_file(s);
+		if (s->file >= 0)
+			return fcntl(s->file, F_SETFL, 0) == 0 || refuse_by_error(s, s->path, errno);
+	} else if (faccessat(from, name, R_OK, 0) == 0) {
+		return true;
+	}
+	if (errno != EACCES)
+		return refuse_by_error(s, s->path, errno);
+	return refuse(s, 403, "script " SHOWN ": may not be read by %s", SHOW(s->path), we);
+}
+
+/* A file that may not be executed itself may be the input of an interpreter. */
+static bool choose_interpreter(struct script *s)
+{
+	const char *name, *suffix = strrchr(s->path, '.');
+	int from = at_home(s, &name);
+	size_t length = suffix ? strlen(suffix) : 0;
+
+	if (faccessat(from, name, X_OK, 0) == 0)
+		return true;
+	if (errno != EACCES)
+		return refuse_by_error(s, s->path, errno);
+	for (size_t i = 0; suffix && i < interpreters->count; i++) {
+		const char *rule = interpreters->texts[i];
+
+		if (strncmp(rule, suffix, length) != 0 || rule[length] != '=')
+			continue;
+		s->interpreter = rule + length + 1;
+		return open_for_interpreter(s);
+	}
+	return refuse(s, 403, "script " SHOWN ": may not be executed by %s (chmod +x it?)",
+		      SHOW(s->path), we);
+}
+
+/* FCGI_CHDIR: a directory, or "-" for none; else that of the script. */
+static bool choose_directory(struct script *s, const struct environment *e)
+{
+	const char *wish = environment_get_text(e, "FCGI_CHDIR");
+	size_t length = (size_t)(strrchr(s->path, '/') - s->path);
+
+	/* Scripts take code from where they run: perl from ".", shells by ". ./x". */
+	if (wish && is_restricted())
+		return refuse(s, 403, "script " SHOWN ": FCGI_CHDIR is not possible with --root or -p",
+			      SHOW(s->path));
+	if (s->home >= 0 || (wish && strcmp(wish, "-") == 0))
+		return true;
+	s->directory = wish ? strdup(wish) : strndup(s->path, length ? length : 1);
+	return s->directory || refuse_no_memory(s);
+}
+
+/* What the script is told of itself. */
 
 /* If text ends with the suffix, what stands before it (to be freed). */
 static char *without_suffix(const char *text, const char *suffix)
@@ -284,29 +643,33 @@ static char *without_suffix(const char *text, const char *suffix)
 	return strndup(text, length - cut);
 }
 
-static bool set_path_info(struct environment *e, const char *rest)
+static bool set_script_name(struct environment *e, const char *rest, bool is_info)
 {
-	const char *name = environment_get_text(e, "SCRIPT_NAME");
-	char *shorter = name && *rest ? without_suffix(name, rest) : NULL;
+	const char *name = environment_get_text(e, is_info ? "PATH_INFO" : "SCRIPT_NAME");
+	char *shorter = name && (*rest || is_info) ? without_suffix(name, rest) : NULL;
 	bool done = !shorter || environment_set(e, "SCRIPT_NAME", shorter);
 
 	free(shorter);
-	/* An empty value counts as unset, and what the client says of a script
-	 * that needed no cut is believed. */
-	if (environment_get_text(e, "PATH_INFO"))
-		return done;
-	environment_unset(e, "PATH_INFO");
-	return done && (!*rest || environment_set(e, "PATH_INFO", rest));
+	return done;
 }
 
-static bool set_path_translated(struct environment *e)
+/* What the client says of a script that needed no cut is believed; one that is
+ * empty stays so, since there are scripts that count on it. */
+static bool set_path_info(struct environment *e, const char *rest, bool is_info)
 {
-	const char *info = environment_get(e, "PATH_INFO");
+	if (is_info || (*rest && !environment_get_text(e, "PATH_INFO")))
+		return environment_set(e, "PATH_INFO", rest);
+	return true;
+}
+
+static bool set_path_translated(struct environment *e, bool is_info)
+{
+	const char *info = environment_get_text(e, "PATH_INFO");
 	const char *root = environment_get_text(e, "DOCUMENT_ROOT");
 	char *translated;
 	bool done;
 
-	if (!info)
+	if (!info || is_info)
 		environment_unset(e, "PATH_TRANSLATED");
 	if (!info || !root || environment_get_text(e, "PATH_TRANSLATED"))
 		return true;
@@ -316,53 +679,68 @@ static bool set_path_translated(struct environment *e)
 	return done;
 }
 
-/* FCGI_CHDIR: a directory, or "-" for none; else that of the script. */
-static bool choose_directory(struct script *s, const struct environment *e)
+static bool find_by(struct script *s, struct environment *e, struct target *t)
 {
-	const char *wish = environment_get_text(e, "FCGI_CHDIR");
-	size_t length = (size_t)(strrchr(s->path, '/') - s->path);
+	const char *rest;
 
-	if (s->home >= 0)
-		return !wish || refuse(s, 403, "%s: FCGI_CHDIR is not possible with --root", s->path);
-	if (wish && strcmp(wish, "-") == 0)
-		return true;
-	s->directory = wish ? strdup(wish) : strndup(s->path, length ? length : 1);
-	return s->directory || refuse_no_memory(s);
-}
-
-static bool find(struct script *s, struct environment *e, const char *whole)
-{
-	const char *rest = "";
-
-	if (whole[0] != '/')
-		return refuse(s, 403, "%s: not an absolute path", whole);
-	s->path = strdup(whole);
-	if (!s->path)
-		return refuse_no_memory(s);
-	if (!split(s, whole, &rest) || !choose_interpreter(s))
+	if (!is_script(t)) {
+		refuse_target(s, t);
+		if (!s->shortage && t->whole[0] == '/' && !may_tell(t->path))
+			s->status = 404;
 		return false;
-	if (!environment_set(e, "SCRIPT_FILENAME", s->path) || !set_path_info(e, rest) ||
-	    !set_path_translated(e))
-		return refuse_no_memory(s);
-	return check_allowed(s) && choose_directory(s, e);
+	}
+	rest = t->whole + strlen(t->path);
+	s->called = t->path;
+	t->path = NULL;
+	if (!confine(s) || !choose_interpreter(s) || !choose_directory(s, e))
+		return false;
+	return (environment_set(e, "SCRIPT_FILENAME", s->called) &&
+		set_script_name(e, rest, t->is_info) && set_path_info(e, rest, t->is_info) &&
+		set_path_translated(e, t->is_info)) ||
+	       refuse_no_memory(s);
 }
 
 bool script_find(struct script *s, struct environment *e)
 {
-	char *whole;
+	struct target target = { .error = ENOMEM };
 	bool found;
 
-	*s = (struct script){ .home = -1 };
-	whole = path_asked_for(s, e);
-	found = whole && find(s, e, whole);
-	free(whole);
+	*s = SCRIPT_NONE;
+	if (!target_choose(&target, e))
+		found = refuse_no_memory(s);
+	else if (!target.whole)
+		found = refuse(s, 403, "the request names no script (SCRIPT_FILENAME, or DOCUMENT_ROOT "
+			       "and SCRIPT_NAME, must be set)");
+	else
+		found = find_by(s, e, &target);
+	target_free(&target);
 	return found;
 }
 
-/* The interpreter named in a "#!" line, in line; NULL if there is no such line. */
-static char *interpreter_of(const char *path, char *line, size_t size)
+void script_label(char out[SCRIPT_LABEL_SIZE], const struct environment *e)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	const char *file = environment_get_text(e, "SCRIPT_FILENAME");
+	const char *root = environment_get_text(e, "DOCUMENT_ROOT");
+	const char *name = environment_get_text(e, "SCRIPT_NAME");
+	char path[SCRIPT_SHOWN_MOST + 2]; /* one byte more shows that more was there */
+
+	if (!name)
+		name = environment_get_text(e, "PATH_INFO");
+	if (!file && !(root && name)) {
+		strcpy(out, "a request");
+		return;
+	}
+	if (file)
+		snprintf(path, sizeof path, "%s", file);
+	else
+		snprintf(path, sizeof path, "%s%s", root, name);
+	snprintf(out, SCRIPT_LABEL_SIZE, "script " SHOWN, SHOW(path));
+}
+
+/* The interpreter named in a "#!" line, in line; NULL if there is no such line. */
+static char *interpreter_of(const struct script *s, char *line, size_t size)
+{
+	int fd = open_file(s);
 	ssize_t n = fd < 0 ? -1 : read(fd, line, size - 1);
 
 	if (fd >= 0)
@@ -377,37 +755,41 @@ static char *interpreter_of(const char *path, char *line, size_t size)
 
 void script_explain_exec(const struct script *s, int error, char *out, size_t size)
 {
-	const char *path = s->path;
 	char line[256];
-	char *interpreter = interpreter_of(path, line, sizeof line);
+	char *interpreter = interpreter_of(s, line, sizeof line);
 	size_t length = interpreter ? strlen(interpreter) : 0;
+	int head = snprintf(out, size, "cannot execute script " SHOWN ": ", SHOW(s->path));
 
+	if (head < 0 || (size_t)head >= size)
+		return;
+	out += head;
+	size -= (size_t)head;
 	if (error == ENOEXEC)
-		snprintf(out, size, "cannot execute %s: no #! line, and not a program of this system",
-			 path);
+		snprintf(out, size, "no #! line, and not a program of this system");
 	else if (length && interpreter[length - 1] == '\r')
-		snprintf(out, size, "cannot execute %s: its #! line ends in a carriage return "
-			 "(convert the file to Unix line ends)", path);
+		snprintf(out, size, "its #! line ends in a carriage return (convert the file to Unix "
+			 "line ends)");
 	else if (interpreter && error == ENOENT)
-		snprintf(out, size, "cannot execute %s: its interpreter \"%s\" does not exist", path,
-			 interpreter);
+		snprintf(out, size, "its interpreter \"%s\" does not exist", interpreter);
 	else if (interpreter && error == EACCES)
-		snprintf(out, size, "cannot execute %s: %s (may its interpreter \"%s\" be executed? is "
-			 "the file system mounted noexec?)", path, strerror(error), interpreter);
+		snprintf(out, size, "%s (may its interpreter \"%s\" be executed? is the file system "
+			 "mounted noexec?)", strerror(error), interpreter);
 	else if (error == ELOOP && s->home >= 0)
-		snprintf(out, size, "cannot execute %s: it has become a symbolic link", path);
+		snprintf(out, size, "it has become a symbolic link");
 	else if (error == E2BIG)
-		snprintf(out, size, "cannot execute %s: the request's parameters are too long for "
-			 "this system", path);
+		snprintf(out, size, "the request's parameters are too long for this system");
 	else
-		snprintf(out, size, "cannot execute %s: %s", path, strerror(error));
+		snprintf(out, size, "%s", strerror(error));
 }
 
 void script_free(struct script *s)
 {
 	free(s->path);
+	free(s->called);
 	free(s->directory);
 	if (s->home >= 0)
 		close(s->home);
-	*s = (struct script){ .home = -1 };
+	if (s->file >= 0)
+		close(s->file);
+	*s = SCRIPT_NONE;
 }

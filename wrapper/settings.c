@@ -38,6 +38,10 @@ static const struct option_row table[] = {
 	  LIST(struct settings, env) },
 	{ "clear-env", 0, NULL, "do not pass our own environment on to scripts",
 	  FLAG(struct settings, clear_env) },
+	{ "accept-param", 0, "NAME[*]", "pass this parameter on in any case (may be repeated)",
+	  LIST(struct settings, accept_params) },
+	{ "strict-params", 0, NULL, "pass on only parameters that web servers always send",
+	  FLAG(struct settings, strict_params) },
 	{ "limit", 0, "NAME=VALUE", "limit cpu, as, data, nofile, nproc, fsize or core of a script",
 	  LIST(struct settings, limits) },
 	{ "nice", 0, "N", "run scripts at a priority lower by this (default 0)",
@@ -155,6 +159,16 @@ static long default_workers(const struct settings *s)
 	return count < s->max_scripts ? count : s->max_scripts;
 }
 
+static bool check_accepted(const char *pattern)
+{
+	size_t length = strcspn(pattern, "=*");
+
+	if (*pattern && (!pattern[length] || strcmp(pattern + length, "*") == 0))
+		return true;
+	report("--accept-param wants a NAME, or the beginning of names and a star, not \"%s\"", pattern);
+	return false;
+}
+
 /* What the table cannot check. */
 static bool check(const struct settings *s)
 {
@@ -172,6 +186,9 @@ static bool check(const struct settings *s)
 			report("--env wants NAME=VALUE, not \"%s\"", s->env.texts[i]);
 			return false;
 		}
+	for (size_t i = 0; i < s->accept_params.count; i++)
+		if (!check_accepted(s->accept_params.texts[i]))
+			return false;
 	return check_socket(s->socket);
 }
 

@@ -25,8 +25,8 @@ struct settings {
 
 	/* which scripts, and how they run */
 	struct option_list scripts, roots, interpreters, warm;
-	struct option_list env, limits;
-	bool clear_env;
+	struct option_list env, accept_params, limits;
+	bool clear_env, strict_params;
 	long nice;
 
 	/* how many, and how long */

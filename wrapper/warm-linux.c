@@ -243,9 +243,7 @@ static void try_template(struct template *t)
 
 static bool make_environment(struct environment *e, const struct settings *settings)
 {
-	return environment_make(e, NULL, 0) &&
-	       environment_override(e, settings->env.texts, settings->env.count) &&
-	       (settings->clear_env || environment_inherit(e)) && environment_complete(e) &&
+	return environment_make(e, NULL, 0) && environment_add_own(e, settings) &&
 	       environment_set(e, DRIVER, warm_driver);
 }
 
@@ -350,7 +348,8 @@ static struct template *examine(const struct launch_plan *plan, const char *name
 {
 	char head[HEAD_SIZE + 1], line[HEAD_SIZE + 1];
 	int from = plan->home >= 0 ? plan->home : AT_FDCWD;
-	int script = openat(from, name, O_RDONLY | O_CLOEXEC | (plan->home >= 0 ? O_NOFOLLOW : 0));
+	int script = openat(from, name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC |
+				(plan->home >= 0 ? O_NOFOLLOW : 0));
 	ssize_t n = script < 0 ? -1 : read(script, head, HEAD_SIZE);
 	struct template *t = NULL;
 
