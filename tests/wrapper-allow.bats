@@ -29,6 +29,12 @@ refused() {
 	lacks 'I am'
 }
 
+# hidden SCRIPT [NAME=VALUE...]: the answer is that of a missing script, and nothing has run.
+hidden() {
+	ask get "$@" expect-end
+	[ "${output//$'\r'/}" = $'Status: 404 Not Found\nContent-Type: text/plain\n\n404 Not Found' ]
+}
+
 @test "--root runs what is below it" {
 	make_trees
 	start_wrapper --root "$T/root"
@@ -43,16 +49,16 @@ refused() {
 @test "--root refuses what is elsewhere, and says where that is" {
 	make_trees
 	start_wrapper --root "$T/root"
-	refused "$T/outside.sh"
+	hidden "$T/outside.sh"
 	logged "outside\.sh: is $T/outside\.sh, outside of every --root"
-	refused /bin/true
+	hidden /bin/true
 }
 
 @test "--root refuses a path that leaves it by .., and takes one that comes back" {
 	make_trees
 	start_wrapper --root "$T/root"
-	refused "$T/root/../outside.sh"
-	refused "$T/root/sub/../../outside.sh"
+	hidden "$T/root/../outside.sh"
+	hidden "$T/root/sub/../../outside.sh"
 	ask get "$T/root/sub/../inside.sh"
 	has_line 'I am root/inside.sh'
 }
@@ -64,9 +70,9 @@ refused() {
 	ln -s .. "$T/root/up"
 	ln -s sub/deep.sh "$T/root/short.sh"
 	start_wrapper --root "$T/root"
-	refused "$T/root/link.sh"
-	refused "$T/root/relative.sh"
-	refused "$T/root/up/outside.sh"
+	hidden "$T/root/link.sh"
+	hidden "$T/root/relative.sh"
+	hidden "$T/root/up/outside.sh"
 	ask get "$T/root/short.sh"
 	has_line 'I am root/sub/deep.sh'
 }
@@ -76,7 +82,7 @@ refused() {
 	mkdir "$T/root-2"
 	cp "$T/outside.sh" "$T/root-2/outside.sh"
 	start_wrapper --root "$T/root"
-	refused "$T/root-2/outside.sh"
+	hidden "$T/root-2/outside.sh"
 }
 
 @test "--root may be a link" {
@@ -87,7 +93,7 @@ refused() {
 	has_line 'I am root/inside.sh'
 	ask get "$T/root/inside.sh"
 	has_line 'I am root/inside.sh'
-	refused "$T/entry/../outside.sh"
+	hidden "$T/entry/../outside.sh"
 }
 
 @test "--root may be given several times" {
@@ -97,7 +103,7 @@ refused() {
 	has_line 'I am root/sub/deep.sh'
 	ask get "$T/other/other.sh"
 	has_line 'I am other/other.sh'
-	refused "$T/root/inside.sh"
+	hidden "$T/root/inside.sh"
 }
 
 @test "--root / is everything" {
@@ -114,7 +120,7 @@ refused() {
 	has_line 'I am outside.sh'
 	ask get "$T/root/inside.sh"
 	has_line 'I am root/inside.sh'
-	refused "$T/other/other.sh"
+	hidden "$T/other/other.sh"
 	logged 'other\.sh.* outside of every --root and not allowed by -p'
 }
 
@@ -128,7 +134,76 @@ refused() {
 	ask get "$T/root/sub/pwd.sh"
 	has_line "$T/root/sub"
 	refused "$T/root/sub/pwd.sh" FCGI_CHDIR=/
-	logged 'FCGI_CHDIR is not possible with --root'
+	refused "$T/root/sub/pwd.sh" FCGI_CHDIR=-
+	logged 'FCGI_CHDIR is not possible with --root or -p'
+}
+
+@test "-p refuses FCGI_CHDIR, also beside --root" {
+	make_trees
+	start_wrapper -p "$T/outside.sh"
+	refused "$T/outside.sh" FCGI_CHDIR=/
+	logged 'FCGI_CHDIR is not possible with --root or -p'
+	stop wrapper
+	start_wrapper -p "$T/outside.sh" --root "$T/root"
+	refused "$T/outside.sh" FCGI_CHDIR=/
+}
+
+@test "--root and -p do not tell what there is elsewhere, but the log does" {
+	local options
+
+	make_trees
+	mkdir "$T/other/dir"
+	mkfifo "$T/other/fifo"
+	echo >"$T/other/no-x-bit"
+	ln -s "$T/other" "$T/root/away"
+	for options in "--root $T/root" "-p $T/outside.sh"; do
+		# shellcheck disable=SC2086
+		start_wrapper $options
+		for name in dir dir/ dir/missing fifo no-x-bit other.sh other.sh/info missing; do
+			hidden "$T/other/$name"
+			hidden "$T/root/away/$name"
+		done
+		logged "other/dir: a directory, not a script"
+		logged "other/no-x-bit: "
+		stop wrapper
+	done
+}
+
+@test "--root tells what is wrong with what is below it" {
+	make_trees
+	echo >"$T/root/no-x-bit"
+	start_wrapper --root "$T/root"
+	refused "$T/root/sub"
+	refused "$T/root"
+	refused "$T/root/no-x-bit"
+	hidden "$T/root/missing"
+}
+
+@test "--root follows a link that is switched while it runs" {
+	make_trees
+	ln -s root "$T/current"
+	start_wrapper --root "$T/current"
+	ask get "$T/current/inside.sh"
+	has_line 'I am root/inside.sh'
+	ln -sfn other "$T/current"
+	eventually switched_to other/other.sh
+	ln -sfn root "$T/current"
+	eventually switched_to root/inside.sh
+	hidden "$T/other/other.sh"
+}
+
+# switched_to NAME: this one is run behind the link now.
+switched_to() {
+	talk get "$T/current/${1##*/}" expect-text "I am $1" >/dev/null 2>&1
+}
+
+@test "--root calls a program by the name that was asked for" {
+	mkdir "$T/root"
+	cp "$(type -P bash)" "$T/root/many"
+	ln -s many "$T/root/one"
+	start_wrapper --root "$T/root"
+	ask post "$T/root/one" $'printf "Content-Type: text/plain\\n\\n$0 $SCRIPT_FILENAME"'
+	has_line "$T/root/one $T/root/one"
 }
 
 @test "--root tells a script its real path" {
@@ -226,6 +301,37 @@ start_flipping() {
 	start_wrapper --root "$T/root" --interpreter .shx=/bin/sh
 	ask get "$T/root/page.shx"
 	has_line 'read by sh'
+}
+
+@test "--interpreter below --root reads the file that was allowed, and no link in its place" {
+	mkdir "$T/root" "$T/out"
+	printf '%s\n' 'printf "Content-Type: text/plain\n\ninside\n"' >"$T/root/page.shx"
+	printf '%s\n' 'printf "Content-Type: text/plain\n\noutside\n"' >"$T/out/page.shx"
+	cp "$CGI/wait.sh" "$T/root"
+	start_wrapper -c 1 --max-scripts 1 --root "$T/root" --interpreter .shx=/bin/sh
+	start_queued "$T/root/wait.sh" "$T/root/page.shx"
+	ln -sf "$T/out/page.shx" "$T/root/page.shx"
+	: >"$T/go"
+	await queued
+	grep 'Status: 404 ' "$T/queued"
+	logged 'page.shx: is .*/out/page.shx, outside of every --root'
+}
+
+@test "--interpreter below --root never reads what is outside, however fast its name changes" {
+	local end=$((SECONDS + 2))
+
+	mkdir "$T/root"
+	start_flipping
+	printf '%s\n' 'printf "Content-Type: text/plain\n\ninside\n"' >"$T/root/real.sh"
+	printf '%s\n' ": >$T/escaped" >"$T/out/x.sh"
+	chmod 644 "$T/root/real.sh" "$T/out/x.sh"
+	start_wrapper --root "$T/root" --interpreter .sh=/bin/sh
+	while [ "$SECONDS" -lt "$end" ]; do
+		run "$FCGI_TALK" -n 100 -j 2 "$SOCKET" get "$T/root/x.sh" expect-end
+		[ "$output" = 'ok=100 failed=0' ]
+	done
+	grep -q 'outside of every --root' "$T/log"
+	vanished "$T/escaped"
 }
 
 @test "--interpreter wants a suffix and the path of a program" {

@@ -77,12 +77,19 @@ start_unprivileged() {
 	has_line "SCRIPT_FILENAME=$CGI/env.sh"
 }
 
-@test "an empty PATH_INFO counts as none" {
+@test "an empty PATH_INFO stays empty, and an absent one absent" {
 	start_wrapper
 	resolve SCRIPT_FILENAME="$CGI/env.sh" PATH_INFO= PATH_TRANSLATED=/srv DOCUMENT_ROOT=/srv
+	has_line PATH_INFO=
+	lacks PATH_TRANSLATED
+	resolve SCRIPT_FILENAME="$CGI/env.sh" PATH_TRANSLATED=/srv DOCUMENT_ROOT=/srv
 	lacks PATH_INFO PATH_TRANSLATED
+}
+
+@test "an empty PATH_INFO gives way to one that is found" {
+	start_wrapper
 	resolve SCRIPT_FILENAME="$CGI/env.sh/rest" SCRIPT_NAME=/env.sh/rest PATH_INFO=
-	has_line PATH_INFO=/rest
+	has_line PATH_INFO=/rest SCRIPT_NAME=/env.sh
 }
 
 @test "a PATH_INFO that the web server has found is passed on" {
@@ -102,6 +109,71 @@ start_unprivileged() {
 		resolve SCRIPT_FILENAME="$prefix$CGI/env.sh/rest?a=b" SCRIPT_NAME=/env.sh/rest
 		has_line "SCRIPT_FILENAME=$CGI/env.sh" PATH_INFO=/rest
 	done
+}
+
+# proxied FILE NAME: what Apache sends, by each of its ways to name a script.
+proxied() {
+	local prefix
+
+	for prefix in proxy:fcgi://localhost proxy:balancer://workers 'proxy:unix:/run/s|fcgi://localhost' ''; do
+		resolve SCRIPT_FILENAME="$prefix$1" SCRIPT_NAME="$2" DOCUMENT_ROOT=/srv
+		"${@:3}"
+	done
+}
+
+@test "a SCRIPT_FILENAME that Apache's ProxyPass has encoded is decoded" {
+	start_wrapper
+	proxied "$CGI/env.sh/a%20b/c%25" '/pp/env.sh/a b/c%' \
+		has_line "SCRIPT_FILENAME=$CGI/env.sh" SCRIPT_NAME=/pp/env.sh 'PATH_INFO=/a b/c%' \
+		'PATH_TRANSLATED=/srv/a b/c%'
+	cp "$CGI/where.sh" "$T/sp ace?.sh"
+	proxied "$T/sp%20ace%3f.sh" '/pp/sp ace?.sh' has_line "name=$T/sp ace?.sh"
+}
+
+@test "a SCRIPT_FILENAME that Apache's SetHandler has not encoded stays as it is" {
+	start_wrapper
+	cp "$CGI/where.sh" "$T/sp%20ace.sh"
+	proxied "$T/sp%20ace.sh" /pp/sp%20ace.sh has_line "name=$T/sp%20ace.sh"
+	proxied "$CGI/env.sh/100%25/x" /pp/env.sh/100%25/x has_line PATH_INFO=/100%25/x
+}
+
+@test "an escape that is no part of SCRIPT_NAME, or stands for a slash or NUL, stays as it is" {
+	start_wrapper
+	refused 404 'a%20b does not exist' begin params SCRIPT_FILENAME="$T/a%20b/x.sh" SCRIPT_NAME=/x.sh \
+		params-end stdin-end read
+	cp "$CGI/where.sh" "$T/a%2fb.sh"
+	resolve SCRIPT_FILENAME="$T/a%2fb.sh" SCRIPT_NAME=/a/b.sh
+	has_line "name=$T/a%2fb.sh"
+	refused 404 '/a%00b does not exist' begin params SCRIPT_FILENAME=/a%00b SCRIPT_NAME=/a \
+		params-end stdin-end read
+}
+
+@test "of several SCRIPT_FILENAMEs the last one that names a file counts" {
+	start_wrapper
+	resolve SCRIPT_FILENAME="$CGI/env.sh" SCRIPT_FILENAME="$CGI/missing.sh"
+	has_line "SCRIPT_FILENAME=$CGI/env.sh"
+	resolve SCRIPT_FILENAME="$CGI/hello.sh" SCRIPT_FILENAME="$CGI/env.sh/info" SCRIPT_FILENAME="$CGI"
+	has_line "SCRIPT_FILENAME=$CGI/env.sh" PATH_INFO=/info
+	resolve SCRIPT_FILENAME="$CGI/hello.sh" SCRIPT_FILENAME="$CGI/env.sh"
+	has_line "SCRIPT_FILENAME=$CGI/env.sh"
+	refused 404 "$CGI/2.sh does not exist" begin params SCRIPT_FILENAME="$CGI/1.sh" \
+		SCRIPT_FILENAME="$CGI/2.sh" params-end stdin-end read
+}
+
+@test "DOCUMENT_ROOT and PATH_INFO name the script for Caddy and h2o, which leave it to us" {
+	local file
+
+	start_wrapper
+	for file in "$CGI" "$CGI/" ''; do
+		resolve SCRIPT_FILENAME="$file" DOCUMENT_ROOT="${CGI%/cgi}" SCRIPT_NAME= \
+			PATH_INFO=/cgi/env.sh/info PATH_TRANSLATED="$CGI/env.sh/info"
+		has_line "SCRIPT_FILENAME=$CGI/env.sh" SCRIPT_NAME=/cgi/env.sh PATH_INFO=/info \
+			"PATH_TRANSLATED=${CGI%/cgi}/info"
+	done
+	resolve DOCUMENT_ROOT="$CGI" PATH_INFO=/env.sh
+	has_line "SCRIPT_FILENAME=$CGI/env.sh" SCRIPT_NAME=/env.sh PATH_INFO=
+	refused 404 "$CGI/missing.sh does not exist" begin params DOCUMENT_ROOT="$CGI" \
+		PATH_INFO=/missing.sh params-end stdin-end read
 }
 
 @test "a script may have any name" {
@@ -193,8 +265,8 @@ start_unprivileged() {
 	has_line hello
 	resolve SCRIPT_FILENAME="$CGI/env.sh/rest"
 	has_line "SCRIPT_FILENAME=$CGI/env.sh"
-	refused 403 "$CGI/where.sh: not among the scripts allowed by -p" get "$CGI/where.sh"
-	refused 403 'not among the scripts allowed by -p' get "$CGI/../cgi/hello.sh"
+	refused 404 "$CGI/where.sh: not among the scripts allowed by -p" get "$CGI/where.sh"
+	refused 404 'not among the scripts allowed by -p' get "$CGI/../cgi/hello.sh"
 	refused 404 'does not exist' get "$CGI/missing.sh"
 }
 
@@ -241,19 +313,53 @@ start_unprivileged() {
 	lacks first second
 }
 
-@test "names that no shell could have are left out" {
+@test "header fields that come twice become one, those of the same value once" {
 	start_wrapper
-	ask get "$CGI/env.sh" 'A B=bad' A-B=bad 1A=bad 'BASH_FUNC_x%%=bad' 'A\x01=bad' '\xc4=bad' A.B=bad
-	lacks bad
+	ask get "$CGI/env.sh" HTTP_X=1 HTTP_COOKIE=a=1 HTTP_HOST=here HTTP_X=2 HTTP_COOKIE=b=2 \
+		HTTP_HOST=here HTTP_X=3
+	has_line 'HTTP_X=1, 2, 3' 'HTTP_COOKIE=a=1; b=2' HTTP_HOST=here
 }
 
-@test "parameters that would steer loaders, shells and interpreters are refused, and logged once" {
+# A program that prints its environment as it is; a shell would leave names out.
+make_printenv() {
+	script print.pl <<-END
+		#!$(type -P perl)
+		print "Content-Type: text/plain\n\n", map { "\$_=\$ENV{\$_}\n" } sort keys %ENV;
+	END
+}
+
+@test "names may have any bytes" {
+	start_wrapper
+	make_printenv
+	ask get "$T/print.pl" Shib-Session-ID=_abc A.B=1 1A=2 'A B=3' 'A%=4'
+	has_line Shib-Session-ID=_abc A.B=1 1A=2 'A B=3' 'A%=4'
+}
+
+@test "exported functions of bash are left out, and logged" {
+	start_wrapper --accept-param 'BASH_*'
+	make_printenv
+	ask get "$T/print.pl" 'BASH_FUNC_x%%=() { bad; }' 'BASH_FUNC_y()=bad'
+	lacks bad
+	logged_times 1 'parameter BASH_FUNC_\* .*refused'
+}
+
+@test "with neither -p nor --root parameters pass that steer a program, but for HTTP_PROXY" {
+	start_wrapper
+	ask get "$CGI/env.sh" PERL5LIB=/lib PHPRC=/etc HOME=/home http_proxy=ok HTTP_PROXY=evil
+	has_line PERL5LIB=/lib PHPRC=/etc HOME=/home http_proxy=ok
+	lacks evil
+	logged_times 1 'parameter HTTP_PROXY .*refused'
+}
+
+@test "with --root parameters that would steer a program are refused, and logged once" {
 	local name names='HTTP_PROXY LD_PRELOAD LD_LIBRARY_PATH LD_AUDIT PATH IFS ENV BASH_ENV SHELLOPTS
 		PS4 HOME TMPDIR PERL5LIB PERL5OPT PERL5DB PERLLIB PYTHONPATH PYTHONHOME PYTHONINSPECT
 		RUBYOPT RUBYLIB NODE_OPTIONS GLIBC_TUNABLES GCONV_PATH JAVA_TOOL_OPTIONS PHPRC
-		LUA_INIT HOSTALIASES'
+		LUA_INIT HOSTALIASES TCL_LIBRARY DBI_TRACE DBI_AUTOPROXY SSLKEYLOGFILE NODE_V8_COVERAGE
+		GAWK_PERSIST_FILE AWKPATH TAR_OPTIONS MAKEFILES MAKEFLAGS GIT_TRACE GIT_EXTERNAL_DIFF
+		LESSOPEN CURL_HOME EDITOR SSL_CERT_FILE http_proxy DBUS_SESSION_BUS_ADDRESS'
 
-	start_wrapper
+	start_wrapper --root "$CGI"
 	set --
 	for name in $names; do
 		set -- "$@" "$name=/evil"
@@ -263,13 +369,62 @@ start_unprivileged() {
 	lacks evil
 	logged_times 1 'parameter HTTP_PROXY .*refused'
 	logged_times 1 'parameter PATH .*refused'
-	logged_times 1 'parameter PERL5\* .*refused'
+	logged_times 1 'parameter PERL\* .*refused'
+}
+
+@test "with -p they are refused too" {
+	start_wrapper -p "$CGI/env.sh"
+	ask get "$CGI/env.sh" PERL5LIB=/evil AFTER=all
+	has_line AFTER=all
+	lacks evil
 }
 
 @test "names that only look like refused ones are passed on" {
-	start_wrapper
-	ask get "$CGI/env.sh" HTTP_PROXY_AUTHORIZATION=ok PATHS=ok IF=ok ENVIRONMENT=ok L=ok http_proxy=ok
-	has_line HTTP_PROXY_AUTHORIZATION=ok PATHS=ok IF=ok ENVIRONMENT=ok L=ok http_proxy=ok
+	start_wrapper --root "$CGI"
+	ask get "$CGI/env.sh" HTTP_PROXY_AUTHORIZATION=ok PATHS=ok IF=ok ENVIRONMENT=ok L=ok
+	has_line HTTP_PROXY_AUTHORIZATION=ok PATHS=ok IF=ok ENVIRONMENT=ok L=ok
+}
+
+@test "what git-http-backend is told by web servers is passed on" {
+	start_wrapper --root "$CGI"
+	ask get "$CGI/env.sh" GIT_PROJECT_ROOT=/srv/git GIT_HTTP_EXPORT_ALL= GIT_PROTOCOL=version=2
+	has_line GIT_PROJECT_ROOT=/srv/git GIT_HTTP_EXPORT_ALL= GIT_PROTOCOL=version=2
+}
+
+@test "--accept-param lets single parameters through" {
+	start_wrapper --root "$CGI" --accept-param PERL5LIB --accept-param 'GIT_*' --accept-param HTTP_PROXY
+	ask get "$CGI/env.sh" PERL5LIB=/lib PERL5OPT=evil GIT_TRACE=1 HTTP_PROXY=ours
+	has_line PERL5LIB=/lib GIT_TRACE=1 HTTP_PROXY=ours
+	lacks evil
+}
+
+@test "HTTP_PROXY is accepted by its full name only" {
+	start_wrapper --accept-param 'HTTP_*'
+	ask get "$CGI/env.sh" HTTP_PROXY=evil HTTP_X=ok
+	has_line HTTP_X=ok
+	lacks evil
+}
+
+@test "--strict-params passes what web servers always send, and what is accepted" {
+	start_wrapper --strict-params --accept-param MY_OWN
+	ask get "$CGI/env.sh" MY_OWN=ok MY_OTHER=evil MY_OTHER=evil PERL5LIB=evil HTTP_X=ok HTTPS=on \
+		DOCUMENT_ROOT=/srv DOCUMENT_URI=/a REQUEST_URI=/b REQUEST_SCHEME=https \
+		SERVER_ADDR=::1 REMOTE_PORT=1 REDIRECT_STATUS=200 CONTEXT_PREFIX=/c SSL_PROTOCOL=x \
+		GEOIP_CITY=y SSL_CERT_FILE=evil
+	has_line MY_OWN=ok HTTP_X=ok HTTPS=on DOCUMENT_ROOT=/srv DOCUMENT_URI=/a REQUEST_URI=/b \
+		REQUEST_SCHEME=https SERVER_ADDR=::1 REMOTE_PORT=1 REDIRECT_STATUS=200 \
+		CONTEXT_PREFIX=/c SSL_PROTOCOL=x GEOIP_CITY=y
+	lacks evil
+	logged_times 1 'parameter MY_OTHER .*refused'
+}
+
+@test "--accept-param wants a name, with a star at its end or none" {
+	local bad
+
+	for bad in '' 'A=b' '*A' 'A*B' 'A**'; do
+		run -1 timeout 10 "$FCGIWRAP" -s "$SOCKET" --accept-param "$bad"
+		has "--accept-param wants a NAME" "\"$bad\""
+	done
 }
 
 @test "scripts inherit the environment of fcgiwrap" {
@@ -316,6 +471,33 @@ start_unprivileged() {
 	start_waiting client
 	ask get "$CGI/fds.sh" keep post "$CGI/fds.sh" body keep id 2 get "$CGI/fds.sh"
 	[ "$(grep -cx '0 1 2' <<<"$output")" = 3 ]
+}
+
+@test "a GET without CONTENT_LENGTH starts before the end of its body" {
+	start_wrapper
+	ask begin keep params SCRIPT_FILENAME="$CGI/hello.sh" REQUEST_METHOD=GET params-end \
+		expect-end app=0 stdin-end get "$CGI/hello.sh" keep expect-end app=0
+	ask begin keep params SCRIPT_FILENAME="$CGI/hello.sh" REQUEST_METHOD=HEAD params-end \
+		expect-end app=0 stdin-end get "$CGI/hello.sh" keep expect-end app=0
+}
+
+@test "a body of a length that was not told is measured, and has no Transfer-Encoding left" {
+	start_wrapper
+	ask begin params SCRIPT_FILENAME="$CGI/env.sh" REQUEST_METHOD=GET \
+		HTTP_TRANSFER_ENCODING=chunked params-end stdin hello stdin-end read
+	has_line CONTENT_LENGTH=5
+	lacks TRANSFER_ENCODING
+	ask begin params SCRIPT_FILENAME="$CGI/env.sh" REQUEST_METHOD=POST CONTENT_LENGTH= params-end \
+		stdin hello stdin-end read
+	has_line CONTENT_LENGTH=5
+}
+
+@test "an empty CONTENT_LENGTH of a request without body is taken away" {
+	start_wrapper
+	ask get "$CGI/env.sh" CONTENT_LENGTH=
+	lacks_line 'CONTENT_LENGTH=.*'
+	ask get "$CGI/env.sh" CONTENT_LENGTH=0
+	has_line CONTENT_LENGTH=0
 }
 
 @test "the input of a request without body is empty" {
@@ -368,6 +550,45 @@ start_unprivileged() {
 	echo >"$T/interpreter"
 	script closed.sh <<<"#!$T/interpreter"
 	refused 502 "closed.sh: Permission denied .*$T/interpreter" get "$T/closed.sh"
+}
+
+@test "a script that becomes a FIFO while it waits holds up nobody" {
+	start_wrapper -c 1 --max-scripts 1
+	script turns.sh <"$CGI/hello.sh"
+	start_queued "$CGI/wait.sh" "$T/turns.sh"
+	rm "$T/turns.sh"
+	mkfifo -m 755 "$T/turns.sh"
+	: >"$T/go"
+	await queued
+	grep 'Status: 403 ' "$T/queued"
+	logged 'script .*turns.sh: a special file, not a script'
+	ask get "$CGI/hello.sh"
+	has_line hello
+}
+
+# traced OPTION...: fcgiwrap runs below strace.
+traced() {
+	need strace
+	strace -o "$T/strace" true 2>/dev/null || skip 'strace may not trace here'
+	ASAN_OPTIONS=detect_leaks=0 TEST_WRAPPER="strace -I 2 -f -qq -o $T/strace $* ${TEST_WRAPPER-}" \
+		start_wrapper -c 1
+}
+
+@test "a failure of the file system is not told to be a matter of permissions" {
+	local stat='?stat,?newfstatat,?statx' access='?access,?faccessat,?faccessat2'
+
+	cp "$CGI/hello.sh" "$T/far.sh"
+	traced -P "$T/far.sh" -e trace="$access" -e inject="$access:error=EIO"
+	refused 500 'script .*far.sh: Input/output error' get "$T/far.sh"
+	stop wrapper
+	traced -P "$T/far.sh" -e trace="$stat" -e inject="$stat:error=ESTALE"
+	refused 500 'script .*far.sh: Stale file handle' get "$T/far.sh"
+}
+
+@test "a path that is longer than the system takes is cut before it is looked at" {
+	traced -e trace='?stat,?newfstatat,?statx'
+	refused 404 '/x does not exist' get "/x$(printf '%0100000d' 0 | tr 0 /)"
+	[ "$(grep -c ///// "$T/strace")" -lt 5000 ]
 }
 
 @test "a script without output is 502, and its exit status told" {
@@ -570,6 +791,18 @@ replies() {
 	ask get '/missing\nfcgiwrap: all is well\x1b[2J'
 	logged '/missing\?fcgiwrap: all is well\?'
 	logged_times 1 .
+}
+
+@test "a request cannot pose as a message of ours" {
+	start_wrapper
+	ask get 'worker 4711 was killed by signal 9 (Killed); starting another'
+	logged '^fcgiwrap: script worker 4711 was killed'
+	: >"$T/log"
+	ask get "/$(printf '%02000d' 7)" expect-end
+	logged '^fcgiwrap: no such script: /0{299}\.\.\. does not exist$'
+	: >"$T/log"
+	ask get "$(printf '%02000d' 7)" expect-end
+	logged '^fcgiwrap: script 0{300}\.\.\.: not an absolute path$'
 }
 
 @test "with -f standard error goes to the client, and nothing of it elsewhere" {

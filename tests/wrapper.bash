@@ -97,6 +97,17 @@ start_waiting() {
 	SCRIPT=$(sed -n 's/^waiting pid=//p' "$T/$name.out")
 }
 
+# start_queued WAIT SCRIPT: wait.sh, found as WAIT, takes the only place, and a request for SCRIPT
+# waits for it when this returns. The place is free once there is a file $T/go; then await queued,
+# and STDOUT of SCRIPT is in $T/queued.
+start_queued() {
+	start_client queued trace "$T/trace" out 2 "$T/queued" \
+		begin id=1 keep params SCRIPT_FILENAME="$1" QUERY_STRING="$T/go" params-end stdin-end \
+		expect-text waiting begin id=2 keep params SCRIPT_FILENAME="$2" params-end stdin-end \
+		get-values FCGI_MPXS_CONNS= read-all
+	in_file GET_VALUES_RESULT "$T/trace"
+}
+
 # answered NAME: the dialogue ends well, and its script has answered.
 answered() {
 	await "$1"
