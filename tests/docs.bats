@@ -105,8 +105,18 @@ version() {
 }
 
 @test "fcgiwrap's manual names all parameters that are refused" {
-	diff <(sed -nE 's/.*\.pattern = "([^"]+)".*/\1/p' "$FCGI_SOURCE/wrapper/environment.c" | sort) \
-		<(sed -n '/^\.Ss Refused/,/^\.Pp/s/^\.Ev \([^ ]*\).*/\1/p' "$WRAP_MAN" | sort)
+	diff <(sed -nE '/^static const char \*const refused/,/^\}/p; /^static const char (proxy|functions)\[/p' \
+		"$FCGI_SOURCE/wrapper/environment.c" | grep -oE '"[^"]+"' | tr -d '"' | sort) \
+		<(sed -n '/^\.Ss Refused/,/^\.El/s/^\.Ev \(.*\) [,.]$/\1/p' "$WRAP_MAN" | sed 's/ , /\n/g' | sort)
+}
+
+@test "fcgiwrap's manual names all parameters that pass with --strict-params, or are exempt" {
+	local list
+
+	while read -r list; do
+		grep -qE -- "^\.Ev (.* )?${list//\*/\\*} " "$WRAP_MAN" || { echo "$list"; return 1; }
+	done < <(sed -nE '/^static const char \*const (usual|exempt)/,/^\}/p' \
+		"$FCGI_SOURCE/wrapper/environment.c" | grep -oE '"[^"]+"' | tr -d '"')
 }
 
 @test "fcgiwrap's manual explains the status codes that there are" {

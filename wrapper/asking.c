@@ -24,7 +24,8 @@ struct asking *asking_new(uint8_t role)
 	return a;
 }
 
-enum asking_outcome asking_take(struct asking *a, const unsigned char *bytes, size_t size, size_t most)
+enum asking_outcome asking_take(struct asking *a, const unsigned char *bytes, size_t size,
+				size_t most)
 {
 	size_t room = a->params_room ? a->params_room : PARAMS_FIRST;
 	char *grown;

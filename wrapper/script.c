@@ -232,7 +232,8 @@ static const char *component_start(const char *path, const char *end)
 }
 
 /* Whether a component of the path is that of the name once it is decoded. */
-static bool decodes_to(const char *component, const char *end, const char *name, const char *name_end)
+static bool decodes_to(const char *component, const char *end, const char *name,
+		       const char *name_end)
 {
 	while (component < end && name < name_end) {
 		char byte = escaped_byte(component);
@@ -583,7 +584,8 @@ static bool open_for_interpreter(struct script *s)
 	if (s->home >= 0) {
 		s->file = open_file(s);
 		if (s->file >= 0)
-			return fcntl(s->file, F_SETFL, 0) == 0 || refuse_by_error(s, s->path, errno);
+			return fcntl(s->file, F_SETFL, 0) == 0 ||
+			       refuse_by_error(s, s->path, errno);
 	} else if (faccessat(from, name, R_OK, 0) == 0) {
 		return true;
 	}
@@ -623,8 +625,8 @@ static bool choose_directory(struct script *s, const struct environment *e)
 
 	/* Scripts take code from where they run: perl from ".", shells by ". ./x". */
 	if (wish && is_restricted())
-		return refuse(s, 403, "script " SHOWN ": FCGI_CHDIR is not possible with --root or -p",
-			      SHOW(s->path));
+		return refuse(s, 403, "script " SHOWN ": FCGI_CHDIR is not possible with --root or "
+			      "-p", SHOW(s->path));
 	if (s->home >= 0 || (wish && strcmp(wish, "-") == 0))
 		return true;
 	s->directory = wish ? strdup(wish) : strndup(s->path, length ? length : 1);
