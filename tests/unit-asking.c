@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -217,42 +218,110 @@ static bool is_no_script(const char *name)
 	return refused;
 }
 
-/* With everything below the folder allowed, and *.x given to an interpreter. */
+/* From here on only what is in two folders may be run, of which one is a link, and *.x is given to
+ * an interpreter. */
+static void restrict_scripts(void)
+{
+	static char in[128], now[128];
+	static const char *root[] = { in, now }, *rule[] = { ".x=/bin/sh" };
+	static const struct option_list roots = { root, 2 }, rules = { rule, 1 };
+
+	strcpy(in, in_folder("in"));
+	strcpy(now, in_folder("now"));
+	if (mkdir(in, 0755) < 0 || mkdir(in_folder("a"), 0755) < 0 ||
+	    mkdir(in_folder("b"), 0755) < 0 || symlink("a", now) < 0)
+		abort();
+	ok(script_open(&none, &roots, &rules), "roots are opened");
+}
+
 static void confined(void)
 {
-	static const char *root[] = { folder }, *rule[] = { ".x=/bin/sh" };
-	static const struct option_list roots = { root, 1 }, rules = { rule, 1 };
 	struct script script = SCRIPT_NONE;
 	struct asking *a;
 	struct stat st, opened;
 	char text[512];
 
-	ok(script_open(&none, &roots, &rules), "a root is opened");
-	make_file("page.x", 0644);
-	if (symlink("page.x", in_folder("link.x")) < 0)
+	make_file("in/page.x", 0644);
+	if (symlink("page.x", in_folder("in/link.x")) < 0)
 		abort();
-	a = ask_as(FCGI_RESPONDER, THESE(pair("SCRIPT_FILENAME", in_folder("link.x"))));
-	ok(asking_resolve(a, &settings, 0) && strcmp(a->script.path, in_folder("page.x")) == 0 &&
-	   strcmp(a->script.called, in_folder("link.x")) == 0 &&
-	   strcmp(variable(a, "SCRIPT_FILENAME"), in_folder("link.x")) == 0 && a->script.home >= 0 &&
+	a = ask_as(FCGI_RESPONDER, THESE(pair("SCRIPT_FILENAME", in_folder("in/link.x"))));
+	ok(asking_resolve(a, &settings, 0) && strcmp(a->script.path, in_folder("in/page.x")) == 0 &&
+	   strcmp(a->script.called, in_folder("in/link.x")) == 0 &&
+	   strcmp(variable(a, "SCRIPT_FILENAME"), in_folder("in/link.x")) == 0 && a->script.home >= 0 &&
 	   strcmp(a->script.interpreter, "/bin/sh") == 0 && !a->script.directory,
 	   "a link is followed, and called by its name");
-	stat(in_folder("page.x"), &st);
+	stat(in_folder("in/page.x"), &st);
 	ok(fstat(a->script.file, &opened) == 0 && opened.st_ino == st.st_ino &&
 	   (fcntl(a->script.file, F_GETFL) & (O_ACCMODE | O_NONBLOCK)) == O_RDONLY,
 	   "the interpreter's input is opened");
 	/* What a name means may change at any time. */
-	unlink(in_folder("page.x"));
-	mkfifo(in_folder("page.x"), 0755);
+	unlink(in_folder("in/page.x"));
+	mkfifo(in_folder("in/page.x"), 0755);
 	script_explain_exec(&a->script, EACCES, text, sizeof text);
 	ok(strstr(text, "page.x: Permission denied"), "a FIFO holds up no explanation");
-	ok(is_no_script("page.x"), "nor a search");
+	ok(is_no_script("in/page.x"), "nor a search");
 	asking_free(a);
-	unlink(in_folder("page.x"));
-	unlink(in_folder("link.x"));
+	unlink(in_folder("in/page.x"));
+	unlink(in_folder("in/link.x"));
 	script_free(&script);
 	ok(script.home == -1 && script.file == -1, "nothing is freed as nothing");
-	script_open(&none, &none, &none);
+}
+
+enum { THREADS = 4, ROUNDS = 200 };
+
+struct seeker {
+	pthread_t thread;
+	struct asking *asking;
+	int failures;
+};
+
+static void *seek(void *context)
+{
+	struct seeker *s = context;
+
+	for (int round = 0; round < ROUNDS; round++)
+		s->failures += !asking_resolve(s->asking, &settings, 0) &&
+			       s->asking->script.status != 404;
+	return NULL;
+}
+
+/* While a root that is a link is switched. */
+static void threads(void)
+{
+	struct seeker seekers[THREADS];
+	int failures = 0;
+
+	make_file("a/s.sh", 0755);
+	make_file("b/s.sh", 0755);
+	for (int i = 0; i < THREADS; i++) {
+		seekers[i] = (struct seeker){
+			.asking = ask_as(FCGI_RESPONDER,
+					 THESE(pair("SCRIPT_FILENAME", in_folder("now/s.sh")))),
+		};
+		if (pthread_create(&seekers[i].thread, NULL, seek, &seekers[i]) != 0)
+			abort();
+	}
+	for (int round = 0; round < ROUNDS; round++)
+		if (symlink(round % 2 ? "a" : "b", in_folder("next")) < 0 ||
+		    rename(in_folder("next"), in_folder("now")) < 0)
+			abort();
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(seekers[i].thread, NULL);
+		failures += seekers[i].failures;
+		asking_free(seekers[i].asking);
+	}
+	ok(failures == 0, "%d threads find scripts while a root is switched", THREADS);
+	unlink(in_folder("a/s.sh"));
+	unlink(in_folder("b/s.sh"));
+}
+
+static void remove_folders(void)
+{
+	unlink(in_folder("now"));
+	rmdir(in_folder("a"));
+	rmdir(in_folder("b"));
+	rmdir(in_folder("in"));
+	rmdir(folder);
 }
 
 int main(void)
@@ -264,7 +333,9 @@ int main(void)
 	names();
 	resolving();
 	ok(is_no_script(""), "a directory is no script");
+	restrict_scripts();
 	confined();
-	rmdir(folder);
+	threads();
+	remove_folders();
 	return tap_done();
 }

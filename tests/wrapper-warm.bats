@@ -387,9 +387,9 @@ template() {
 	ask get "$T/www/where.pl"
 	has_line "./where.pl ./where.pl $(realpath "$T/www") $(template)"
 	ask get "$T/www/link.pl"
-	has 'Status: 403'
+	has 'Status: 404'
 	ask get "$T/outside/where.pl"
-	has 'Status: 403'
+	has 'Status: 404'
 }
 
 @test "FCGI_CHDIR says where a warm script runs" {
