@@ -115,7 +115,8 @@ start_unprivileged() {
 proxied() {
 	local prefix
 
-	for prefix in proxy:fcgi://localhost proxy:balancer://workers 'proxy:unix:/run/s|fcgi://localhost' ''; do
+	for prefix in proxy:fcgi://localhost proxy:balancer://workers \
+		'proxy:unix:/run/s|fcgi://localhost' ''; do
 		resolve SCRIPT_FILENAME="$prefix$1" SCRIPT_NAME="$2" DOCUMENT_ROOT=/srv
 		"${@:3}"
 	done
