@@ -232,9 +232,11 @@ static void noted_status(void)
 		const char *block;
 		int status;
 	} cases[] = {
-		{ "X: y\n\n", 200 }, { "Status: 404 Not Found\n\n", 404 }, { "status:204\n\n", 204 },
-		{ "Status:\t 503\t\n\n", 503 }, { "Status: OK\n\n", 200 }, { "Status: 20\n\n", 200 },
-		{ "Status: 2000\n\n", 200 }, { "Status: 099\n\n", 200 }, { "Status: 404abc\n\n", 404 },
+		{ "X: y\n\n", 200 }, { "Status: 404 Not Found\n\n", 404 },
+		{ "status:204\n\n", 204 }, { "Status:\t 503\t\n\n", 503 },
+		{ "Status: OK\n\n", 200 }, { "Status: 20\n\n", 200 },
+		{ "Status: 2000\n\n", 200 }, { "Status: 099\n\n", 200 },
+		{ "Status: 404abc\n\n", 404 },
 		{ "Status:\n 403\n\n", 403 }, { "Status:\n\n", 200 }, { "Location: /\n\n", 302 },
 		{ "Location: /\nStatus: 301\n\n", 301 }, { "HTTP/1.1 410 Gone\n\n", 410 },
 	};
@@ -256,8 +258,8 @@ static void noted_length(void)
 		int64_t length;
 	} cases[] = {
 		{ " 5", 5 }, { "0", 0 }, { " 007\t", 7 }, { " 9223372036854775807", INT64_MAX },
-		{ " 9223372036854775808", -1 }, { " -1", -1 }, { " +5", -1 }, { " 5x", -1 }, { " ", -1 },
-		{ "", -1 }, { " 5, 5", -1 }, { " 5\n 6", -1 }, { "\n 6", 6 },
+		{ " 9223372036854775808", -1 }, { " -1", -1 }, { " +5", -1 }, { " 5x", -1 },
+		{ " ", -1 }, { "", -1 }, { " 5, 5", -1 }, { " 5\n 6", -1 }, { "\n 6", 6 },
 	};
 	char block[64];
 
@@ -271,8 +273,8 @@ static void noted_length(void)
 		   "Content-Length: 5\r\nX: y\r\n\r\n") && notes.content_length == 5 &&
 	   notes.dropped == 1, "of several that are equal one is left");
 	ok(BECOMES("Status: 200\nContent-Length: 5\nX: y\nContent-Length: 6\n\n",
-		   "Status: 200\r\nX: y\r\n\r\n") && notes.content_length == -1 && notes.dropped == 2 &&
-	   notes.warning && strstr(notes.warning, "contradict"),
+		   "Status: 200\r\nX: y\r\n\r\n") && notes.content_length == -1 &&
+	   notes.dropped == 2 && notes.warning && strstr(notes.warning, "contradict"),
 	   "of several that differ none, with a warning");
 	ok(BECOMES("Status: 200\nContent-Length: 5\nContent-Length: 6\nContent-Length: 6\n\n",
 		   "Status: 200\r\n\r\n"), "even if the last ones are equal");
@@ -290,7 +292,8 @@ static void a_long_line_is_quoted_in_part(void)
 
 static void warnings(void)
 {
-	ok(BECOMES("X: y\n\n", "X: y\r\n\r\n") && notes.warning, "a header that says nothing is warned of");
+	ok(BECOMES("X: y\n\n", "X: y\r\n\r\n") && notes.warning,
+	   "a header that says nothing is warned of");
 	ok(BECOMES("Content-type: a\n\n", "Content-type: a\r\n\r\n") && !notes.warning,
 	   "one with a type is not");
 	ok(BECOMES("Status: 204\n\n", "Status: 204\r\n\r\n") && !notes.warning, "nor with a Status");
@@ -332,7 +335,8 @@ static void documents(void)
 	size = reply_document(document, 404, NULL, false);
 	document[size] = '\0';
 	ok(strcmp(document, "Status: 404 Not Found\r\nContent-Type: text/plain\r\n"
-		  "X-Content-Type-Options: nosniff\r\n\r\n404 Not Found\r\n") == 0, "a document is its status");
+		  "X-Content-Type-Options: nosniff\r\n\r\n404 Not Found\r\n") == 0,
+	   "a document is its status");
 	size = reply_document(document, 503, NULL, false);
 	document[size] = '\0';
 	ok(strstr(document, "\r\nRetry-After: "), "503 says when to come again");

@@ -114,7 +114,8 @@ static void find_name(struct line *line)
 
 static bool is_named(const struct line *line, const char *name)
 {
-	return line->name_length == strlen(name) && strncasecmp(line->text, name, strlen(name)) == 0;
+	return line->name_length == strlen(name) &&
+	       strncasecmp(line->text, name, line->name_length) == 0;
 }
 
 static bool is_hop_by_hop(const struct line *line)
