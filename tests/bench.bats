@@ -32,6 +32,37 @@ sockets() {
 	[ "$output" = '' ]
 }
 
+# figure CASE CONTENDER METRIC: the median that bench wrote.
+figure() {
+	awk -F '\t' -v name="$1" -v who="$2" -v metric="$3" \
+		'$1 == name && $4 == who && $5 == metric { print $7 }' "$T/figures"
+}
+
+@test "bench compares with another build in the same run" {
+	"${BENCH[@]}" --also "$FCGI_BUILD" -c '^(tiny-2|start|spawn)$' >"$T/bench.log" 2>&1
+	for name in tiny-2 start spawn; do
+		[ -n "$(figure $name also p99)" ]
+		[ -n "$(figure $name ours of_also)" ]
+	done
+	[ -n "$(figure tiny-2 'also -c 1' rate)" ]
+	sed -n '/^At a glance/,$p' "$T/bench.log" | grep -qE '^tiny program, 2 at once( +[0-9.]+){2} +- '
+	run "${BENCH[@]}" --also "$T"
+	[ "$status" != 0 ]
+	[[ $output = *'fcgiwrap is not built'* ]]
+}
+
+@test "bench asks through nginx, which keeps its connections, by TCP and without" {
+	need nginx
+	"${BENCH[@]}" -c '^nginx-kept$' >"$T/bench.log" 2>&1
+	for how in 'ours' 'ours tcp'; do
+		[ "$(figure nginx-kept "nginx, $how, kept" errors)" = 0 ]
+		[ "$(figure nginx-kept "nginx, $how, kept" requests)" -ge 20 ]
+	done
+	[ -n "$(figure nginx-kept 'nginx, ours tcp, kept' compared)" ]
+	grep -q '^nginx, ours tcp, kept: .* times nginx, ours, kept (target: at most 1.2): ' \
+		"$T/bench.log"
+}
+
 @test "bench leaves nothing when it is stopped half-way" {
 	start bench "${BENCH[@]}" --seconds 5
 	eventually sockets

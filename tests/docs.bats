@@ -168,7 +168,7 @@ version() {
 
 	known=$(for page in "$SPAWN_MAN" "$WRAP_MAN"; do man_options "$page" | sed "s/^/ /"; done
 		"$FCGI_SOURCE/bootstrap" --help)
-	known+=' configure --prefix systemctl --now'
+	known+=' configure --prefix --enable-fuzzing systemctl --now'
 	while read -r option; do
 		echo "$option"
 		[[ $known = *" $option"* || $known = *"[$option"* ]]

@@ -33,9 +33,12 @@ static void put_text(size_t length)
 
 static void make_stream(void)
 {
-	size_t pairs = fuzz_below(PAIRS_MOST);
+	size_t pairs;
 
+	if (fuzz_given(stream, sizeof stream, &stream_size))
+		return;
 	stream_size = 0;
+	pairs = fuzz_below(PAIRS_MOST);
 	for (; pairs > 0; pairs--) {
 		size_t name = fuzz_below(fuzz_chance(90) ? 12 : VALUE_MOST);
 		size_t value = fuzz_below(fuzz_chance(70) ? 12 : VALUE_MOST);
@@ -111,7 +114,4 @@ static void one_round(void)
 	free(copy);
 }
 
-int main(int argc, char **argv)
-{
-	return fuzz_run(argc, argv, "pairs become the right strings", 20000, one_round, NULL);
-}
+FUZZ_ENTRY("pairs become the right strings", 20000, one_round)

@@ -38,9 +38,12 @@ static void tell_begin(struct story *s, const struct record *r)
 static void make_stream(void)
 {
 	static const size_t sizes[] = { 0, 1, 7, 8, 9, 255, 256, 8192, 65535 };
-	size_t records = 1 + fuzz_below(8);
+	size_t records;
 
+	if (fuzz_given(stream, sizeof stream, &stream_size))
+		return;
 	stream_size = 0;
+	records = 1 + fuzz_below(8);
 	for (; records > 0; records--) {
 		size_t size = sizes[fuzz_below(sizeof sizes / sizeof *sizes)];
 		size_t padding = fuzz_chance(50) ? 0 : fuzz_below(256);
@@ -140,8 +143,4 @@ static void one_round(void)
 	fuzz_expect(record_is_between(&reader) == between, "the end of a record was missed");
 }
 
-int main(int argc, char **argv)
-{
-	return fuzz_run(argc, argv, "records are read as they are, however cut", 400, one_round,
-			NULL);
-}
+FUZZ_ENTRY("records are read as they are, however cut", 400, one_round)

@@ -373,7 +373,7 @@ holds_descriptors() {
 	start_wrapper
 	script daemon.sh <<-'END'
 		#!/bin/sh
-		printf 'Content-Type: text/plain'
+		printf 'Content-Type: text/plain\n'
 		sleep 20 &
 		echo $! >"$QUERY_STRING"
 	END
@@ -403,7 +403,7 @@ holds_descriptors() {
 	start_wrapper
 	script late.sh <<-'END'
 		#!/bin/sh
-		printf 'Content-Type: text/plain\nX-Long: %030000d' 5
+		printf 'Content-Type: text/plain\nX-Long: %030000d\n' 5
 		sleep 20 &
 		echo $! >"$QUERY_STRING"
 	END

@@ -212,12 +212,12 @@ proxied() {
 @test "an error page is short and plain" {
 	start_wrapper
 	ask out 1 "$T/404" get "$CGI/missing.sh"
-	cmp "$T/404" <(printf 'Status: 404 Not Found\r\nContent-Type: text/plain\r\n\r\n404 Not Found\r\n')
+	cmp "$T/404" <(printf 'Status: 404 Not Found\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n\r\n404 Not Found\r\n')
 	ask out 1 "$T/403" get "$CGI"
-	cmp "$T/403" <(printf 'Status: 403 Forbidden\r\nContent-Type: text/plain\r\n\r\n403 Forbidden\r\n')
+	cmp "$T/403" <(printf 'Status: 403 Forbidden\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n\r\n403 Forbidden\r\n')
 	ask out 1 "$T/502" get "$CGI/no-output.sh"
 	cmp "$T/502" \
-		<(printf 'Status: 502 Bad Gateway\r\nContent-Type: text/plain\r\n\r\n502 Bad Gateway\r\n')
+		<(printf 'Status: 502 Bad Gateway\r\nContent-Type: text/plain\r\nX-Content-Type-Options: nosniff\r\n\r\n502 Bad Gateway\r\n')
 }
 
 @test "what is no script is 403" {
@@ -735,10 +735,12 @@ replies() {
 		'Content-Type: text/plain;  charset=x\r\nX: y\tz\r\n\r\n'
 }
 
-@test "what concerns only a connection is left out" {
+@test "what concerns only a connection is left out, but for Transfer-Encoding" {
 	start_wrapper
 	replies 'Connection: close\n folded\nContent-Type: text/plain\nkeep-alive: 5\nTE: x\nTrailer: x\nTransfer-Encoding: chunked\nUpgrade: x\nX: y\n\nbody' \
-		'Content-Type: text/plain\r\nX: y\r\n\r\nbody'
+		'Content-Type: text/plain\r\nTransfer-Encoding: chunked\r\nX: y\r\n\r\nbody'
+	replies 'Content-Type: text/plain\nTransfer-Encoding: identity\n\nbody' \
+		'Content-Type: text/plain\r\n\r\nbody'
 }
 
 @test "fields that are not known are passed on" {
@@ -749,8 +751,32 @@ replies() {
 
 @test "a reply that ends within its header is completed, and logged" {
 	start_wrapper
-	replies 'Content-Type: text/plain\nX: y' 'Content-Type: text/plain\r\nX: y\r\n\r\n'
+	replies 'Content-Type: text/plain\nX: y\n' 'Content-Type: text/plain\r\nX: y\r\n\r\n'
 	logged 'reply.sh: its output ends within the header'
+}
+
+@test "a reply that ends within a line of its header is 502" {
+	start_wrapper
+	script cut.sh <<-'END'
+		#!/bin/sh
+		printf 'Status: 302 Found\nLocation: http://127.0.0.1/adm'
+	END
+	refused 502 'cut.sh: its output ends within a line of its header' get "$T/cut.sh"
+}
+
+@test "a line of a header that is no field is left out, and logged" {
+	start_wrapper
+	replies '<!--: spam\nContent-Type: text/html\n\nbody' 'Content-Type: text/html\r\n\r\nbody'
+	logged 'reply.sh: lines left out of its header: 1, the first is "<!--: spam"'
+}
+
+@test "a header whose lines end in carriage returns alone is 502" {
+	start_wrapper
+	script cr.sh <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\r\rbody\n'
+	END
+	refused 502 'cr.sh: its header lines end in carriage returns alone' get "$T/cr.sh"
 }
 
 @test "a header that says nothing of the content is logged" {

@@ -9,7 +9,7 @@
 
 /* Fields that concern one connection only: not the script's to send. */
 static const char *const hop_by_hop[] = {
-	"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Transfer-Encoding", "Upgrade",
+	"Connection", "Keep-Alive", "Proxy-Connection", "TE", "Trailer", "Upgrade",
 };
 
 static const struct {
@@ -34,26 +34,47 @@ struct line {
 	size_t name_length; /* 0: not a field */
 };
 
-bool reply_find_end(const char *bytes, size_t size, size_t *block_size)
-{
-	const char *end = bytes + size;
-	const char *line = bytes;
+/* What has been made of a header block so far. */
+struct header {
+	char *out;
+	size_t size;
+	struct reply_notes *notes;
+	size_t fields; /* those left out for their names included */
+	bool location, type, variable, encoding;
+	bool drops_continuation;
+};
 
-	while (line < end) {
-		const char *newline = memchr(line, '\n', (size_t)(end - line));
+/* What several fields of one name come to. */
+struct verdict {
+	const char *status; /* the line that counts, or NULL */
+	const char *length; /* the same */
+	bool lengths_differ;
+};
+
+bool reply_find_end(const char *bytes, size_t size, size_t *from, size_t *block_size)
+{
+	while (*from < size) {
+		const char *newline = memchr(bytes + *from, '\n', size - *from);
 		const char *last = newline;
 
-		if (!newline)
+		if (!newline) {
+			*from = size;
 			return false;
-		while (last > line && last[-1] == '\r')
+		}
+		while (last > bytes && last[-1] == '\r')
 			last--;
-		if (last == line) {
-			*block_size = (size_t)(newline + 1 - bytes);
+		*from = (size_t)(newline + 1 - bytes);
+		if (last == bytes || last[-1] == '\n') {
+			*block_size = *from;
 			return true;
 		}
-		line = newline + 1;
 	}
 	return false;
+}
+
+bool reply_ends_with_line(const char *block, size_t size)
+{
+	return size > 0 && block[size - 1] == '\n';
 }
 
 /* Cuts off the next line, advancing *block. */
@@ -68,6 +89,11 @@ static struct line next_line(const char **block, const char *end)
 		last--;
 	line.length = (size_t)(last - line.text);
 	return line;
+}
+
+static bool is_blank(char c)
+{
+	return c == ' ' || c == '\t';
 }
 
 /* RFC 9110, section 5.6.2. */
@@ -88,7 +114,8 @@ static void find_name(struct line *line)
 
 static bool is_named(const struct line *line, const char *name)
 {
-	return line->name_length == strlen(name) && strncasecmp(line->text, name, strlen(name)) == 0;
+	return line->name_length == strlen(name) &&
+	       strncasecmp(line->text, name, line->name_length) == 0;
 }
 
 static bool is_hop_by_hop(const struct line *line)
@@ -99,11 +126,65 @@ static bool is_hop_by_hop(const struct line *line)
 	return false;
 }
 
-/* "HTTP/1.1 404 Not Found", as a script writes that takes itself for a server. */
-static bool is_status_line(const struct line *line)
+/* An authorizer's variable for the request that it allows (FastCGI 1.0, section 6.3). */
+static bool is_variable(const struct line *line)
 {
-	return line->length > 5 && memcmp(line->text, "HTTP/", 5) == 0 &&
-	       memchr(line->text, ' ', line->length);
+	static const char prefix[] = "Variable-";
+
+	return line->name_length >= sizeof prefix - 1 &&
+	       strncasecmp(line->text, prefix, sizeof prefix - 1) == 0;
+}
+
+/* The space of "HTTP/1.1 404 Not Found", as a script writes that takes itself for a server; NULL
+ * in any other line. */
+static const char *status_line_space(const struct line *line)
+{
+	size_t n = 5;
+
+	if (line->length <= n || memcmp(line->text, "HTTP/", n) != 0)
+		return NULL;
+	while (n < line->length && line->text[n] && strchr("0123456789.", line->text[n]))
+		n++;
+	return n < line->length && line->text[n] == ' ' ? line->text + n : NULL;
+}
+
+/* A field's value without the blanks around it. */
+static struct line value_of(const struct line *field)
+{
+	struct line value = { .text = field->text + field->name_length + 1 };
+	const char *end = field->text + field->length;
+
+	while (value.text < end && is_blank(*value.text))
+		value.text++;
+	while (end > value.text && is_blank(end[-1]))
+		end--;
+	value.length = (size_t)(end - value.text);
+	return value;
+}
+
+/* "404 Not Found": its number, or 200. */
+static int status_of(const struct line *value)
+{
+	const char *s = value->text;
+
+	if (value->length < 3 || s[0] < '1' || s[0] > '9' || !isdigit((unsigned char)s[1]) ||
+	    !isdigit((unsigned char)s[2]) || (value->length > 3 && isdigit((unsigned char)s[3])))
+		return 200;
+	return (s[0] - '0') * 100 + (s[1] - '0') * 10 + (s[2] - '0');
+}
+
+static int64_t length_of(const struct line *value)
+{
+	int64_t n = 0;
+
+	for (size_t i = 0; i < value->length; i++) {
+		int digit = value->text[i] - '0';
+
+		if (digit < 0 || digit > 9 || n > (INT64_MAX - digit) / 10)
+			return -1;
+		n = n * 10 + digit;
+	}
+	return value->length > 0 ? n : -1;
 }
 
 static size_t put(char *out, const char *text, size_t size)
@@ -112,108 +193,230 @@ static size_t put(char *out, const char *text, size_t size)
 	return size;
 }
 
-/* A CR within a line, which some take for its end (RFC 9112, section 2.2),
- * becomes a space. */
-static size_t put_line(char *out, const char *text, size_t size)
+/* A CR within a line, which some take for its end (RFC 9112, section 2.2), becomes a space. */
+static void put_line(struct header *h, const char *text, size_t size)
 {
+	char *out = h->out + h->size;
+
 	for (size_t i = 0; i < size; i++)
 		out[i] = text[i] == '\r' ? ' ' : text[i];
-	return size + put(out + size, "\r\n", 2);
+	h->size += size + put(out + size, "\r\n", 2);
 }
 
-static size_t put_status_line(char *out, const struct line *line)
+/* How much of a line is quoted. */
+static int quoted_length(const struct line *line)
 {
-	const char *space = memchr(line->text, ' ', line->length);
-	size_t n = put(out, "Status:", 7);
+	const size_t most = sizeof(((struct reply_notes *)NULL)->first_dropped) - 1;
 
-	return n + put_line(out + n, space, line->length - (size_t)(space - line->text));
+	return (int)(line->length < most ? line->length : most);
 }
 
-static size_t fail(struct reply_notes *notes, const struct line *line)
+static void note_dropped(struct reply_notes *notes, const struct line *line)
 {
-	if (line->length == 0)
-		snprintf(notes->fault, sizeof notes->fault, "its output begins with an empty line "
-			 "instead of a header");
-	else
-		snprintf(notes->fault, sizeof notes->fault,
-			 "it wrote \"%.*s\" where a header line is due",
-			 (int)(line->length < 100 ? line->length : 100), line->text);
-	return 0;
+	if (notes->dropped++ == 0)
+		snprintf(notes->first_dropped, sizeof notes->first_dropped, "%.*s",
+			 quoted_length(line), line->text);
 }
 
-/* What has been seen of a header block, and what was made of it. */
-struct mended {
-	char *out;
-	size_t size;
-	bool status, location, type;
-	bool dropped; /* the field that a continuation would belong to */
-};
-
-static void mend_field(struct mended *m, const struct line *line)
+static bool fault(struct reply_notes *notes, const struct line *line, const char *what)
 {
-	m->dropped = is_hop_by_hop(line);
-	if (m->dropped)
+	snprintf(notes->fault, sizeof notes->fault, "it wrote \"%.*s\" %s", quoted_length(line),
+		 line->text, what);
+	return false;
+}
+
+/* CR alone as line end: there is no LF behind it, or the empty line comes without one. A single
+ * CR may be a slip, or half of a line end that is still to come. */
+static bool is_cr_alone(const char *block, size_t size)
+{
+	struct line first;
+	const char *cr;
+
+	if (size == 0)
+		return false;
+	if (!memchr(block, '\n', size))
+		return memchr(block, '\r', size - 1);
+	first = next_line(&block, block + size);
+	cr = memchr(first.text, '\r', first.length);
+	while (cr && cr[1] != '\r')
+		cr = memchr(cr + 1, '\r', first.length - (size_t)(cr + 1 - first.text));
+	return cr;
+}
+
+static void header_add_field(struct header *h, const struct line *line)
+{
+	h->fields++;
+	h->drops_continuation = is_hop_by_hop(line);
+	if (h->drops_continuation)
 		return;
-	m->status |= is_named(line, "Status");
-	m->location |= is_named(line, "Location");
-	m->type |= is_named(line, "Content-Type");
-	m->size += put_line(m->out + m->size, line->text, line->length);
+	h->location |= is_named(line, "Location");
+	h->type |= is_named(line, "Content-Type");
+	h->variable |= is_variable(line);
+	put_line(h, line->text, line->length);
 }
 
-static void join_continuation(struct mended *m, const struct line *line)
+static void header_add_status_line(struct header *h, const struct line *line, const char *space)
 {
-	if (m->dropped)
+	h->fields++;
+	h->size += put(h->out + h->size, "Status:", 7);
+	put_line(h, space, line->length - (size_t)(space - line->text));
+}
+
+static void header_join(struct header *h, const struct line *line)
+{
+	if (h->drops_continuation)
 		return;
-	m->size -= 2; /* over the end of the line before */
-	m->size += put_line(m->out + m->size, line->text, line->length);
+	h->size -= 2; /* over the end of the line before */
+	put_line(h, line->text, line->length);
 }
 
 /* False if it has no place in a header block. */
-static bool mend_line(struct mended *m, struct line *line, bool first)
+static bool header_add(struct header *h, struct line *line, bool is_first)
 {
+	const char *space = status_line_space(line);
+
 	if (memchr(line->text, '\0', line->length))
-		return false;
-	if (first && is_status_line(line)) {
-		m->size += put_status_line(m->out + m->size, line);
-		m->status = true;
-		return true;
-	}
-	if (!first && (line->text[0] == ' ' || line->text[0] == '\t')) {
-		join_continuation(m, line);
-		return true;
-	}
+		return fault(h->notes, line, "and a NUL behind it in its header");
 	find_name(line);
-	if (line->name_length == 0)
-		return false;
-	mend_field(m, line);
+	if (!is_first && is_blank(line->text[0])) {
+		header_join(h, line);
+	} else if (is_first && space) {
+		header_add_status_line(h, line, space);
+	} else if (line->name_length > 0) {
+		header_add_field(h, line);
+	} else if (space || memchr(line->text, ':', line->length)) {
+		note_dropped(h->notes, line);
+		h->drops_continuation = true;
+	} else {
+		return fault(h->notes, line, "where a header line is due");
+	}
 	return true;
 }
 
-size_t reply_mend(const char *block, size_t size, char *out, struct reply_notes *notes)
+/* Looks for the fields that count, in lines that are whole by now. */
+static struct verdict header_judge(struct header *h, const char *from)
+{
+	struct reply_notes *notes = h->notes;
+	struct verdict v = { .status = NULL };
+
+	for (const char *at = from; at < h->out + h->size;) {
+		struct line line = next_line(&at, h->out + h->size);
+		struct line value;
+
+		find_name(&line);
+		value = value_of(&line);
+		if (is_named(&line, "Status")) {
+			v.status = line.text;
+			notes->status = status_of(&value);
+		} else if (is_named(&line, "Content-Length")) {
+			int64_t length = length_of(&value);
+
+			v.lengths_differ |= v.length && length != notes->content_length;
+			v.length = v.length ? v.length : line.text;
+			notes->content_length = length;
+		}
+	}
+	return v;
+}
+
+static bool is_overruled(const struct line *line, const struct verdict *v)
+{
+	if (is_named(line, "Status"))
+		return line->text != v->status;
+	return is_named(line, "Content-Length") && (v->lengths_differ || line->text != v->length);
+}
+
+static bool is_identity(const struct line *value)
+{
+	return value->length == 8 && strncasecmp(value->text, "identity", 8) == 0;
+}
+
+/* Leaves out the fields that do not count. */
+static void header_settle(struct header *h, char *from, const struct verdict *v)
+{
+	const char *end = h->out + h->size;
+	char *to = from;
+
+	for (const char *at = from; at < end;) {
+		struct line line = next_line(&at, end);
+		struct line value;
+
+		find_name(&line);
+		value = value_of(&line);
+		if (is_overruled(&line, v)) {
+			note_dropped(h->notes, &line);
+			continue;
+		}
+		if (is_named(&line, "Transfer-Encoding")) {
+			if (is_identity(&value))
+				continue;
+			h->encoding = true;
+		}
+		memmove(to, line.text, line.length + 2);
+		to += line.length + 2;
+	}
+	h->size = (size_t)(to - h->out);
+}
+
+/* Takes the lines up to the empty one. */
+static bool header_read(struct header *h, const char *block, const char *end)
+{
+	struct line line = { .text = block };
+
+	if (is_cr_alone(block, (size_t)(end - block))) {
+		snprintf(h->notes->fault, sizeof h->notes->fault,
+			 "its header lines end in carriage returns alone");
+		return false;
+	}
+	for (const char *at = block; at < end;) {
+		bool is_first = at == block;
+
+		line = next_line(&at, end);
+		if (line.length == 0 && is_first) {
+			snprintf(h->notes->fault, sizeof h->notes->fault, "its output begins with "
+				 "an empty line instead of a header");
+			return false;
+		}
+		if (line.length == 0)
+			break;
+		if (!header_add(h, &line, is_first))
+			return false;
+	}
+	if (h->fields == 0 && h->notes->dropped > 0) {
+		line = (struct line){ h->notes->first_dropped, strlen(h->notes->first_dropped), 0 };
+		return fault(h->notes, &line, "where a header line is due");
+	}
+	return true;
+}
+
+size_t reply_normalize(const char *block, size_t size, char *out, struct reply_notes *notes)
 {
 	static const char found[] = "Status: 302 Found\r\n";
-	const char *end = block + size;
-	struct mended m = { .out = out, .size = sizeof found - 1 /* its place, if needed */ };
+	const size_t gap = sizeof found - 1; /* its place, if needed */
+	struct header h = { .out = out, .size = gap, .notes = notes };
+	struct verdict v;
 
-	*notes = (struct reply_notes){ .warning = NULL };
-	for (const char *at = block; at < end;) {
-		bool first = at == block;
-		struct line line = next_line(&at, end);
-
-		if (line.length == 0 && !first)
-			break;
-		if (!mend_line(&m, &line, first))
-			return fail(notes, &line);
-	}
-	if (m.location && !m.status) {
-		memcpy(out, found, sizeof found - 1);
-	} else {
-		m.size -= sizeof found - 1;
-		memmove(out, out + sizeof found - 1, m.size);
-	}
-	if (!m.status && !m.location && !m.type)
+	*notes = (struct reply_notes){ .status = 200, .content_length = -1 };
+	if (!header_read(&h, block, block + size))
+		return 0;
+	v = header_judge(&h, out + gap);
+	header_settle(&h, out + gap, &v);
+	if (v.lengths_differ || h.encoding)
+		notes->content_length = -1;
+	if (v.lengths_differ)
+		notes->warning = "its Content-Length fields contradict each other";
+	else if (h.encoding)
+		notes->warning = "it has a Transfer-Encoding, which some web servers do not decode";
+	else if (!v.status && !h.location && !h.type && !h.variable)
 		notes->warning = "its header has no Content-Type, Location or Status";
-	return m.size + put(out + m.size, "\r\n", 2);
+	if (h.location && !v.status) {
+		memcpy(out, found, gap);
+		notes->status = 302;
+	} else {
+		h.size -= gap;
+		memmove(out, out + gap, h.size);
+	}
+	return h.size + put(out + h.size, "\r\n", 2);
 }
 
 static const char *phrase_of(int status)
@@ -228,7 +431,8 @@ size_t reply_document(char *out, int status, const char *reason, bool head_only)
 {
 	const char *phrase = phrase_of(status);
 	int n = snprintf(out, REPLY_DOCUMENT_MOST,
-			 "Status: %d %s\r\n%sContent-Type: text/plain\r\n\r\n", status, phrase,
+			 "Status: %d %s\r\n%sContent-Type: text/plain\r\n"
+			 "X-Content-Type-Options: nosniff\r\n\r\n", status, phrase,
 			 status == 503 ? "Retry-After: 5\r\n" : "");
 
 	if (!head_only)

@@ -16,6 +16,7 @@
 
 enum {
 	OUTPUT_LEAST = 4096,   /* room that makes reading output worth while */
+	HEAD_MOST = 31 * 1024, /* a header block that fits into one record when it is mended */
 	ERRORS_AT_ONCE = 1024, /* bytes of standard error read in one go */
 	ERRORS_READS_MOST = 64 * 1024 / ERRORS_AT_ONCE,
 	/* what ERRORS_AT_ONCE can become as records of a line each */
@@ -151,7 +152,7 @@ static bool put_reply_head(struct request *r, const char *block, size_t block_si
 	if (!tail)
 		return false;
 	content = tail + RECORD_HEADER_SIZE;
-	size = reply_mend(block, block_size, (char *)content, &notes);
+	size = reply_normalize(block, block_size, (char *)content, &notes);
 	if (size == 0) {
 		request_dismiss(r);
 		request_fail(r, 502, "%s: %s", request_name(r), notes.fault);
@@ -164,6 +165,9 @@ static bool put_reply_head(struct request *r, const char *block, size_t block_si
 	record_put_header(tail, FCGI_STDOUT, r->id, size);
 	buffer_grow(r->out, RECORD_HEADER_SIZE + size);
 	r->replied = true;
+	if (notes.dropped > 0)
+		request_complain(r, "%s: lines left out of its header: %u, the first is \"%s\"",
+				 request_name(r), notes.dropped, notes.first_dropped);
 	if (notes.warning)
 		request_complain(r, "%s: %s", request_name(r), notes.warning);
 	return true;
@@ -179,17 +183,17 @@ static void forget_head(struct request *r)
 /* Looks at what has come so far of the reply's header block. */
 static void take_head(struct request *r, const char *bytes, size_t size)
 {
-	size_t block_size;
+	size_t block_size, from = 0;
 
-	if (reply_find_end(bytes, size, &block_size)) {
+	if (reply_find_end(bytes, size, &from, &block_size)) {
 		put_reply_head(r, bytes, block_size, bytes + block_size, size - block_size);
 		forget_head(r);
-	} else if (size == REPLY_HEADER_MOST) {
+	} else if (size == HEAD_MOST) {
 		request_dismiss(r);
 		request_fail(r, 502, "%s: no empty line ends its header within %d bytes",
-			     request_name(r), REPLY_HEADER_MOST);
+			     request_name(r), HEAD_MOST);
 	} else if (!r->head) {
-		r->head = malloc(REPLY_HEADER_MOST);
+		r->head = malloc(HEAD_MOST);
 		if (!r->head) {
 			request_fail(r, 503, "%s: no memory for its reply", request_name(r));
 			return;
@@ -206,8 +210,13 @@ static void end_head(struct request *r)
 {
 	if (r->head_size == 0)
 		return;
-	if (put_reply_head(r, r->head, r->head_size, "", 0))
+	if (!reply_ends_with_line(r->head, r->head_size)) {
+		request_dismiss(r);
+		request_fail(r, 502, "%s: its output ends within a line of its header",
+			     request_name(r));
+	} else if (put_reply_head(r, r->head, r->head_size, "", 0)) {
 		request_complain(r, "%s: its output ends within the header", request_name(r));
+	}
 	forget_head(r);
 }
 
@@ -222,10 +231,10 @@ void request_end_output(struct request *r)
 /* Most header blocks come in one piece and are looked at where they are read. */
 static void read_head(struct request *r)
 {
-	static char first[REPLY_HEADER_MOST];
+	static char first[HEAD_MOST];
 	char *bytes = r->head ? r->head : first;
 	ssize_t n = read(r->program->output.fd, bytes + r->head_size,
-			 REPLY_HEADER_MOST - r->head_size);
+			 HEAD_MOST - r->head_size);
 
 	if (n > 0)
 		take_head(r, bytes, r->head_size + (size_t)n);
@@ -285,7 +294,8 @@ static void read_body(struct request *r)
 
 bool request_has_room_for_output(const struct request *r)
 {
-	size_t least = r->replied ? OUTPUT_LEAST : REPLY_MENDED_MOST + 2 * RECORD_HEADER_SIZE;
+	size_t least = r->replied ? OUTPUT_LEAST :
+				    REPLY_NORMALIZED_MOST(HEAD_MOST) + 2 * RECORD_HEADER_SIZE;
 
 	return !buffer_is_passing(r->out) && request_has_room(r, least + REQUEST_RESERVE);
 }

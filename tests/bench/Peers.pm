@@ -11,7 +11,7 @@ use Processes;
 
 our @EXPORT = qw(peer_start peer_stop peers_setup find_program);
 
-my %at;			# folder, www and the programs: fcgiwrap, spawn, classic, responder
+my %at;			# folder, www and the programs: fcgiwrap, spawn, also, classic, responder
 my $number = 0;
 
 sub peers_setup {
@@ -68,8 +68,8 @@ sub with_descriptors {
 }
 
 sub wrapper {
-	my ($program, @options) = @_;
-	my $address = new_socket();
+	my ($program, $is_tcp, @options) = @_;
+	my $address = $is_tcp ? 'tcp:127.0.0.1:' . free_port() : new_socket();
 
 	return server($address, with_descriptors($program, '-s', $address, @options));
 }
@@ -79,7 +79,7 @@ sub wrapper {
 sub nginx {
 	my ($wrapper) = @_;
 	my $nginx = find_program('nginx') or return absent('nginx');
-	my ($socket, $port) = ($wrapper->{address} =~ s/^unix://r, free_port());
+	my ($upstream, $port) = ($wrapper->{address} =~ s/^tcp://r, free_port());
 	my $folder = "$at{folder}/nginx" . ++$number;
 	my $user = $< == 0 ? 'user root;' : '';
 	my $temporary = join '', map { "${_}_temp_path $folder/$_;\n" }
@@ -96,7 +96,8 @@ sub nginx {
 		http {
 			access_log off;
 			$temporary
-			upstream wrapper { server unix:$socket; keepalive 64; }
+			upstream wrapper { server $upstream; keepalive 64; }
+			keepalive_requests 1000000;
 			server {
 				listen 127.0.0.1:$port backlog=1024;
 				location / {
@@ -234,6 +235,13 @@ sub classic {
 	return -x $at{classic} ? wrapper($at{classic}, @_) : absent("classic ($at{classic})");
 }
 
+# The other build may be older, and lack an option.
+sub also {
+	my ($is_tcp, @options) = @_;
+
+	return eval { wrapper("$at{also}/wrapper/fcgiwrap", @_) } // absent("also @options: $@");
+}
+
 sub with_nginx {
 	my ($wrapper, $keep) = @_;
 	my $stack;
@@ -251,8 +259,9 @@ sub by_name {
 	for ($name) {
 		/^nginx, (.*), kept$/ and return with_nginx(by_name($1), 'on');
 		/^nginx, (.*)/ and return with_nginx(by_name($1), 'off');
-		/^ours(.*)/ and return wrapper($at{fcgiwrap}, split ' ', $1);
-		/^classic(.*)/ and return classic(split ' ', $1);
+		/^ours( tcp)?(.*)/ and return wrapper($at{fcgiwrap}, $1, split ' ', $2);
+		/^also( tcp)?(.*)/ and return also($1, split ' ', $2);
+		/^classic( tcp)?(.*)/ and return classic($1, split ' ', $2);
 		/^lighttpd/ and return lighttpd();
 		/^Apache/ and return apache();
 		/^php-fpm/ and return php_fpm();

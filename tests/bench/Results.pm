@@ -9,13 +9,14 @@ use POSIX qw(strftime uname);
 
 our @EXPORT = qw(results_open results_close results_add results_errors results_note);
 
-my ($file, $path, $errors_of_ours);
+my ($file, $path, $errors_of_ours, @glance);
 
 sub results_open {
 	my $scale;
 
 	($path, $scale) = @_;
 	$errors_of_ours = 0;
+	@glance = ();
 	open $file, '>', $path or die "$path: $!\n";
 	printf $file "# fcgi-bridge bench, %s, %s\n", $scale, strftime('%Y-%m-%d %H:%M', gmtime);
 	printf $file "# %s %s %s\n", (uname())[0, 2, 4];
@@ -31,6 +32,7 @@ sub results_note {
 }
 
 sub results_close {
+	print_glance() if @glance;
 	close $file or die "$path: $!\n";
 	print "\nFigures: $path\n";
 }
@@ -56,13 +58,14 @@ sub series {
 
 # Round by round, since what disturbs a machine disturbs neighbours alike. More is better.
 sub ratio {
-	my ($case, $rounds, $reference) = @_;
-	my $metric = $case->{figure};
+	my ($case, $rounds, $reference, $metric) = @_;
+	my $less = ($case->{better} // '') eq 'less' || defined $metric;
 	my @ratios;
 
+	$metric //= $case->{figure};
 	for my $i (0 .. $#$rounds) {
 		my ($x, $y) = ($rounds->[$i]{$metric}, $reference->[$i]{$metric});
-		($x, $y) = ($y, $x) if ($case->{better} // '') eq 'less';
+		($x, $y) = ($y, $x) if $less;
 		push @ratios, $x / $y if defined $x && $y;
 	}
 	return median(@ratios);
@@ -102,14 +105,14 @@ sub write_lines {
 	}
 }
 
-my $row = "%-26s %9s %7s %8s %8s %8s %8s %8s %7s %7s %6s  %s\n";
+my $row = "%-30s %9s %7s %7s %8s %8s %8s %8s %8s %7s %7s %6s  %s\n";
 
 sub print_head {
 	my ($case, $rounds) = @_;
 
 	printf "\n%s (%s; median of %d)\n", $case->{title}, $case->{unit}, $rounds;
-	printf $row, '', $case->{unit}, '/floor', '/classic', 'p50 us', 'p99 us', 'cpu us/r',
-		'cpu s', 'Pss kB', 'HWM kB', 'errors', '';
+	printf $row, '', $case->{unit}, '/floor', '/also', '/classic', 'p50 us', 'p99 us',
+		'cpu us/r', 'cpu s', 'Pss kB', 'HWM kB', 'errors', '';
 }
 
 sub print_row {
@@ -119,9 +122,43 @@ sub print_row {
 	my $note = $rounds->[-1]{note} // '';
 
 	$note .= sprintf '; %.2f times slower', $m{slower} if $m{slower};
-	printf $row, $name, short($m{$case->{figure}}), short($ratios{of_floor}),
-		short($ratios{of_classic}), (map { short($m{$_}, 0) } qw(p50 p99 cpu_each)),
+	printf $row, $name, short($m{$case->{figure}}),
+		(map { short($ratios{$_}) } qw(of_floor of_also of_classic)),
+		(map { short($m{$_}, 0) } qw(p50 p99 cpu_each)),
 		short($m{cpu}), short($m{pss}, 0), short($m{hwm}, 0), short($m{errors}, 0), $note;
+}
+
+# Ours beside the other build and the classic: what is measured, and the time that one request in
+# a hundred exceeds. Above 1 ours is better.
+sub print_glance {
+	my $line = "%-44s %8s %8s %8s %7s %8s   %8s %8s %8s %7s %8s\n";
+	my @names = qw(ours also classic /also /classic);
+
+	printf "\nAt a glance\n%-87s   %s\n", '', 'p99 us';
+	printf $line, '', @names, @names;
+	for my $entry (@glance) {
+		my ($case, $title, @three) = @$entry;
+		my @cells = map {
+			my ($figure, $metric) = ($_ // $case->{figure}, $_);
+			((map { short($_ && median(series($_, $figure))) } @three),
+				map { short($_ && ratio($case, $three[0], $_, $metric)) } @three[1, 2]);
+		} undef, 'p99';
+
+		printf $line, substr($title, 0, 44), @cells;
+	}
+}
+
+# How the contenders of the case's comparison stand to each other, as times of the second.
+sub print_comparison {
+	my ($case, $rounds) = @_;
+	my ($name, $reference, $target) = @{$case->{compare}};
+	my $ratio = $rounds->{$name} && $rounds->{$reference} &&
+		ratio($case, $rounds->{$reference}, $rounds->{$name}) or return;
+
+	printf "%s: %.2f times %s (target: at most %s): %s\n", $name, $ratio, $reference, $target,
+		$ratio <= $target ? 'held' : 'MISSED';
+	print $file join("\t", @$case{qw(name title group)}, $name, 'compared', 'ratio', $ratio,
+		''), "\n";
 }
 
 sub results_add {
@@ -129,12 +166,16 @@ sub results_add {
 	my $is_floor = $case->{floor} // qr/floor/;
 	my $floor = best($case, $rounds, [grep { /^$is_floor/ } @$names]);
 	my $classic = best($case, $rounds, [grep { /classic/ } @$names]);
+	my ($of_eight) = grep { /classic -c 8\b/ } @$names;
+	my ($first) = grep { /\bours\b/ } @$names;
 
 	return unless @$names;
 	print_head($case, scalar @{$rounds->{$names->[0]}});
 	for my $name (@$names) {
 		my $mine = $rounds->{$name};
+		my $other = $name =~ /\bours\b/ ? $rounds->{$name =~ s/\bours\b/also/r} : undef;
 		my %ratios = (
+			of_also => $other && ratio($case, $mine, $other),
 			of_floor => $floor && ratio($case, $mine, $floor),
 			of_classic => $classic && ratio($case, $mine, $classic),
 		);
@@ -144,6 +185,10 @@ sub results_add {
 		next unless $name =~ /^our/;
 		$errors_of_ours += $_ for series($mine, 'errors');
 	}
+	print_comparison($case, $rounds) if $case->{compare};
+	push @glance, [$case, $case->{title}, $rounds->{$first},
+		$rounds->{$first =~ s/\bours\b/also/r}, $of_eight ? $rounds->{$of_eight} : $classic]
+		if $first;
 }
 
 1;
