@@ -196,7 +196,7 @@ template() {
 		print ${^TAINT}, " $;", " [$,] [$\\] [$/]\n";
 	END
 	same_as_cold state
-	has_line leads
+	has_line "is led"
 }
 
 @test "what a request was told is not in the memory of the next one" {

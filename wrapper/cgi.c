@@ -105,6 +105,7 @@ struct cgi *cgi_start(const struct launch_plan *plan, long place, const struct c
 	}
 	cgi->place = place;
 	cgi->pid = launched.pid;
+	cgi->group = launched.group;
 	cgi->events = events;
 	cgi->owner = owner;
 	cgi->started = loop_now();
@@ -142,7 +143,7 @@ static void forget(struct cgi *cgi)
  */
 static bool group_is_empty(const struct cgi *cgi)
 {
-	return cgi->alone || (kill(-cgi->pid, 0) < 0 && errno == ESRCH);
+	return cgi->alone || (kill(-cgi->group, 0) < 0 && errno == ESRCH);
 }
 
 /* The group of a condemned program gets KILL when its time is over. Members that
@@ -155,7 +156,7 @@ static void on_condemned(struct deadline *d)
 	bool empty = cgi->exited && group_is_empty(cgi);
 
 	if (late && !empty)
-		kill(-cgi->pid, SIGKILL);
+		kill(-cgi->group, SIGKILL);
 	if (empty || (late && cgi->exited))
 		forget(cgi);
 	else if (!late)
@@ -171,7 +172,7 @@ void cgi_stop(struct cgi *cgi)
 		return;
 	}
 	cgi->condemned = true;
-	kill(-cgi->pid, SIGTERM);
+	kill(-cgi->group, SIGTERM);
 	cgi->kill_at = loop_now() + policy.kill_after;
 	deadline_set(&cgi->kill, cgi->exited ? GROUP_PAUSE : policy.kill_after, on_condemned);
 }
@@ -264,7 +265,7 @@ void cgi_kill_all(void)
 	for (size_t i = 0; i < SLOTS; i++)
 		for (struct cgi *cgi = by_pid[i]; cgi; cgi = cgi->next)
 			if (!cgi->alone)
-				kill(-cgi->pid, SIGKILL);
+				kill(-cgi->group, SIGKILL);
 }
 
 bool cgi_open(const struct cgi_policy *wanted)

@@ -23,7 +23,7 @@ struct cgi_events {
 
 /* Our ends of the pipes are named as the program sees them. */
 struct cgi {
-	pid_t pid;
+	pid_t pid, group;
 	struct watch input, output, errors; /* standard input, output and error */
 	bool exited;
 	bool alone; /* nobody else was left of its group when it exited */

@@ -34,6 +34,7 @@ struct pipes {
 struct birth {
 	const struct launch_plan *plan; /* NULL: a helper */
 	char *const *arguments, *const *environment; /* of a helper */
+	pid_t group; /* 0: its own */
 	const int *descriptors; /* what will be 0 and up */
 	int count;
 	struct notice {
@@ -276,7 +277,8 @@ static void default_signals(void)
 /* Each step is noted before it is taken. */
 static bool prepare(const struct birth *birth, enum launch_step *step)
 {
-	setsid();
+	if (setpgid(0, birth->group) < 0)
+		return false;
 	exec_follow_parent(self);
 	*step = LAUNCH_CHDIR;
 	if (birth->plan && !enter_directory(birth->plan))
@@ -326,20 +328,47 @@ static pid_t start(struct birth *birth)
 	return -1;
 }
 
+/* The group's leader ends at once: its number stays the group's while it has members. */
+static pid_t open_group(void)
+{
+	pid_t pid = fork();
+
+	if (pid == 0) {
+		setpgid(0, 0);
+		_exit(0);
+	}
+	if (pid > 0)
+		setpgid(pid, pid);
+	return pid;
+}
+
+static void close_group(pid_t group)
+{
+	while (group > 0 && waitpid(group, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
 bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed)
 {
 	struct pipes p;
 	struct birth birth = { .plan = plan, .descriptors = p.its, .count = ENDS };
+	struct launch_plan named = *plan;
+	char here[LAUNCH_NAME_SIZE];
 	int saved;
 
 	out->pid = -1;
 	birth.notice.step = LAUNCH_PIPES;
-	if (open_pipes(&p, plan->wants_input) && lower_its(&p)) {
-		out->pid = warm_start(plan, p.its);
+	out->group = -1;
+	if (!named.called)
+		named.called = launch_name(plan, here);
+	if (open_pipes(&p, plan->wants_input) && lower_its(&p) && (out->group = open_group()) > 0) {
+		birth.group = out->group;
+		out->pid = warm_start(&named, p.its, out->group);
 		if (out->pid == 0)
 			out->pid = start(&birth);
 	}
 	saved = errno;
+	close_group(out->group);
 	close_its(&p);
 	if (out->pid < 0)
 		close_ours(&p);

@@ -11,7 +11,9 @@
 /* What to run. Nothing is kept of it. */
 struct launch_plan {
 	const char *path;
+	const char *called; /* what the script sees as its name; NULL: the path */
 	const char *interpreter; /* NULL: the file is executed itself */
+	int file; /* opened for reading already; -1: not */
 	int home; /* the directory of the file, opened; then the file is taken from
 		   * there, if it is no link, and runs there. -1: by its path */
 	const char *directory; /* where it runs otherwise; NULL: stay */
@@ -22,7 +24,7 @@ struct launch_plan {
 /* A program that runs, and our ends of its pipes, as the program sees them:
  * non-blocking and close-on-exec. input is -1 for /dev/null. */
 struct launched {
-	pid_t pid;
+	pid_t pid, group;
 	int input, output, errors;
 };
 
@@ -36,7 +38,7 @@ bool launch_open(void);
 long launch_enter(void);
 
 /*
- * Starts a program in a session and process group of its own, with descriptors
+ * Starts a program in a process group of its own, with descriptors
  * 0 to 2 only, signals at their defaults, and the limits of rlimits.h; returns
  * when it has been executed. False with errno if that failed, and the step that
  * did.
@@ -49,8 +51,8 @@ const char *launch_name(const struct launch_plan *plan, char out[LAUNCH_NAME_SIZ
 
 /*
  * Starts a program that helps us to start others, like one of them, but with
- * count descriptors from 0 up, and without the limit on processor time. Returns
- * the process, or -1 with errno.
+ * count descriptors from 0 up, and without the limit on processor time. It leads a
+ * process group of this session. Returns the process, or -1 with errno.
  */
 pid_t launch_helper(char *const *arguments, char *const *environment, const int *descriptors,
 		    int count);

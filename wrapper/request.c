@@ -460,6 +460,7 @@ static void start(struct request *r, long place)
 	struct launch_plan plan = {
 		.path = r->script.path,
 		.interpreter = r->script.interpreter,
+		.file = -1,
 		.home = r->script.home,
 		.directory = r->script.directory,
 		.wants_input = r->content_length > 0 || r->received > 0,

@@ -175,6 +175,7 @@ static void end_turn(void)
 	do
 		request_serve_queue();
 	while (connection_settle_all());
+	warm_tick();
 	if (stopping && connection_count() == 0 && cgi_count() == 0)
 		loop_stop();
 }
