@@ -28,8 +28,8 @@
 #define AS_SIBLING 0x8000
 
 enum {
-	ORDER_MOST = 160 * 1024, /* as long a message as sockets take */
-	ORDER_DESCRIPTORS = 6,
+	TASK_MOST = 160 * 1024, /* as long a message as sockets take */
+	TASK_DESCRIPTORS = 5,
 	ARGUMENTS = 12,
 	/* milliseconds */
 	LOAD_TIMEOUT = 60000,
@@ -138,13 +138,12 @@ static pid_t run_interpreter(struct template *t, const int *descriptors, int siz
 	char *arguments[ARGUMENTS] = { t->interpreter };
 	size_t n = 1;
 
-	snprintf(numbers, sizeof numbers, "%ld,%ld,%ld,%ld,%ld,%ld,%ld,%ld,%ld,%ld",
-		 (long)SYS_clone, (long)SYS_close, (long)SYS_dup3, (long)SYS_fchdir,
-		 (long)SYS_prctl, (long)SYS_prlimit64, (long)SYS_read, (long)SYS_recvmsg,
-		 (long)SYS_setpgid, (long)SYS_write);
+	snprintf(numbers, sizeof numbers, "%ld,%ld,%ld,%ld,%ld,%ld,%ld,%ld,%ld", (long)SYS_clone,
+		 (long)SYS_close, (long)SYS_dup3, (long)SYS_fchdir, (long)SYS_prctl,
+		 (long)SYS_prlimit64, (long)SYS_recvmsg, (long)SYS_setpgid, (long)SYS_write);
 	snprintf(worker, sizeof worker, "%ld", (long)getpid());
 	write_cpu_limit(cpu, sizeof cpu);
-	snprintf(most, sizeof most, "%d", ORDER_MOST);
+	snprintf(most, sizeof most, "%d", TASK_MOST);
 	snprintf(flags, sizeof flags, "%d", AS_SIBLING | SIGCHLD);
 	for (char *const *own = t->language->arguments; *own; own++)
 		arguments[n++] = *own;
@@ -220,6 +219,11 @@ void template_tick(struct template *t)
 
 /* Starts, in any thread. */
 
+static bool is_usable(const struct template *t)
+{
+	return t->ready && !t->late && !t->failure;
+}
+
 bool template_is_ready(struct template *t)
 {
 	bool ready;
@@ -227,7 +231,7 @@ bool template_is_ready(struct template *t)
 	pthread_mutex_lock(&lock);
 	if (!t->pid)
 		t->wanted = true;
-	ready = t->ready && !t->late && !t->failure;
+	ready = is_usable(t);
 	pthread_mutex_unlock(&lock);
 	return ready;
 }
@@ -249,59 +253,72 @@ int template_source(void)
 }
 
 /* To be freed; NULL if it is too long, or there is no memory. */
-static char *write_order(const struct template_order *order, size_t *size)
+static char *write_task(const struct template_task *task, size_t *size)
 {
-	char group[24];
-	size_t length = (size_t)snprintf(group, sizeof group, "%ld", (long)order->group) + 1;
 	char *text, *at;
 
-	*size = length + strlen(order->name) + 1;
-	for (char *const *v = order->environment; *v && *size <= ORDER_MOST; v++)
+	*size = strlen(task->name) + 1;
+	for (char *const *v = task->environment; *v && *size <= TASK_MOST; v++)
 		*size += strlen(*v) + 1;
-	text = *size <= ORDER_MOST ? malloc(*size) : NULL;
+	text = *size <= TASK_MOST ? malloc(*size) : NULL;
 	if (!text)
 		return NULL;
-	memcpy(text, group, length);
-	at = stpcpy(text + length, order->name) + 1;
-	for (char *const *v = order->environment; *v; v++)
+	at = stpcpy(text, task->name) + 1;
+	for (char *const *v = task->environment; *v; v++)
 		at = stpcpy(at, *v) + 1;
 	return text;
 }
 
-/*
- * Returns the process that has the order, or will have it; or 0. The loop does not
- * close the socket meanwhile, and sending does not wait.
- */
-static pid_t send_order(struct template *t, const struct template_order *order, int answer)
+/* Does not wait. */
+static bool send_message(int socket, char *text, size_t size, const int *descriptors, size_t count)
 {
-	int all[ORDER_DESCRIPTORS] = { answer, order->descriptors[0], order->descriptors[1],
-				       order->descriptors[2], order->source, order->directory };
-	size_t size, number = order->directory < 0 ? ORDER_DESCRIPTORS - 1 : ORDER_DESCRIPTORS;
 	union {
 		struct cmsghdr head;
-		char space[CMSG_SPACE(sizeof all)];
+		char space[CMSG_SPACE(TASK_DESCRIPTORS * sizeof(int))];
 	} beside = { .head = { .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS } };
-	struct iovec text = { .iov_base = write_order(order, &size) };
-	struct msghdr message = { .msg_iov = &text, .msg_iovlen = 1, .msg_control = &beside,
-				  .msg_controllen = CMSG_SPACE(number * sizeof(int)) };
-	pid_t pid = 0;
+	struct iovec part = { .iov_base = text, .iov_len = size };
+	struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = &beside,
+				  .msg_controllen = CMSG_SPACE(count * sizeof(int)) };
 
-	if (!text.iov_base)
-		return 0;
-	text.iov_len = size;
-	beside.head.cmsg_len = CMSG_LEN(number * sizeof(int));
-	memcpy(CMSG_DATA(&beside.head), all, number * sizeof(int));
-	pthread_mutex_lock(&lock);
-	if (t->ready && !t->failure && sendmsg(t->talk.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
-		pid = t->pid;
-	pthread_mutex_unlock(&lock);
-	free(text.iov_base);
-	return pid;
+	beside.head.cmsg_len = CMSG_LEN(count * sizeof(int));
+	memcpy(CMSG_DATA(&beside.head), descriptors, count * sizeof(int));
+	return sendmsg(socket, &message, MSG_DONTWAIT | MSG_NOSIGNAL) == (ssize_t)size;
 }
 
-enum heard { HEARD_NOTHING, HEARD_END, HEARD_NUMBER };
+static bool send_task(int socket, char *text, size_t size, const struct template_task *task)
+{
+	const int all[TASK_DESCRIPTORS] = { task->descriptors[0], task->descriptors[1],
+					    task->descriptors[2], task->source, task->directory };
 
-static int64_t clock_milliseconds(void)
+	return send_message(socket, text, size, all,
+			    task->directory < 0 ? TASK_DESCRIPTORS - 1 : TASK_DESCRIPTORS);
+}
+
+/* A start that has been ordered from a process, and waits for answers. */
+struct start {
+	struct template *t;
+	pid_t template, group;
+	int socket;
+	int64_t end;     /* by clock_now() */
+	bool first_late; /* of those that wait for this template */
+};
+
+/* Returns the template that has got the order; 0: none. Its socket is not closed
+ * meanwhile. */
+static pid_t send_order(struct template *t, pid_t group, int answer)
+{
+	char text[24];
+	size_t size = (size_t)snprintf(text, sizeof text, "%ld", (long)group) + 1;
+	pid_t template = 0;
+
+	pthread_mutex_lock(&lock);
+	if (is_usable(t) && send_message(t->talk.fd, text, size, &answer, 1))
+		template = t->pid;
+	pthread_mutex_unlock(&lock);
+	return template;
+}
+
+static int64_t clock_now(void)
 {
 	struct timespec now;
 
@@ -309,16 +326,24 @@ static int64_t clock_milliseconds(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static enum heard hear(int fd, int timeout, long *number)
+enum heard {
+	HEARD_NUMBER,
+	HEARD_END,
+	HEARD_NOTHING, /* until the end of the time */
+	HEARD_LATE     /* nothing for longer than usual, and another start waits on */
+};
+
+static enum heard hear_until(int socket, int64_t end, long *number)
 {
-	struct pollfd answer = { .fd = fd, .events = POLLIN };
-	int64_t end = clock_milliseconds() + timeout, left = timeout;
+	struct pollfd answer = { .fd = socket, .events = POLLIN };
 	char text[24];
+	int64_t left;
 	ssize_t n;
 
-	while (poll(&answer, 1, (int)left) < 0 && (left = end - clock_milliseconds()) > 0)
-		;
-	n = recv(fd, text, sizeof text - 1, MSG_DONTWAIT);
+	do
+		left = end - clock_now();
+	while (left > 0 && poll(&answer, 1, (int)left) < 0);
+	n = recv(socket, text, sizeof text - 1, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return HEARD_NOTHING;
 	if (n <= 0)
@@ -328,27 +353,38 @@ static enum heard hear(int fd, int timeout, long *number)
 	return HEARD_NUMBER;
 }
 
-/* While one start waits for a template to come round, nobody else does. */
-static bool is_first_late(struct template *t, pid_t template)
+static bool is_first_late(const struct start *s)
 {
 	bool first;
 
 	pthread_mutex_lock(&lock);
-	first = t->pid == template && !t->late;
+	first = s->t->pid == s->template && !s->t->late;
 	if (first)
-		t->late = true;
+		s->t->late = true;
 	pthread_mutex_unlock(&lock);
 	return first;
 }
 
-/* Leaves for the loop how the start went; unless that is about a process that has
- * been replaced. */
-static void note_result(struct template *t, pid_t template, const char *failure, int error)
+static enum heard hear(struct start *s, long *number)
 {
+	int64_t late = clock_now() + ANSWER_LATE;
+	enum heard heard = hear_until(s->socket, late < s->end ? late : s->end, number);
+
+	if (heard != HEARD_NOTHING)
+		return heard;
+	s->first_late = s->first_late || is_first_late(s);
+	return s->first_late ? hear_until(s->socket, s->end, number) : HEARD_LATE;
+}
+
+/* Leaves for the loop what has been found of a template; unless it has been replaced. */
+static void note_result(const struct start *s, bool proven, const char *failure, int error)
+{
+	struct template *t = s->t;
+
 	pthread_mutex_lock(&lock);
-	if (t->pid == template) {
+	if (t->pid == s->template) {
 		t->late = false;
-		t->proven = t->proven || (!failure && !error);
+		t->proven = t->proven || proven;
 		if (failure && !t->failure) {
 			t->failure = failure;
 			t->error = error;
@@ -357,60 +393,84 @@ static void note_result(struct template *t, pid_t template, const char *failure,
 	pthread_mutex_unlock(&lock);
 }
 
-/* Whoever has got hold of the template's socket can answer, but not become a child
- * of ours. */
+static void note_failure(const struct start *s, enum heard heard, long number)
+{
+	if (heard == HEARD_NOTHING)
+		note_result(s, false, "the template does not answer", 0);
+	else if (heard == HEARD_END)
+		note_result(s, false, "a process ended before its script began", 0);
+	else if (heard == HEARD_NUMBER && number >= 0)
+		note_result(s, false, "an answer came from a process that is not a new child", 0);
+	else if (heard == HEARD_NUMBER && number != -EAGAIN && number != -ENOMEM)
+		note_result(s, false, "a script cannot be started", (int)-number);
+	else if (heard == HEARD_NUMBER) /* a shortage, which cold starts report */
+		note_result(s, false, NULL, 0);
+}
+
+/* Whoever has got hold of the template's socket can answer, but does not become a
+ * child of ours by that. */
 static bool is_new_child(long pid, pid_t group)
 {
 	siginfo_t info;
 
-	return pid == (pid_t)pid &&
+	return pid > 0 && pid == (pid_t)pid &&
 	       waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
 	       getpgid((pid_t)pid) == group;
 }
 
-/*
- * The new process waits for our word before it turns to the script, and ends when
- * the socket does: so without it nothing of the script has run, and nothing will.
- */
-static pid_t await_process(struct template *t, pid_t template, int fd, pid_t group)
+/* The new process ends if it cannot say that it has all it needs, so that either it
+ * runs the script or we know that it never will. */
+static bool await_begin(struct start *s)
+{
+	long number = -1;
+	enum heard heard = hear(s, &number);
+
+	if (heard == HEARD_NOTHING || heard == HEARD_LATE) {
+		shutdown(s->socket, SHUT_RD);
+		if (hear_until(s->socket, 0, &number) == HEARD_NUMBER)
+			heard = HEARD_NUMBER;
+	}
+	if (heard == HEARD_NUMBER && number == 0)
+		note_result(s, true, NULL, 0);
+	else
+		note_failure(s, heard, number);
+	return heard == HEARD_NUMBER && number == 0;
+}
+
+static pid_t run_task(struct start *s, char *text, size_t size, const struct template_task *task)
 {
 	long number = 0;
-	enum heard heard = hear(fd, ANSWER_LATE, &number);
+	enum heard heard = hear(s, &number);
 
-	if (heard == HEARD_NOTHING) {
-		if (!is_first_late(t, template))
-			return 0;
-		heard = hear(fd, ANSWER_TIMEOUT - ANSWER_LATE, &number);
+	if (heard != HEARD_NUMBER || !is_new_child(number, s->group)) {
+		note_failure(s, heard, number);
+		return 0;
 	}
-	if (heard == HEARD_NOTHING) {
-		note_result(t, template, "the template does not answer", 0);
-	} else if (heard == HEARD_NUMBER && number < 0) {
-		/* A shortage of processes or memory is for the cold start to report. */
-		bool shortage = number == -EAGAIN || number == -ENOMEM;
-
-		note_result(t, template, shortage ? NULL : "a script cannot be forked", (int)-number);
-	} else if (heard == HEARD_NUMBER && !is_new_child(number, group)) {
-		note_result(t, template, "an answer came from a process that is not a new child", 0);
-	} else if (heard == HEARD_NUMBER && send(fd, "", 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1) {
-		note_result(t, template, NULL, 0);
-		return (pid_t)number;
-	} else {
-		note_result(t, template, "a process ended before its script began", 0);
-	}
+	if (send_task(s->socket, text, size, task))
+		return await_begin(s) ? (pid_t)number : 0;
+	if (errno == EPIPE || errno == ECONNRESET)
+		note_failure(s, HEARD_END, 0);
+	else /* too much for the queue, or too many descriptors under way */
+		note_result(s, false, NULL, 0);
 	return 0;
 }
 
-pid_t template_run(struct template *t, const struct template_order *order)
+pid_t template_run(struct template *t, const struct template_task *task)
 {
+	struct start s = { .t = t, .group = task->group, .end = clock_now() + ANSWER_TIMEOUT };
+	size_t size;
+	char *text = write_task(task, &size);
 	int ends[2];
-	pid_t template, pid = 0;
+	pid_t pid = 0;
 
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
-		return 0;
-	template = send_order(t, order, ends[1]);
-	close(ends[1]);
-	if (template > 0)
-		pid = await_process(t, template, ends[0], order->group);
-	close(ends[0]);
+	if (text && socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0) {
+		s.socket = ends[0];
+		s.template = send_order(t, task->group, ends[1]);
+		close(ends[1]);
+		if (s.template > 0)
+			pid = run_task(&s, text, size, task);
+		close(ends[0]);
+	}
+	free(text);
 	return pid;
 }

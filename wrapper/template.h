@@ -6,18 +6,20 @@
  * what they look at and leave for the loop is guarded by one lock.
  *
  * A template gets these arguments behind those of its language: the numbers of the
- * system calls clone, close, dup3, fchdir, prctl, prlimit64, read, recvmsg, setpgid
- * and write, with commas; the process that is to be the parent of scripts; their
- * limits on processor time (struct rlimit, in hexadecimal digits), or nothing; the
- * length of the longest order; the flags for clone; the modules. Descriptor 3 is
- * /dev/null until the source of a script takes its place, 4 the template's socket.
- * There it says something when it is ready, and gets orders: the process group,
- * the script's name and its variables, each with its NUL; beside them the socket of
- * the start, descriptors 0 to 2, the source, and perhaps the directory.
+ * system calls clone, close, dup3, fchdir, prctl, prlimit64, recvmsg, setpgid and
+ * write, with commas; the process that is to be the parent of scripts; their limits
+ * on processor time (struct rlimit, in hexadecimal digits), or nothing; the length of
+ * the longest task; the flags for clone; the modules. Descriptor 3 is /dev/null until
+ * the source of a script takes its place, 4 the template's socket. There it says
+ * something when it is ready, and then gets orders: a process group, and beside it
+ * the socket of one start.
  *
- * On the socket of the start the new process says its number when all is done but
- * the script itself, and goes on when it is told to; or the template says the
- * negated number of the error that kept it from forking.
+ * There the new process, a member of that group, says its number. It then gets its
+ * task: the script's name and its variables, each with its NUL, and beside them
+ * descriptors 0 to 2, the source, and perhaps the directory. When nothing is left to
+ * do but the script it says 0; if it cannot say that, it ends. Whatever fails before
+ * is said as a negative error number, or not at all. So the template itself, and
+ * whoever takes an order in its stead, learns nothing of a request.
  */
 #ifndef TEMPLATE_H
 #define TEMPLATE_H
@@ -55,8 +57,8 @@ struct template {
 	int error;           /* that belongs to the failure, or 0 */
 };
 
-/* What a new process needs. */
-struct template_order {
+/* What a new process is to do. */
+struct template_task {
 	pid_t group;
 	const char *name;
 	char *const *environment;
@@ -83,6 +85,6 @@ bool template_is_ready(struct template *t);
 int template_source(void);
 
 /* Starts a script: see warm_start(). */
-pid_t template_run(struct template *t, const struct template_order *order);
+pid_t template_run(struct template *t, const struct template_task *task);
 
 #endif

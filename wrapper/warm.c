@@ -262,7 +262,7 @@ static bool open_directory(const struct launch_plan *plan, int *out)
 static pid_t start_from(struct template *t, const struct launch_plan *plan,
 			const struct script_text *s, const int *descriptors, pid_t group)
 {
-	struct template_order order = {
+	struct template_task task = {
 		.group = group,
 		.name = plan->called ? plan->called : plan->path,
 		.environment = plan->environment,
@@ -270,15 +270,15 @@ static pid_t start_from(struct template *t, const struct launch_plan *plan,
 	};
 	pid_t pid = 0;
 
-	if (!open_directory(plan, &order.directory))
+	if (!open_directory(plan, &task.directory))
 		return 0;
-	order.source = make_source(t->language, order.name, s);
-	if (order.source >= 0) {
-		pid = template_run(t, &order);
-		close(order.source);
+	task.source = make_source(t->language, task.name, s);
+	if (task.source >= 0) {
+		pid = template_run(t, &task);
+		close(task.source);
 	}
-	if (order.directory >= 0 && order.directory != plan->home)
-		close(order.directory);
+	if (task.directory >= 0 && task.directory != plan->home)
+		close(task.directory);
 	return pid;
 }
 
