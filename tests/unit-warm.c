@@ -199,11 +199,8 @@ static void test_descriptors(void)
 	plan = plan_of("script");
 	plan.home = open(folder, O_RDONLY | O_DIRECTORY);
 	ok(starts(&plan) && directory == plan.home, "a script runs in its own directory");
-	ok(symlink(path_of("script"), "/dev/null") < 0, "no link is made over a device");
-	if (symlink("script", path_of("link")) < 0)
-		ok(false, "a link is made");
 	plan.path = path_of("link");
-	ok(!starts(&plan), "and is no link then");
+	ok(symlink("script", plan.path) == 0 && !starts(&plan), "and is no link then");
 	close(plan.home);
 }
 
