@@ -14,7 +14,7 @@
 enum {
 	LOOP_READ = 1,
 	LOOP_WRITE = 2,
-	LOOP_HANGUP = 4, /* told along with the others: the far end is closed */
+	LOOP_HANGUP = 4, /* told whenever anything is wanted: nobody holds the far end */
 	LOOP_SHARED = 8  /* wanted along with the others: it is enough to wake one of the
 			  * processes that wait for this descriptor */
 };
@@ -79,6 +79,10 @@ void loop_close(struct watch *watch);
  * is cleared before passed() is called. */
 void deadline_set(struct deadline *deadline, int64_t delay, void (*passed)(struct deadline *));
 void deadline_clear(struct deadline *deadline);
+static inline bool deadline_is_set(const struct deadline *deadline)
+{
+	return deadline->lane;
+}
 
 /* Has caught() called from the loop after the signal came, once for any number
  * of arrivals since the last call. */

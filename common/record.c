@@ -4,6 +4,22 @@
 
 #include <string.h>
 
+const char *record_type_name(uint8_t type)
+{
+	static const char *const names[] = {
+		[FCGI_BEGIN_REQUEST] = "FCGI_BEGIN_REQUEST",
+		[FCGI_ABORT_REQUEST] = "FCGI_ABORT_REQUEST",
+		[FCGI_END_REQUEST] = "FCGI_END_REQUEST",
+		[FCGI_PARAMS] = "FCGI_PARAMS",
+		[FCGI_STDIN] = "FCGI_STDIN",
+		[FCGI_STDOUT] = "FCGI_STDOUT",
+		[FCGI_STDERR] = "FCGI_STDERR",
+		[FCGI_DATA] = "FCGI_DATA",
+	};
+
+	return type < sizeof names / sizeof *names && names[type] ? names[type] : "record";
+}
+
 static struct record decode(const unsigned char *h)
 {
 	return (struct record){

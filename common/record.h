@@ -42,6 +42,9 @@ struct record {
 	uint8_t padding_length;
 };
 
+/* The name of a type in the specification, for messages. */
+const char *record_type_name(uint8_t type);
+
 /* A reader of records that arrive in any cut. All zero is its start. */
 struct record_reader {
 	unsigned char header[RECORD_HEADER_SIZE];

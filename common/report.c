@@ -8,7 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { LINE_SIZE = 2048 };
+enum {
+	LINE_SIZE = 2048,
+	OFTEN_MOST = 20, OFTEN_PERIOD = 10000 /* messages in milliseconds */
+};
 
 static const char *name = "";
 static void (*diverted)(const char *, size_t);
@@ -59,6 +62,25 @@ void report(const char *format, ...)
 {
 	va_list arguments;
 
+	va_start(arguments, format);
+	report_va(format, arguments);
+	va_end(arguments);
+}
+
+void report_often(struct report_rate *rate, int64_t now, const char *format, ...)
+{
+	va_list arguments;
+
+	if (rate->told == 0 || now - rate->since >= OFTEN_PERIOD) {
+		if (rate->dropped > 0)
+			report("(%u more messages like the next one were left out)", rate->dropped);
+		*rate = (struct report_rate){ .since = now };
+	}
+	if (rate->told == OFTEN_MOST) {
+		rate->dropped++;
+		return;
+	}
+	rate->told++;
 	va_start(arguments, format);
 	report_va(format, arguments);
 	va_end(arguments);

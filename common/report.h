@@ -10,6 +10,7 @@
 
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* The name put in front of every message. The text is not copied. */
 void report_open(const char *program);
@@ -22,6 +23,16 @@ void report_to(void (*sink)(const char *text, size_t size));
  * write(2), and never waits for a reader. Keeps errno. */
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void report_va(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
+
+/* For a message that others can cause as often as they like: of each kind some are
+ * told in ten seconds, and the rest is counted and told of later. now is in
+ * milliseconds; all zero is a start. */
+struct report_rate {
+	int64_t since;
+	unsigned told, dropped;
+};
+void report_often(struct report_rate *rate, int64_t now, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 
 /* Replaces what a terminal or a log reader might obey (control characters)
  * with '?', in place. */

@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "../wrapper/body.h"
+#include "../wrapper/slots.h"
 #include "tap.h"
 
 #include <dirent.h>
@@ -129,8 +130,11 @@ static void names(void)
 	begin_anew();
 	rmdir(directory);
 	errno = 0;
-	ok(put(BODY_MEMORY) && !put(1) && errno == ENOENT,
-	   "where no file can be made, only memory is filled");
+	ok(put(BODY_MEMORY) && !put(1) && errno == ENOENT && body_is_held(&body),
+	   "where no file can be made, what comes is held in memory");
+	ok(!put(1) && errno == ENOMEM, "but no more of it");
+	in--;
+	ok(take(in) && !body_is_held(&body), "and comes back in its turn");
 	begin_anew();
 	memset(missing, '/', sizeof missing - 1);
 	body_set_directory(missing);
@@ -153,6 +157,9 @@ static void file_that_fails(void)
 
 int main(void)
 {
+	const size_t most[SLOT_KINDS] = { 1, 1, 1, 1 };
+
+	slots_open(most, INT64_MAX, 1);
 	small();
 	memory_then_file_then_memory();
 	at_random("a reader that keeps up", 40000, 80000, 400);

@@ -507,14 +507,16 @@ make_printenv() {
 	has bytes=0
 }
 
-@test "a script leads a session and a process group of its own" {
-	local pid
+@test "a script is in a process group of its own, which it does not lead" {
+	local pid group
 
 	start_wrapper
 	ask get "$CGI/pgid.sh"
 	pid=$(sed -n 's/^pid=//p' <<<"$output")
-	has_line "pgid=$pid" "sid=$pid"
-	[ "$pid" != "$(pid_of wrapper)" ]
+	group=$(sed -n 's/^pgid=//p' <<<"$output")
+	[ "$group" != "$pid" ]
+	[ "$group" != "$(ps -o pgid= -p "$(pid_of wrapper)" | tr -d ' ')" ]
+	has_line "sid=$(ps -o sid= -p "$(pid_of wrapper)" | tr -d ' ')"
 }
 
 @test "a script finds all signals at their defaults" {

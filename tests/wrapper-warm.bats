@@ -104,8 +104,21 @@ template() {
 }
 
 @test "several workers have their own templates" {
+	local workers first second
+
 	start_warm -c 2
-	crowd 40 4 get "$T/probe.pl"
+	mapfile -t workers < <(children_of "$(pid_of wrapper)")
+	[ "${#workers[@]}" = 2 ]
+	kill -STOP "${workers[1]}"
+	eventually starts warm
+	first=$(template)
+	kill -CONT "${workers[1]}"
+	kill -STOP "${workers[0]}"
+	eventually starts warm
+	second=$(template)
+	kill -CONT "${workers[0]}"
+	children_of "${workers[0]}" | grep -qx "$first"
+	children_of "${workers[1]}" | grep -qx "$second"
 }
 
 @test "a file without x bit is started warm by --interpreter" {
@@ -196,7 +209,22 @@ template() {
 		print ${^TAINT}, " $;", " [$,] [$\\] [$/]\n";
 	END
 	same_as_cold state
-	has_line leads
+	has_line "is led"
+}
+
+@test "a script may begin a session or a process group, as in a cold start" {
+	perl_script session <<-'END'
+		use POSIX ();
+		print "Content-Type: text/plain\n\n", POSIX::setsid() == $$ ? "session\n" : "no session: $!\n";
+	END
+	perl_script group <<-'END'
+		print "Content-Type: text/plain\n\n", setpgrp(0, 0) && getpgrp == $$ ? "group\n" : "no group: $!\n";
+	END
+	same_as_cold session
+	has_line session
+	stop wrapper
+	same_as_cold group
+	has_line group
 }
 
 @test "what a request was told is not in the memory of the next one" {
@@ -298,15 +326,17 @@ template() {
 @test "a script that takes too long is ended, by its group" {
 	perl_script sleeps <<-'END'
 		$| = 1;
-		print "Content-Type: text/plain\n\n$$\n";
+		print "Content-Type: text/plain\n\n", getpgrp, "\n";
 		system 'sleep 1000';
 	END
 	start_warm --timeout 1
-	run talk get "$T/sleeps.pl"
+	start_client client get "$T/sleeps.pl"
+	in_file '^[0-9]+$' "$T/client.out"
+	local group
+	group=$(grep -xE '[0-9]+' "$T/client.out")
+	kill -0 -- "-$group"
 	logged 'sleeps.pl.*ended after'
-	local pid
-	pid=$(grep -xE '[0-9]+' <<<"$output")
-	eventually not kill -0 -- "-$pid"
+	eventually not kill -0 -- "-$group"
 	starts warm
 }
 
@@ -362,7 +392,7 @@ template() {
 	template=$(template)
 	ask get "$T/limits.pl"
 	local warm=$output
-	has_line 3
+	has_line $(($(nice) + 3))
 	[[ $(grep 'cpu time' "/proc/$template/limits") != *' 7 '* ]]
 	stop wrapper
 	start_wrapper -c 1 --limit cpu=7 --limit nofile=99 --limit as=900m --nice 3
@@ -518,9 +548,34 @@ make_counts() {
 	eventually starts warm
 }
 
+@test "a template that is stuck delays one request, once" {
+	start_warm
+	kill -STOP "$(template)"
+	local begin=$EPOCHREALTIME took
+	crowd 6 6 get "$T/probe.pl" expect-text text/plain
+	took=$((${EPOCHREALTIME/[.,]/} - ${begin/[.,]/}))
+	echo "took $took us"
+	[ "$took" -lt 4000000 ]
+	logged 'does not answer'
+	eventually starts warm
+	logged_times 1 'does not answer'
+}
+
+@test "an interpreter of another word size is not tried" {
+	local class
+
+	class=$(head -c 5 "$PERL" | tail -c 1 | od -An -tu1)
+	cp "$PERL" "$T/perl-other"
+	printf "\\x0$((3 - class))" | dd of="$T/perl-other" bs=1 seek=4 conv=notrunc status=none
+	start_wrapper -c 1 --warm "$T/perl-other=Probe" --warm "$PERL=Probe"
+	logged_times 1 "--warm $T/perl-other=Probe: .*another word size"
+	eventually starts warm
+	logged_times 1 'started cold'
+}
+
 @test "a template that has no room for descriptors is done without" {
 	start_wrapper -c 1 --warm "$PERL=Probe" --limit nofile=8
-	eventually eval 'starts cold && grep -q "Too many open files" "$T/log"'
+	eventually eval 'starts cold && grep -q "a script cannot be started: " "$T/log"'
 	sleep 1
 	starts cold
 	logged_times 1 'started cold'

@@ -56,9 +56,15 @@ lacks_line() {
 	not grep -xE -e "$1" <<<"$output"
 }
 
-# logged PATTERN: the log of fcgiwrap has such a line, or gets it soon.
+# in_log PATTERN: the log of fcgiwrap has such a line, the script's process as PATTERN has it, or
+# left out.
+in_log() {
+	{ cat "$T/log"; sed 's/\[[0-9]*\]: /: /' "$T/log"; } | grep -E -e "$1" >/dev/null
+}
+
+# logged PATTERN: it has, or gets it soon.
 logged() {
-	eventually grep -qE -e "$1" "$T/log" || { cat "$T/log"; return 1; }
+	eventually in_log "$1" || { cat "$T/log"; return 1; }
 }
 
 # logged_times COUNT PATTERN: the log has so many such lines now.

@@ -2,12 +2,12 @@
 
 #include "body.h"
 
+#include "os.h"
+#include "slots.h"
+
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 static const char *directory = "/tmp";
 
@@ -16,26 +16,9 @@ void body_set_directory(const char *path)
 	directory = path;
 }
 
-static int open_nameless(void)
-{
-	char path[1024];
-	int fd;
-
-	if (snprintf(path, sizeof path, "%s/fcgiwrap-XXXXXX", directory) >= (int)sizeof path) {
-		errno = ENAMETOOLONG;
-		return -1;
-	}
-	fd = mkstemp(path);
-	if (fd < 0)
-		return -1;
-	unlink(path);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return fd;
-}
-
 static size_t append_memory(struct body *b, const unsigned char *bytes, size_t size)
 {
-	size_t room;
+	size_t space;
 
 	if (!b->memory)
 		b->memory = malloc(BODY_MEMORY);
@@ -46,43 +29,82 @@ static size_t append_memory(struct body *b, const unsigned char *bytes, size_t s
 		b->end -= b->start;
 		b->start = 0;
 	}
-	room = BODY_MEMORY - b->end;
-	if (size > room)
-		size = room;
+	space = BODY_MEMORY - b->end;
+	if (size > space)
+		size = space;
 	memcpy(b->memory + b->end, bytes, size);
 	b->end += size;
 	return size;
 }
 
-static bool append_file(struct body *b, const unsigned char *bytes, size_t size)
+/* How many bytes went to the file; if not all, errno says why. */
+static size_t append_file(struct body *b, const unsigned char *bytes, size_t size)
 {
-	if (b->file < 0 && (b->file = open_nameless()) < 0)
-		return false;
-	while (size > 0) {
-		ssize_t n = pwrite(b->file, bytes, size, b->written);
+	size_t done = 0;
 
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return false;
-		b->written += n;
-		bytes += n;
-		size -= (size_t)n;
+	if (b->file < 0 && (b->file = os_spool_open(directory)) < 0)
+		return 0;
+	if (!slots_spool((int64_t)size)) {
+		errno = ENOBUFS;
+		return 0;
 	}
-	return true;
+	while (done < size) {
+		ssize_t n = os_pwrite(b->file, bytes + done, size - done, b->written);
+
+		if (n <= 0) {
+			errno = n < 0 ? errno : ENOSPC;
+			slots_unspool((int64_t)(size - done));
+			break;
+		}
+		b->written += n;
+		done += (size_t)n;
+	}
+	return done;
+}
+
+static bool hold(struct body *b, const unsigned char *bytes, size_t size)
+{
+	int saved = errno;
+
+	b->held = size <= BODY_MEMORY ? malloc(BODY_MEMORY) : NULL;
+	if (!b->held) {
+		errno = ENOMEM;
+		return false;
+	}
+	memcpy(b->held, bytes, size);
+	b->held_size = size;
+	errno = saved;
+	return false;
 }
 
 bool body_append(struct body *b, const unsigned char *bytes, size_t size)
 {
+	size_t taken = 0;
+
+	if (b->held) {
+		errno = ENOMEM;
+		return false;
+	}
 	/* What is in the file came later than what is in memory, so once there is
 	 * a file everything goes through it. */
-	if (b->read_at == b->written) {
-		size_t taken = append_memory(b, bytes, size);
+	if (b->read_at == b->written)
+		taken = append_memory(b, bytes, size);
+	if (taken < size)
+		taken += append_file(b, bytes + taken, size - taken);
+	return taken == size || hold(b, bytes + taken, size - taken);
+}
 
-		bytes += taken;
-		size -= taken;
-	}
-	return size == 0 || append_file(b, bytes, size);
+bool body_is_held(const struct body *b)
+{
+	return b->held;
+}
+
+/* Caught up with the file: gives the disk back. */
+static bool empty_file(struct body *b)
+{
+	slots_unspool(b->written);
+	b->read_at = b->written = 0;
+	return os_empty(b->file);
 }
 
 static bool refill(struct body *b)
@@ -91,9 +113,7 @@ static bool refill(struct body *b)
 
 	if (!b->memory && !(b->memory = malloc(BODY_MEMORY)))
 		return false;
-	do
-		n = pread(b->file, b->memory, BODY_MEMORY, b->read_at);
-	while (n < 0 && errno == EINTR);
+	n = os_pread(b->file, b->memory, BODY_MEMORY, b->read_at);
 	if (n <= 0) {
 		errno = n < 0 ? errno : EIO;
 		return false;
@@ -101,19 +121,20 @@ static bool refill(struct body *b)
 	b->start = 0;
 	b->end = (size_t)n;
 	b->read_at += n;
-	if (b->read_at == b->written) {
-		/* Caught up: give the disk back. */
-		b->read_at = b->written = 0;
-		if (ftruncate(b->file, 0) < 0)
-			return false;
-	}
-	return true;
+	return b->read_at < b->written || empty_file(b);
 }
 
 const unsigned char *body_peek(struct body *b, size_t *size)
 {
 	if (b->start == b->end && b->read_at < b->written && !refill(b))
 		return NULL;
+	if (b->start == b->end && b->held) {
+		free(b->memory);
+		b->memory = b->held;
+		b->start = 0;
+		b->end = b->held_size;
+		b->held = NULL;
+	}
 	*size = b->end - b->start;
 	return b->memory + b->start;
 }
@@ -125,7 +146,7 @@ void body_consume(struct body *b, size_t size)
 
 bool body_is_empty(const struct body *b)
 {
-	return b->start == b->end && b->read_at == b->written;
+	return b->start == b->end && b->read_at == b->written && !b->held;
 }
 
 bool body_is_in_memory(const struct body *b)
@@ -136,7 +157,10 @@ bool body_is_in_memory(const struct body *b)
 void body_free(struct body *b)
 {
 	free(b->memory);
-	if (b->file >= 0)
-		close(b->file);
+	free(b->held);
+	if (b->file >= 0) {
+		slots_unspool(b->written);
+		os_close(b->file);
+	}
 	*b = BODY_EMPTY;
 }

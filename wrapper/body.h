@@ -16,6 +16,8 @@ struct body {
 	size_t start, end;     /* of what memory holds */
 	int file;              /* -1: none */
 	off_t read_at, written; /* of the file */
+	unsigned char *held; /* the newest bytes, for which there was no disk; NULL: none */
+	size_t held_size;
 };
 
 #define BODY_EMPTY ((struct body){ .file = -1 })
@@ -23,9 +25,16 @@ struct body {
 /* Where temporary files are made; the text is not copied. */
 void body_set_directory(const char *path);
 
-/* Takes bytes in. False with errno if there is no memory or no disk; then
- * some of them may have been taken. */
+/*
+ * Takes bytes in. False with errno if there is no memory or no disk for some of them,
+ * ENOBUFS if that is the limit on what all bodies may take there: up to
+ * BODY_MEMORY bytes are then held in memory, as long as there is some, and
+ * body_is_held() is true. What could not even be held is lost: errno is ENOMEM.
+ */
 bool body_append(struct body *body, const unsigned char *bytes, size_t size);
+
+/* Whether no more bytes may be appended until some were consumed. */
+bool body_is_held(const struct body *body);
 
 /* The oldest bytes of a body that is not empty, *size of them; NULL with errno
  * if the file cannot be read. Gone only after body_consume(). */

@@ -2,28 +2,33 @@
 
 #include "buffer.h"
 
-#include "bulk.h"
+#include "os.h"
+#include "splice.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-size_t buffer_room(const struct buffer *b)
+/* Beyond BUFFER_SIZE, so that a gap can be filled by copying however full it is. */
+enum { GAP_PIECE = 16 * 1024 };
+
+size_t buffer_space(const struct buffer *b)
 {
-	return BUFFER_SIZE - (b->end - b->start);
+	size_t used = b->end - b->start;
+
+	return used < BUFFER_SIZE ? BUFFER_SIZE - used : 0;
 }
 
 unsigned char *buffer_tail(struct buffer *b)
 {
 	if (!b->bytes) {
-		b->bytes = malloc(BUFFER_SIZE);
+		b->bytes = malloc(BUFFER_SIZE + GAP_PIECE);
 		if (!b->bytes)
 			return NULL;
 	}
 	if (b->start > 0) {
 		memmove(b->bytes, b->bytes + b->start, b->end - b->start);
-		b->pass_at -= b->start;
+		b->gap_at -= b->start;
 		b->end -= b->start;
 		b->start = 0;
 	}
@@ -35,21 +40,21 @@ void buffer_grow(struct buffer *b, size_t by)
 	b->end += by;
 }
 
-void buffer_pass(struct buffer *b, int pipe, size_t size)
+void buffer_leave_gap(struct buffer *b, int pipe, size_t size)
 {
-	b->passing = size;
-	b->pass_at = b->end;
-	b->pass_from = pipe;
+	b->gap = size;
+	b->gap_at = b->end;
+	b->gap_pipe = pipe;
 }
 
-bool buffer_is_passing(const struct buffer *b)
+bool buffer_has_gap(const struct buffer *b)
 {
-	return b->passing > 0;
+	return b->gap > 0;
 }
 
 bool buffer_is_empty(const struct buffer *b)
 {
-	return b->start == b->end && b->passing == 0;
+	return b->start == b->end && b->gap == 0;
 }
 
 void buffer_free(struct buffer *b)
@@ -58,30 +63,57 @@ void buffer_free(struct buffer *b)
 	*b = (struct buffer){ .bytes = NULL };
 }
 
-/* Takes the next step; what it did as write(2) says it. */
-static ssize_t send_some(struct buffer *b, int socket)
+/* Where bytes cannot be spliced: a piece of the gap is read into its place, in front
+ * of all that is left. As read(2). */
+static ssize_t buffer_copy_gap(struct buffer *b)
 {
-	bool from_pipe = b->passing > 0 && b->start == b->pass_at;
-	size_t until = b->passing > 0 ? b->pass_at : b->end;
-	ssize_t n = from_pipe ? bulk_move(b->pass_from, socket, b->passing)
-			      : write(socket, b->bytes + b->start, until - b->start);
+	size_t size = b->gap < GAP_PIECE ? b->gap : GAP_PIECE;
+	unsigned char *tail = buffer_tail(b);
+	ssize_t n;
 
-	if (n > 0 && from_pipe)
-		b->passing -= (size_t)n;
-	else if (n > 0)
-		b->start += (size_t)n;
+	if (!tail)
+		return -1;
+	memmove(b->bytes + size, b->bytes, b->end);
+	n = os_read(b->gap_pipe, b->bytes, size);
+	memmove(b->bytes + (n > 0 ? n : 0), b->bytes + size, b->end);
+	if (n > 0) {
+		b->end += (size_t)n;
+		b->gap_at = (size_t)n;
+		b->gap -= (size_t)n;
+	} else if (n < 0 && errno == EAGAIN) {
+		n = 0; /* the script has read its own output back */
+	}
 	return n;
 }
 
-bool buffer_flush(struct buffer *b, int socket)
+/* Takes the next step; what it did as write(2) says it. */
+static ssize_t buffer_send(struct buffer *b, int socket)
+{
+	size_t until = b->gap > 0 ? b->gap_at : b->end;
+	ssize_t n;
+
+	if (b->gap == 0 || b->start < b->gap_at) {
+		n = os_write(socket, b->bytes + b->start, until - b->start);
+		b->start += n > 0 ? (size_t)n : 0;
+		return n;
+	}
+	n = splice_out(b->gap_pipe, socket, b->gap);
+	if (n < 0 && errno == ENOTSUP)
+		return buffer_copy_gap(b);
+	b->gap -= n > 0 ? (size_t)n : 0;
+	return n;
+}
+
+bool buffer_flush(struct buffer *b, int socket, size_t *moved)
 {
 	while (!buffer_is_empty(b)) {
-		ssize_t n = send_some(b, socket);
+		ssize_t n = buffer_send(b, socket);
 
 		if (n == 0)
-			errno = EPIPE; /* the run of bytes is shorter than it was */
-		if (n == 0 || (n < 0 && errno != EINTR))
+			errno = EPIPE; /* the gap cannot be filled any more */
+		if (n <= 0)
 			return n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+		*moved += (size_t)n;
 	}
 	buffer_free(b);
 	return true;

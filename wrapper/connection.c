@@ -3,35 +3,36 @@
 #include "connection.h"
 
 #include "buffer.h"
-#include "bulk.h"
 #include "loop.h"
+#include "os.h"
 #include "params.h"
-#include "places.h"
 #include "record.h"
 #include "report.h"
 #include "request.h"
+#include "slots.h"
+#include "splice.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
 	IN_SIZE = 64 * 1024,
 	VALUES_MOST = 1024,  /* content of a GET_VALUES that is looked at */
 	ANSWER_MOST = 256,
-	STEPS_MOST = 8, /* of a body that is moved, in one turn */
-	LAST_CHANCE = 1000, /* milliseconds for the first request, when all ends */
-	LINGER = 5000 /* milliseconds for a client to send more, or stop; within
-		       * the time-out for clients in all */
+	STEPS_MOST = 8, /* of a body that is spliced, in one turn */
+	/* milliseconds */
+	LAST_CHANCE = 1000, /* for the first request, when all ends */
+	LINGER = 5000 /* for a client to send more, or stop; within the time-out for
+		       * clients in all */
 };
 
 enum connection_state {
 	SERVING,
 	FINISHING, /* no new requests; ends with those that are there */
-	LINGERING, /* our side is closed; the client's is read and dropped */
+	LINGERING, /* our side is closed; the client's is read and discarded */
 	BROKEN
 };
 
@@ -40,15 +41,18 @@ enum awaited { NOTHING, CLIENT_READS, CLIENT_SENDS, CLIENT_RETURNS, CLIENT_CLOSE
 
 struct connection {
 	struct connection *next, *prev;
-	struct connection *next_stirred; /* in the list of those to settle */
-	bool stirred;
+	struct connection *next_dirty;
+	bool is_dirty;
+	struct client client;
 	struct watch socket;
 	enum connection_state state;
 	enum awaited awaited;
-	bool moved; /* the client did something in this turn */
-	bool asked; /* the client has made a request */
+	bool active;   /* the client did something in this turn */
+	bool asked;    /* the client has made a request */
 	bool may_send; /* the client, without knowing that our side is closed */
-	struct deadline patience;
+	bool input_ended; /* the client has closed its side, and may read on */
+	bool hung_up;     /* nobody is there any more; bytes may be left to read */
+	struct deadline timer;
 	struct record_reader reader;
 	unsigned char begin[RECORD_BODY_SIZE];
 	size_t begin_have;
@@ -56,56 +60,51 @@ struct connection {
 	size_t values_size;
 	struct request *requests;
 	size_t request_count;
-	struct queue_party party;
-	struct buffer out;
+	long unsent;        /* when the kernel was asked last; -1: not yet */
 	int64_t linger_end; /* by loop_now() */
 };
 
-static const struct settings *settings;
-static size_t connections_most;
-static void (*on_freed)(void);
-static struct connection *connections;
-static struct connection *stirred;
-static size_t count;
-static bool ending; /* connections stay for no other request */
+/* Lines about clients that do not keep to the protocol. */
+static struct report_rate mistakes;
 
 /* What is read is used up at once, so one place serves all connections. */
 static unsigned char in[IN_SIZE];
 
-void connection_open_all(const struct settings *s, size_t most, void (*freed)(void))
+static const struct settings *settings_for(const struct connection *c)
 {
-	settings = s;
-	connections_most = most;
-	on_freed = freed;
-	request_open(s);
+	return c->client.service->settings;
 }
 
-size_t connection_count(void)
+static struct connection *connection_of(struct client *client)
 {
-	return count;
+	return LOOP_OWNER(client, struct connection, client);
 }
 
+/* The client is gone: so it is for all of its requests. */
 static void connection_free(struct connection *c)
 {
+	struct service *service = c->client.service;
+
 	while (c->requests) {
 		struct request *r = c->requests;
 
 		c->requests = r->next;
+		request_tell(r, REQUEST_CLIENT_GONE, NULL, 0);
 		request_free(r);
 	}
-	*(c->prev ? &c->prev->next : &connections) = c->next;
+	*(c->prev ? &c->prev->next : &service->connections) = c->next;
 	if (c->next)
 		c->next->prev = c->prev;
-	deadline_clear(&c->patience);
+	deadline_clear(&c->timer);
 	loop_close(&c->socket);
-	buffer_free(&c->out);
+	buffer_free(&c->client.out);
 	free(c->values);
 	free(c);
-	count--;
-	on_freed();
+	service->count--;
+	service->freed(service);
 }
 
-/* Settling: acts first, and derives last what every descriptor waits for. */
+/* Update: acts first, and derives last what every descriptor waits for. */
 
 static void end_request(struct connection *c, struct request **link)
 {
@@ -113,26 +112,40 @@ static void end_request(struct connection *c, struct request **link)
 
 	*link = r->next;
 	c->request_count--;
-	c->may_send |= r->keep_connection || !r->stdin_ended;
+	c->may_send |= !c->input_ended && (r->keep_connection || !r->stdin_ended);
 	/* FastCGI 1.0, section 5.1. */
-	if ((!r->keep_connection || ending) && c->state == SERVING)
+	if ((!r->keep_connection || c->client.service->ending) && c->state == SERVING)
 		c->state = FINISHING;
 	request_free(r);
 }
 
+/* A request whose response is cut off takes others on the connection with it only if
+ * there is no other way to say that. */
+static bool cut_request(struct connection *c, struct request **link)
+{
+	if (c->request_count == 1 || !request_put_failed_end(*link)) {
+		c->state = BROKEN;
+		return false;
+	}
+	c->state = FINISHING;
+	end_request(c, link);
+	return true;
+}
+
 /* True if a request waits for nothing but the buffer. */
-static bool settle_requests(struct connection *c)
+static bool update_requests(struct connection *c)
 {
 	bool waiting = false;
 
 	for (struct request **link = &c->requests; *link;) {
-		switch (request_settle(*link)) {
+		switch (request_update(*link)) {
 		case REQUEST_ENDED:
 			end_request(c, link);
 			break;
 		case REQUEST_CUT:
-			c->state = BROKEN;
-			return false;
+			if (!cut_request(c, link))
+				return false;
+			break;
 		default:
 			waiting |= request_waits_for_buffer(*link);
 			link = &(*link)->next;
@@ -148,31 +161,33 @@ static bool settle_requests(struct connection *c)
  */
 static void finish(struct connection *c)
 {
-	c->state = !c->may_send || shutdown(c->socket.fd, SHUT_WR) < 0 ? BROKEN : LINGERING;
-	c->linger_end = loop_now() + settings->client_timeout;
+	c->state = !c->may_send || !os_shutdown(c->socket.fd) ? BROKEN : LINGERING;
+	c->linger_end = loop_now() + settings_for(c)->client_timeout;
 }
 
 static enum awaited find_awaited(const struct connection *c)
 {
 	if (c->state == LINGERING)
 		return CLIENT_CLOSES;
-	if (!buffer_is_empty(&c->out))
+	if (!buffer_is_empty(&c->client.out))
 		return CLIENT_READS;
-	/* A request has its own eye on what its client owes to it. */
+	/* A request has a timer of its own for what its client owes to it. */
 	if (c->requests)
 		return NOTHING;
 	return record_is_between(&c->reader) ? CLIENT_RETURNS : CLIENT_SENDS;
 }
 
-static long patience_for(enum awaited awaited)
+static int64_t timeout_for(const struct connection *c, enum awaited awaited)
 {
+	bool ending = c->client.service->ending;
+
 	switch (awaited) {
 	case CLIENT_READS:
-		return settings->silence_timeout;
+		return settings_for(c)->silence_timeout;
 	case CLIENT_SENDS:
-		return ending ? LAST_CHANCE : settings->client_timeout;
+		return ending ? LAST_CHANCE : settings_for(c)->client_timeout;
 	case CLIENT_RETURNS:
-		return ending ? LAST_CHANCE : settings->idle_timeout;
+		return ending ? LAST_CHANCE : settings_for(c)->idle_timeout;
 	case CLIENT_CLOSES:
 		return LINGER;
 	default:
@@ -182,80 +197,127 @@ static long patience_for(enum awaited awaited)
 
 /* Something happened in a connection. What follows from it is done when all is
  * known that happened in this turn of the loop. */
-static void stir(struct connection *c)
+static void mark_dirty(struct connection *c)
 {
-	if (c->stirred)
+	struct service *service = c->client.service;
+
+	if (c->is_dirty)
 		return;
-	c->stirred = true;
-	c->next_stirred = stirred;
-	stirred = c;
+	c->is_dirty = true;
+	c->next_dirty = service->dirty;
+	service->dirty = c;
 }
 
-static void on_patience_end(struct deadline *d)
+/* The socket may take more only when much of what the system holds for the client
+ * has been read: so before it is found silent the system is asked. A first look
+ * has nothing to compare with. */
+static bool client_has_read(struct client *client)
 {
-	struct connection *c = LOOP_OWNER(d, struct connection, patience);
+	struct connection *c = connection_of(client);
+	long before = c->unsent;
 
-	if (c->awaited == CLIENT_READS)
-		report("a client read nothing of its answer for %g s (--silence-timeout); "
-		       "closing the connection", (double)settings->silence_timeout / 1000);
-	c->state = BROKEN;
-	stir(c);
+	c->unsent = os_unsent(c->socket.fd);
+	return c->unsent > 0 && (before < 0 || c->unsent < before);
 }
 
-static void derive_patience(struct connection *c)
+static void on_connection_time(struct deadline *d)
+{
+	struct connection *c = LOOP_OWNER(d, struct connection, timer);
+
+	mark_dirty(c);
+	if (c->awaited == CLIENT_READS) {
+		if (client_has_read(&c->client))
+			return;
+		report("a client read nothing of its answer for %g s (--silence-timeout); "
+		       "closing the connection", (double)settings_for(c)->silence_timeout / 1000);
+	}
+	c->state = BROKEN;
+}
+
+static void derive_timer(struct connection *c)
 {
 	enum awaited awaited = find_awaited(c);
-	long patience = patience_for(awaited);
+	int64_t timeout = timeout_for(c, awaited);
 
-	if (patience == 0)
-		deadline_clear(&c->patience);
-	else if (awaited != c->awaited || c->moved || !c->patience.lane)
-		deadline_set(&c->patience, patience, on_patience_end);
+	if (timeout == 0)
+		deadline_clear(&c->timer);
+	else if (awaited != c->awaited || c->active || !deadline_is_set(&c->timer))
+		deadline_set(&c->timer, timeout, on_connection_time);
 	c->awaited = awaited;
-	c->moved = false;
+	c->active = false;
 }
 
 /* The client is always read, so that it cannot wait for us while we wait for it.
  * But one that asks and does not listen is not; and one that sends faster than
- * its only program reads waits for a moment. */
+ * its only script reads waits for a moment. */
 static bool may_read(const struct connection *c)
 {
-	if (buffer_room(&c->out) < REQUEST_RESERVE)
+	if (c->input_ended)
+		return false;
+	if (c->hung_up)
+		return true;
+	if (buffer_space(&c->client.out) < RESPONSE_RESERVE)
 		return false;
 	return !(c->request_count == 1 && request_holds_back(c->requests));
 }
 
 static void derive(struct connection *c)
 {
-	loop_want(&c->socket, (may_read(c) ? LOOP_READ : 0u) |
-				      (buffer_is_empty(&c->out) ? 0u : LOOP_WRITE));
+	loop_want(&c->socket, (may_read(c) ? LOOP_READ : LOOP_HANGUP) |
+				      (buffer_is_empty(&c->client.out) ? 0u : LOOP_WRITE));
 	for (struct request *r = c->requests; r; r = r->next)
-		request_want(r);
-	derive_patience(c);
+		request_derive(r);
+	derive_timer(c);
 }
 
 static bool flush(struct connection *c)
 {
-	size_t before = buffer_room(&c->out);
-	bool fine = buffer_flush(&c->out, c->socket.fd);
+	size_t moved = 0;
+	bool fine = buffer_flush(&c->client.out, c->socket.fd, &moved);
 
-	c->moved |= buffer_room(&c->out) != before;
+	if (moved == 0)
+		return fine;
+	c->active = true;
+	c->unsent = -1;
+	for (struct request *r = c->requests; r; r = r->next)
+		request_touch(r);
 	return fine;
 }
 
-static void settle(struct connection *c)
+/* Requests of which nothing more can come. */
+static void drop_unfinished(struct connection *c)
+{
+	for (struct request **link = &c->requests; *link;) {
+		struct request *r = *link;
+
+		if (request_is_received(r)) {
+			link = &r->next;
+			continue;
+		}
+		*link = r->next;
+		c->request_count--;
+		request_tell(r, REQUEST_CLIENT_GONE, NULL, 0);
+		request_free(r);
+	}
+	if (c->state == SERVING)
+		c->state = FINISHING;
+}
+
+static void update(struct connection *c)
 {
 	bool waiting = true;
 
+	if (c->input_ended && c->state != BROKEN)
+		drop_unfinished(c);
 	while (waiting && c->state != BROKEN) {
-		waiting = settle_requests(c);
+		waiting = update_requests(c);
 		if (c->state == BROKEN)
 			break;
 		if (!flush(c))
 			c->state = BROKEN;
-		waiting &= buffer_is_empty(&c->out);
+		waiting &= buffer_is_empty(&c->client.out);
 	}
-	if (c->state == FINISHING && !c->requests && buffer_is_empty(&c->out))
+	if (c->state == FINISHING && !c->requests && buffer_is_empty(&c->client.out))
 		finish(c);
 	if (c->state == BROKEN)
 		connection_free(c);
@@ -263,23 +325,23 @@ static void settle(struct connection *c)
 		derive(c);
 }
 
-bool connection_settle_all(void)
+bool connection_update_all(struct service *service)
 {
-	bool any = stirred;
+	bool any = service->dirty;
 
-	while (stirred) {
-		struct connection *c = stirred;
+	while (service->dirty) {
+		struct connection *c = service->dirty;
 
-		stirred = c->next_stirred;
-		c->stirred = false;
-		settle(c);
+		service->dirty = c->next_dirty;
+		c->is_dirty = false;
+		update(c);
 	}
 	return any;
 }
 
-static void on_request_changed(void *owner)
+static void on_request_changed(struct client *client)
 {
-	stir(owner);
+	mark_dirty(connection_of(client));
 }
 
 /* Records from the client. Each function is false if the connection is to end. */
@@ -298,13 +360,13 @@ static bool answer(struct connection *c, const unsigned char *bytes, size_t size
 {
 	unsigned char *tail;
 
-	if (buffer_room(&c->out) < size && !flush(c))
+	if (buffer_space(&c->client.out) < size && !flush(c))
 		return false;
-	tail = buffer_room(&c->out) < size ? NULL : buffer_tail(&c->out);
+	tail = buffer_space(&c->client.out) < size ? NULL : buffer_tail(&c->client.out);
 	if (!tail)
 		return false;
 	memcpy(tail, bytes, size);
-	buffer_grow(&c->out, size);
+	buffer_grow(&c->client.out, size);
 	return true;
 }
 
@@ -334,7 +396,7 @@ static bool begin_request(struct connection *c)
 			c->state = FINISHING;
 		return answer_unknown_role(c, c->reader.record.id);
 	}
-	r = request_new(c->reader.record.id, role, keep, &c->out, &c->party, on_request_changed, c);
+	r = request_new(&c->client, c->reader.record.id, role, keep);
 	if (!r)
 		return false;
 	if (c->request_count >= REQUEST_MOST)
@@ -362,8 +424,8 @@ static bool answer_values(struct connection *c)
 		const char *name;
 		size_t value;
 	} known[] = {
-		{ "FCGI_MAX_CONNS", connections_most },
-		{ "FCGI_MAX_REQS", places_most(PLACE_RUNNING) + places_most(PLACE_WAITING) },
+		{ "FCGI_MAX_CONNS", c->client.service->connections_most },
+		{ "FCGI_MAX_REQS", slots_most(SLOT_RUNNING) + slots_most(SLOT_WAITING) },
 		{ "FCGI_MPXS_CONNS", 1 },
 	};
 	const unsigned char *at = c->values, *name, *value;
@@ -414,8 +476,8 @@ static bool tell(struct connection *c, enum request_event event, const unsigned 
 
 	if (!r || request_tell(r, event, bytes, size))
 		return true;
-	report("a client sent a part of request %u out of turn (record type %u); closing the "
-	       "connection", r->id, c->reader.record.type);
+	report_often(&mistakes, loop_now(), "unexpected %s for request %u; closing the connection",
+			    record_type_name(c->reader.record.type), r->id);
 	return false;
 }
 
@@ -425,8 +487,8 @@ static bool check_record(struct connection *c)
 	const struct record *record = &c->reader.record;
 
 	if (record->version != RECORD_VERSION) {
-		report("a client does not speak FastCGI 1 (its first byte is 0x%02x); closing the "
-		       "connection", record->version);
+		report_often(&mistakes, loop_now(), "a client does not speak FastCGI 1 (its first byte is 0x%02x); "
+				    "closing the connection", record->version);
 		return false;
 	}
 	if (record->type != FCGI_BEGIN_REQUEST || record->id == 0)
@@ -434,8 +496,9 @@ static bool check_record(struct connection *c)
 	c->begin_have = 0;
 	if (record->content_length == RECORD_BODY_SIZE && !find_request(c, record->id))
 		return true;
-	report("a client began request %u %s; closing the connection", record->id,
-	       record->content_length == RECORD_BODY_SIZE ? "twice" : "with a wrong length");
+	report_often(&mistakes, loop_now(), "%s FCGI_BEGIN_REQUEST for request %u; closing the connection",
+			    record->content_length == RECORD_BODY_SIZE ? "second" : "malformed",
+			    record->id);
 	return false;
 }
 
@@ -506,45 +569,60 @@ static bool take_input(struct connection *c, const unsigned char *bytes, size_t 
 	}
 }
 
+/* The end of what a client sends. On a Unix socket one that is still there may read;
+ * on a TCP socket that cannot be told, so that the policy for clients that leave
+ * decides. */
+static void end_input(struct connection *c)
+{
+	const struct service *service = c->client.service;
+	bool gone = service->tcp ? service->settings->on_abort == ON_ABORT_KILL
+				 : os_poll(c->socket.fd, 0) & (POLLHUP | POLLERR);
+
+	c->input_ended = true;
+	if (gone || c->state != SERVING || !record_is_between(&c->reader) || !c->asked)
+		c->state = BROKEN;
+}
+
 /* What to do with what read(2) or its like has returned: false if no more is to be
  * read now. */
 static bool take_result(struct connection *c, ssize_t n, size_t in_buffer)
 {
-	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR))
+	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return false;
-	c->moved = true;
-	/* The end of the connection is the end of all its requests. */
-	if (n <= 0 || (c->state == LINGERING ? loop_now() > c->linger_end
-					     : !take_input(c, in, in_buffer)))
+	c->active = true;
+	if (n == 0)
+		end_input(c);
+	else if (n < 0 || (c->state == LINGERING ? loop_now() > c->linger_end
+						 : !take_input(c, in, in_buffer)))
 		c->state = BROKEN;
-	return c->state != BROKEN;
+	return n > 0 && c->state != BROKEN;
 }
 
-/* The request whose body can go to its program without being read, or NULL. */
+/* The request whose body can go to its script without being read, or NULL. */
 static struct request *find_uploading(const struct connection *c)
 {
-	return c->request_count == 1 && request_can_move(c->requests) ? c->requests : NULL;
+	return c->request_count == 1 && request_can_splice(c->requests) ? c->requests : NULL;
 }
 
 static bool read_some(struct connection *c, size_t most)
 {
-	ssize_t n = read(c->socket.fd, in, most < sizeof in ? most : sizeof in);
+	ssize_t n = os_read(c->socket.fd, in, most < sizeof in ? most : sizeof in);
 
 	return take_result(c, n, n > 0 ? (size_t)n : 0);
 }
 
-/* The content of a record is moved on; what is between two is read. */
-static bool move_some(struct connection *c, struct request *r)
+/* The content of a record is spliced; what is between two is read. */
+static bool splice_some(struct connection *c, struct request *r)
 {
 	const struct record *record = &c->reader.record;
 	size_t left = record_content_left(&c->reader);
 	ssize_t n;
 
 	if (left == 0 || record->type != FCGI_STDIN || record->id != r->id ||
-	    record->content_length < BULK_LEAST)
+	    record->content_length < SPLICE_LEAST)
 		return read_some(c, record_until_next(&c->reader));
-	n = request_move_stdin(r, c->socket.fd, left);
-	if (n < 0 && errno != EAGAIN && errno != EINTR)
+	n = request_splice_stdin(r, c->socket.fd, left);
+	if (n < 0 && errno != EAGAIN)
 		return read_some(c, sizeof in);
 	if (n > 0)
 		record_skip_content(&c->reader, (size_t)n);
@@ -556,7 +634,7 @@ static void read_socket(struct connection *c)
 	struct request *r = find_uploading(c);
 
 	for (int steps = 0; r && steps < STEPS_MOST; steps++) {
-		if (!move_some(c, r))
+		if (!splice_some(c, r))
 			return;
 		r = find_uploading(c);
 	}
@@ -568,48 +646,58 @@ static void on_ready(struct watch *watch, unsigned events)
 {
 	struct connection *c = LOOP_OWNER(watch, struct connection, socket);
 
-	if (events & LOOP_READ)
+	if (events & LOOP_HANGUP) {
+		c->hung_up = true;
+		if (c->input_ended)
+			c->state = BROKEN;
+	}
+	if (!c->input_ended && (events & LOOP_READ || c->hung_up))
 		read_socket(c);
-	stir(c);
+	mark_dirty(c);
 }
 
-bool connection_new(int fd)
+bool connection_new(struct service *service, int fd)
 {
 	struct connection *c = calloc(1, sizeof *c);
 
 	if (!c || !loop_watch(&c->socket, fd, LOOP_READ, on_ready)) {
 		int saved = errno;
 
-		close(fd);
+		os_close(fd);
 		free(c);
 		errno = saved;
 		return false;
 	}
-	c->next = connections;
-	if (connections)
-		connections->prev = c;
-	connections = c;
-	count++;
+	c->client.service = service;
+	c->client.changed = on_request_changed;
+	c->client.has_read = client_has_read;
+	c->unsent = -1;
+	c->next = service->connections;
+	if (c->next)
+		c->next->prev = c;
+	service->connections = c;
+	service->count++;
 	/* Its first request is usually there already. */
 	on_ready(&c->socket, LOOP_READ);
 	return true;
 }
 
-void connection_finish_all(void)
+void connection_finish_all(struct service *service)
 {
-	ending = true;
-	for (struct connection *c = connections; c; c = c->next) {
+	service->ending = true;
+	for (struct connection *c = service->connections; c; c = c->next) {
 		/* What was accepted only just is about to ask: it is served, too. */
 		if (c->state == SERVING && c->asked)
-			c->state = c->requests || !buffer_is_empty(&c->out) ? FINISHING : BROKEN;
-		c->moved = true;
-		stir(c);
+			c->state = c->requests || !buffer_is_empty(&c->client.out) ? FINISHING
+										   : BROKEN;
+		c->active = true;
+		mark_dirty(c);
 	}
 }
 
-void connection_close_all(void)
+void connection_close_all(struct service *service)
 {
-	stirred = NULL;
-	while (connections)
-		connection_free(connections);
+	service->dirty = NULL;
+	while (service->connections)
+		connection_free(service->connections);
 }

@@ -4,11 +4,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Linux 5.9; the number is the same on every architecture. */
@@ -18,6 +19,7 @@
 
 enum {
 	STACK_SIZE = 64 * 1024,
+	GROUP_STACK_SIZE = 8 * 1024,
 	RANGE_UNSHARE = 2 /* CLOSE_RANGE_UNSHARE */
 };
 
@@ -26,7 +28,9 @@ struct start {
 	void *context;
 };
 
-static int enter(void *argument)
+static bool can_exec_here;
+
+static int exec_enter(void *argument)
 {
 	struct start *start = argument;
 
@@ -35,46 +39,53 @@ static int enter(void *argument)
 }
 
 /*
- * Waits until the child has memory of its own, or has exited: the system then
- * clears the word, and wakes us. See EXEC_LATE.
- */
-static void await_exec(pid_t child, const pid_t *borrowed)
-{
-	const long late[2] = { 0, EXEC_LATE * 1000000L }; /* seconds, nanoseconds */
-
-	while (__atomic_load_n(borrowed, __ATOMIC_ACQUIRE))
-		if (syscall(SYS_futex, borrowed, FUTEX_WAIT, 1, late, NULL, 0) < 0 &&
-		    errno == ETIMEDOUT)
-			kill(child, SIGCONT);
-}
-
-/*
  * fork(2) copies the page tables, and each of fork, vfork and posix_spawn copies
  * the table of descriptors, which takes most of a millisecond when there are
- * thousands. This child borrows both while we wait for it, and so costs the same
- * whatever we hold.
+ * thousands. This child borrows both, and the stack of the calling thread, which
+ * the system stops meanwhile, and so costs the same whatever the process holds.
  */
-pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t size)
+pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child)
 {
-	static _Alignas(16) char stack[STACK_SIZE];
-	static pid_t borrowed;
+	_Alignas(16) char stack[STACK_SIZE];
 	struct start start = { become, context };
-	pid_t child;
 
-	(void)notice, (void)size; /* written to where we read it */
-	borrowed = 1;
-	child = clone(enter, stack + STACK_SIZE,
-		      CLONE_VM | CLONE_FILES | CLONE_CHILD_CLEARTID | SIGCHLD, &start, NULL, NULL,
-		      &borrowed);
-	if (child > 0)
-		await_exec(child, &borrowed);
-	return child;
+	return clone(exec_enter, stack + STACK_SIZE,
+		     CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_PARENT_SETTID | SIGCHLD, &start,
+		     (pid_t *)child);
 }
 
-void exec_own_descriptors(int first)
+static int exec_lead(void *unused)
+{
+	(void)unused;
+	_exit(setpgid(0, 0) < 0);
+}
+
+/* The leader ends at once, and keeps the number as a zombie. Without a signal for its
+ * end it is no child that others reap. */
+pid_t exec_fast_group(void)
+{
+	_Alignas(16) char stack[GROUP_STACK_SIZE];
+
+	return clone(exec_lead, stack + GROUP_STACK_SIZE,
+		     CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM, NULL);
+}
+
+void exec_fast_close_group(pid_t group)
+{
+	while (waitpid(group, NULL, __WCLONE) < 0 && errno == EINTR)
+		;
+}
+
+static bool exec_unshare(int first)
 {
 	/* Of the table only what is below first is copied. */
-	if (syscall(SYS_close_range, first, ~0U, RANGE_UNSHARE) < 0 && unshare(CLONE_FILES) < 0)
+	return syscall(SYS_close_range, first, ~0U, RANGE_UNSHARE) == 0 ||
+	       unshare(CLONE_FILES) == 0;
+}
+
+void exec_fast_own_descriptors(int first)
+{
+	if (!exec_unshare(first))
 		_exit(127);
 }
 
@@ -86,8 +97,66 @@ void exec_follow_parent(pid_t parent)
 		_exit(127);
 }
 
-int exec_here(const char *name, char *const *arguments, char *const *environment)
+int exec_fast_here(const char *name, char *const *arguments, char *const *environment)
 {
+	if (!can_exec_here) {
+		errno = ENOSYS;
+		return -1;
+	}
 	return (int)syscall(SYS_execveat, AT_FDCWD, name, arguments, environment,
 			    AT_SYMLINK_NOFOLLOW);
+}
+
+/* What a child tells of itself, in memory that it shares. */
+struct probe {
+	volatile int error;
+	volatile bool done;
+};
+
+static void probe_descriptors(void *context)
+{
+	struct probe *probe = context;
+
+	probe->error = exec_unshare(3) ? 0 : errno;
+	probe->done = true;
+}
+
+static void probe_exec_here(void *context)
+{
+	struct probe *probe = context;
+
+	/* Nothing has an empty name. */
+	syscall(SYS_execveat, -1, "", NULL, NULL, AT_SYMLINK_NOFOLLOW);
+	probe->error = errno;
+	probe->done = true;
+}
+
+/* What a filter of system calls does to a child: an error number, or the end. */
+static int exec_probe(void (*become)(void *))
+{
+	struct probe probe = { .done = false };
+	atomic_int child = 0;
+	pid_t pid = exec_fast_start(become, &probe, &child);
+
+	if (pid < 0)
+		return errno;
+	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return probe.done ? probe.error : EPERM;
+}
+
+_Bool exec_fast_is_possible(const char **why)
+{
+	int error = exec_probe(probe_descriptors);
+	pid_t group = error ? -1 : exec_fast_group();
+
+	if (error || group < 0) {
+		*why = error ? "clone, close_range and unshare" : "clone";
+		errno = error ? error : errno;
+		return false;
+	}
+	exec_fast_close_group(group);
+	error = exec_probe(probe_exec_here);
+	can_exec_here = error != ENOSYS && error != EPERM && error != EACCES;
+	return true;
 }

@@ -1,28 +1,41 @@
 /*
- * What the start of a program asks of the system beyond POSIX: exec-linux.c, or
- * exec-posix.c where that is not to be had.
+ * How a new process comes to execute a script: exec.c, by fork(2), on every
+ * system; and exec-linux.c, in a fraction of the time, where the system allows that.
+ * All but exec_open() may be called from any thread.
  */
 #ifndef EXEC_H
 #define EXEC_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <sys/types.h>
 
-/*
- * Milliseconds after which a child that has not come to an end of become() is told
- * to go on: whoever stops this process and its group may stop the child when it is
- * just leaving the group, and then what makes us go on does not reach it.
- */
-enum { EXEC_LATE = 50 };
+/* Finds out which way is possible. Once in a process, while it has one thread. */
+void exec_open(void);
 
 /*
  * Runs become() in a new process, and returns when that has executed a program
  * or returned, in which case it has exited. The process may share the memory of
  * this one, and its descriptors until exec_own_descriptors(): become() may
  * change nothing but *notice, of which this process then has the new content.
- * Signals must be held (loop.h). Returns the process, or -1 with errno.
+ * *child is set to the process before that does anything, for other threads to
+ * see. Returns the process, or -1 with errno.
  */
-pid_t exec_start(void (*become)(void *context), void *context, void *notice, size_t size);
+pid_t exec_start(void (*become)(void *context), void *context, void *notice, size_t size,
+		 atomic_int *child);
+
+/*
+ * A process group without members, which children of this process may join until
+ * exec_close_group(); it then lives as long as it has members. A script in it is
+ * no leader, and so may become one by setsid(2) or setpgid(2). The group's number,
+ * or -1 with errno.
+ */
+struct exec_group {
+	pid_t number;
+	int hold; /* ends the process that keeps the number, or -1 */
+};
+pid_t exec_open_group(struct exec_group *group);
+void exec_close_group(struct exec_group *group);
 
 /* The following are for become(), and async-signal-safe. */
 
@@ -30,11 +43,23 @@ pid_t exec_start(void (*become)(void *context), void *context, void *notice, siz
  * close-on-exec only the ones below first are sure to be open. */
 void exec_own_descriptors(int first);
 
-/* Has this process killed when its parent dies. */
+/* Has this process killed when the thread that started it ends, if the system can
+ * do that; parent is that thread's process. */
 void exec_follow_parent(pid_t parent);
 
 /* Executes a file in the current directory, unless it is a symbolic link (errno
  * is then ELOOP). ENOSYS where that cannot be done in one step. */
 int exec_here(const char *name, char *const *arguments, char *const *environment);
+
+/* The fast way: exec-linux.c, or exec-none.c. */
+
+/* Whether it is possible here; if not although it should be, *why is what was
+ * refused, with errno. */
+_Bool exec_fast_is_possible(const char **why);
+pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child);
+pid_t exec_fast_group(void);
+void exec_fast_close_group(pid_t group);
+void exec_fast_own_descriptors(int first);
+int exec_fast_here(const char *name, char *const *arguments, char *const *environment);
 
 #endif

@@ -2,15 +2,13 @@
 
 #include "launch.h"
 
-#include "exec.h"
 #include "compat.h"
+#include "exec.h"
 #include "loop.h"
 #include "report.h"
 #include "rlimits.h"
-#include "warm.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -19,21 +17,15 @@
 
 enum {
 	DESCRIPTORS_MOST = 65536,
-	ENDS = 3,
 	HELPER_MOST = 8, /* descriptors of a helper */
 	FEW = 256 /* descriptors that are copied in no time */
-};
-
-/* Both ends of what connects us with the program, by the number that the program
- * knows it by. -1: not open. */
-struct pipes {
-	int ours[ENDS], its[ENDS];
 };
 
 /* What the new process needs to know, and what it has to tell. */
 struct birth {
 	const struct launch_plan *plan; /* NULL: a helper */
 	char *const *arguments, *const *environment; /* of a helper */
+	pid_t group; /* 0: its own */
 	const int *descriptors; /* what will be 0 and up */
 	int count;
 	struct notice {
@@ -45,11 +37,9 @@ struct birth {
 
 static struct rlimit given_descriptors;
 static bool raised_descriptors;
-static bool ignored[NSIG]; /* signals that we were started with like that */
+static bool ignored[NSIG]; /* when we were started, or by us */
 static long descriptors_most; /* that we may have */
 static pid_t self;
-static int null;           /* /dev/null */
-static int low[ENDS];      /* numbers below FEW, also /dev/null while not needed */
 
 static long raise_descriptor_limit(void)
 {
@@ -74,58 +64,51 @@ static void find_ignored_signals(void)
 		ignored[i] = sigaction(i, NULL, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
-static bool reserve_low_numbers(void)
-{
-	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null < 0)
-		report("cannot open /dev/null, which scripts get as input (is there one in this root?)");
-	for (int i = 0; i < ENDS; i++)
-		if (null < 0 || (low[i] = fcntl(null, F_DUPFD_CLOEXEC, 0)) < 0)
-			return false;
-	return true;
-}
-
 bool launch_open(void)
 {
+	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+	if (null < 0) {
+		report("cannot open /dev/null, which scripts get as input: %s (is there one in this "
+		       "root?)", strerror(errno));
+		return false;
+	}
+	close(null);
 	descriptors_most = raise_descriptor_limit();
 	find_ignored_signals();
-	return reserve_low_numbers();
+	return true;
 }
 
 long launch_enter(void)
 {
 	self = getpid();
+	exec_open();
 	return descriptors_most;
 }
 
-/* The pipes. */
-
-/* Our end does not block; the program's end does. */
-static bool open_pipe(struct pipes *p, int number)
+bool launch_open_lane(struct launch_lane *lane)
 {
-	int ends[2];
-	int mine = number == STDIN_FILENO ? 1 : 0;
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC), opened = 0;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return false;
-	p->ours[number] = ends[mine];
-	p->its[number] = ends[!mine];
-	return fcntl(ends[mine], F_SETFL, O_NONBLOCK) == 0;
+	while (null >= 0 && opened < LAUNCH_ENDS &&
+	       (lane->low[opened] = fcntl(null, F_DUPFD_CLOEXEC, 0)) >= 0)
+		opened++;
+	if (opened < LAUNCH_ENDS)
+		while (opened > 0)
+			close(lane->low[--opened]);
+	if (null >= 0)
+		close(null);
+	return opened == LAUNCH_ENDS;
 }
 
-static bool open_pipes(struct pipes *p, bool wants_input)
+bool launch_is_shortage(enum launch_step step, int error)
 {
-	*p = (struct pipes){ { -1, -1, -1 }, { null, -1, -1 } };
-	return (!wants_input || open_pipe(p, STDIN_FILENO)) && open_pipe(p, STDOUT_FILENO) &&
-	       open_pipe(p, STDERR_FILENO);
+	/* Nothing has run yet, so trying again does no harm. */
+	return step != LAUNCH_RESOLVE && step != LAUNCH_CHDIR &&
+	       (error == EAGAIN || error == ENOMEM || error == EMFILE || error == ENFILE);
 }
 
-static void close_ours(struct pipes *p)
-{
-	for (int i = 0; i < ENDS; i++)
-		if (p->ours[i] >= 0)
-			close(p->ours[i]);
-}
+/* Descriptors. */
 
 static bool put(int fd, int number)
 {
@@ -133,32 +116,39 @@ static bool put(int fd, int number)
 }
 
 /*
- * The start of a program copies the table of descriptors up to the highest that
- * the program gets: where there are many, its ends are given low numbers.
+ * The start of a script copies the table of descriptors up to the highest that
+ * the script gets: where there are many, its ends are given low numbers, which
+ * hold /dev/null otherwise, since a pipe that stayed open there would not be seen
+ * to end.
  */
-static bool lower_its(struct pipes *p)
+static bool lane_take(struct launch_lane *lane, const int *given, int *lowered, int count)
 {
-	for (int i = 0; i < ENDS; i++) {
-		if (p->its[i] < FEW)
+	for (int i = 0; i < count; i++) {
+		lowered[i] = given[i];
+		if (given[i] < FEW || lane->low[i] >= FEW)
 			continue;
-		if (!put(p->its[i], low[i]))
+		if (!put(given[i], lane->low[i]))
 			return false;
-		close(p->its[i]);
-		p->its[i] = low[i];
+		lowered[i] = lane->low[i];
 	}
 	return true;
 }
 
-/* A low number is given back to /dev/null, since a pipe that stayed open there
- * would not be seen to end. */
-static void close_its(struct pipes *p)
+static void lane_give_back(const struct launch_lane *lane, const int *lowered, int count)
 {
-	for (int i = 0; i < ENDS; i++) {
-		if (p->its[i] == low[i])
-			put(null, low[i]);
-		else if (p->its[i] >= 0 && p->its[i] != null)
-			close(p->its[i]);
+	int null = -1;
+
+	for (int i = 0; i < count; i++) {
+		if (lowered[i] != lane->low[i])
+			continue;
+		if (null < 0)
+			null = open("/dev/null", O_RDWR | O_CLOEXEC);
+		/* Without a descriptor to spare the end itself has to go. */
+		if (null < 0 || !put(null, lane->low[i]))
+			close(lane->low[i]);
 	}
+	if (null >= 0)
+		close(null);
 }
 
 static int above(const int *descriptors, int count)
@@ -217,12 +207,13 @@ static void execute(const struct launch_plan *plan)
 {
 	char here[LAUNCH_NAME_SIZE];
 	const char *file = launch_name(plan, here);
-	char *own[] = { (char *)(size_t)plan->called, NULL };
+	const char *called = plan->called ? plan->called : plan->path;
+	char *own[] = { (char *)(size_t)called, NULL };
 	char *with[] = { (char *)(size_t)plan->interpreter, (char *)(size_t)file, NULL };
 
-	if (plan->interpreter && plan->file >= 0)
-		with[1] = (char *)(size_t)"/dev/fd/3";
 	if (plan->interpreter) {
+		if (plan->file >= 0)
+			with[1] = (char *)(size_t)"/dev/fd/3";
 		execve(plan->interpreter, with, plan->environment);
 		return;
 	}
@@ -278,13 +269,14 @@ static void default_signals(void)
 /* Each step is noted before it is taken. */
 static bool prepare(const struct birth *birth, enum launch_step *step)
 {
-	setsid();
+	if (setpgid(0, birth->group) < 0 && birth->group)
+		return false;
 	exec_follow_parent(self);
 	*step = LAUNCH_CHDIR;
 	if (birth->plan && !enter_directory(birth->plan))
 		return false;
+	*step = LAUNCH_DESCRIPTORS;
 	exec_own_descriptors(above(birth->descriptors, birth->count));
-	*step = LAUNCH_PIPES;
 	if (!take_descriptors(birth->descriptors, birth->count))
 		return false;
 	*step = LAUNCH_LIMITS;
@@ -312,49 +304,39 @@ static void become(void *context)
 /* In the parent. */
 
 /* Returns the pid, or -1 with errno if the program could not be executed. */
-static pid_t start(struct birth *birth)
+static pid_t launch_birth(struct birth *birth, atomic_int *child)
 {
 	pid_t pid;
 
-	loop_hold_signals();
 	birth->notice.step = LAUNCH_FORK;
-	pid = exec_start(become, birth, &birth->notice, sizeof birth->notice);
-	loop_release_signals();
+	pid = exec_start(become, birth, &birth->notice, sizeof birth->notice, child);
 	if (pid < 0 || !birth->notice.failed)
 		return pid;
+	/* Whoever reaps children may have been faster. */
 	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
 		;
 	errno = birth->notice.error;
 	return -1;
 }
 
-bool launch(const struct launch_plan *plan, struct launched *out, enum launch_step *failed)
+pid_t launch(const struct launch_plan *plan, const int ends[3], pid_t group,
+	     struct launch_lane *lane, atomic_int *child, enum launch_step *failed)
 {
-	struct pipes p;
-	int its[ENDS + 1];
-	struct birth birth = { .plan = plan, .descriptors = its, .count = ENDS };
+	int given[LAUNCH_ENDS] = { ends[0], ends[1], ends[2], plan->file }, its[LAUNCH_ENDS];
+	int count = plan->interpreter && plan->file >= 0 ? LAUNCH_ENDS : LAUNCH_ENDS - 1;
+	struct birth birth = { .plan = plan, .group = group, .descriptors = its, .count = count };
+	pid_t pid = -1;
 	int saved;
 
-	out->pid = -1;
-	birth.notice.step = LAUNCH_PIPES;
-	if (open_pipes(&p, plan->wants_input) && lower_its(&p)) {
-		out->pid = warm_start(plan, p.its);
-		memcpy(its, p.its, sizeof p.its);
-		if (plan->interpreter && plan->file >= 0)
-			its[birth.count++] = plan->file;
-		if (out->pid == 0)
-			out->pid = start(&birth);
-	}
+	memcpy(its, given, sizeof its);
+	birth.notice.step = LAUNCH_DESCRIPTORS;
+	if (lane_take(lane, given, its, count))
+		pid = launch_birth(&birth, child);
 	saved = errno;
-	close_its(&p);
-	if (out->pid < 0)
-		close_ours(&p);
-	out->input = p.ours[STDIN_FILENO];
-	out->output = p.ours[STDOUT_FILENO];
-	out->errors = p.ours[STDERR_FILENO];
-	*failed = birth.notice.step;
+	lane_give_back(lane, its, count);
 	errno = saved;
-	return out->pid >= 0;
+	*failed = birth.notice.step;
+	return pid;
 }
 
 pid_t launch_helper(char *const *arguments, char *const *environment, const int *descriptors,
@@ -363,6 +345,7 @@ pid_t launch_helper(char *const *arguments, char *const *environment, const int 
 	int its[HELPER_MOST];
 	struct birth birth = { .arguments = arguments, .environment = environment,
 			       .descriptors = its, .count = count };
+	atomic_int child;
 	pid_t pid;
 	int opened = 0, saved;
 
@@ -370,7 +353,7 @@ pid_t launch_helper(char *const *arguments, char *const *environment, const int 
 	while (opened < count &&
 	       (its[opened] = fcntl(descriptors[opened], F_DUPFD_CLOEXEC, count)) >= 0)
 		opened++;
-	pid = opened == count ? start(&birth) : -1;
+	pid = opened == count ? launch_birth(&birth, &child) : -1;
 	saved = errno;
 	while (opened > 0)
 		close(its[--opened]);

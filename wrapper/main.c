@@ -10,11 +10,11 @@
 #include "launch.h"
 #include "listen.h"
 #include "peer.h"
-#include "places.h"
 #include "report.h"
 #include "rlimits.h"
 #include "script.h"
 #include "settings.h"
+#include "slots.h"
 #include "warm.h"
 #include "worker.h"
 
@@ -119,15 +119,16 @@ static void close_listener(const void *context)
 	close(crew->listener);
 }
 
-static bool open_places(const struct settings *settings)
+static bool open_slots(const struct settings *settings)
 {
-	const size_t most[PLACE_KINDS] = {
-		[PLACE_RUNNING] = (size_t)settings->max_scripts,
-		[PLACE_WAITING] = (size_t)settings->queue,
-		[PLACE_BACKGROUND] = (size_t)settings->max_background,
+	const size_t most[SLOT_KINDS] = {
+		[SLOT_RUNNING] = (size_t)settings->max_scripts,
+		[SLOT_WAITING] = (size_t)settings->queue,
+		[SLOT_UNFINISHED] = (size_t)settings->max_unfinished,
+		[SLOT_BACKGROUND] = (size_t)settings->max_background,
 	};
 
-	return places_open(most, (size_t)settings->workers);
+	return slots_open(most, settings->max_spool, (size_t)settings->workers);
 }
 
 static int serve(const struct settings *settings, int listener)
@@ -142,8 +143,8 @@ static int serve(const struct settings *settings, int listener)
 		.stop_timeout = settings->stop_timeout + settings->kill_after + HANGS_AFTER,
 	};
 
-	if (!open_places(settings)) {
-		report("no memory to count what runs: %s", strerror(errno));
+	if (!open_slots(settings)) {
+		report("cannot allocate shared memory: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
 	if (settings->workers == 1)
@@ -217,7 +218,11 @@ int main(int argc, char **argv)
 	int status = STATUS_FAILURE;
 
 	report_open("fcgiwrap");
-	if (!descriptors_fill_standard() || !settings_read(&settings, argc, argv))
+	if (!descriptors_fill_standard()) {
+		report("cannot open /dev/null in place of a closed descriptor: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
+	if (!settings_read(&settings, argc, argv))
 		return STATUS_FAILURE;
 	if (settings.help) {
 		settings_help();
@@ -228,12 +233,15 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	signal(SIGPIPE, SIG_IGN);
+	/* Beyond a limit on the size of files a write fails instead: a lost log line, or
+	 * a refused request. */
+	signal(SIGXFSZ, SIG_IGN);
 	if (!apply(&settings) || !find_source(&source, &settings))
 		return STATUS_FAILURE;
 	/* Now that what was meant for us alone is out of the environment. */
-	if (!environment_keep_own(environ) || !launch_open())
+	if (!environment_keep_own(environ))
 		report("cannot begin to serve: %s", strerror(errno));
-	else if (check_access(&settings, source.listener))
+	else if (launch_open() && check_access(&settings, source.listener))
 		status = serve(&settings, source.listener);
 	if (source.made)
 		listen_remove(&source.address);

@@ -1,54 +1,59 @@
-/*
- * The phases of a request, and what may happen in each.
- */
 #include <config.h>
 
-#include "request-parts.h"
+#include "request.h"
 
-#include "places.h"
-#include "reply.h"
+#include "os.h"
 #include "report.h"
 #include "rlimits.h"
 
 #include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 enum {
-	COMPLAINT_MOST = 1024,
-	/* Milliseconds that a program which has closed its output gets to exit, so
-	 * that its status can be told; and that output may be missing which others
-	 * hold open after the program has exited. */
+	/* Milliseconds that a script which has closed its output gets to exit, so that
+	 * its status can be told; and that output may be missing which others hold
+	 * open after the script has exited. */
 	EXIT_GRACE = 100,
-	OUTPUT_GRACE = 1000,
-	/* Milliseconds in which more of a body is expected after each part. */
+	DRAIN_GRACE = 1000,
+	/* Milliseconds in which more of a body is expected after each part; and in which
+	 * a script that reads takes something: then what comes is stored. */
 	MORE_SOON = 500,
-	/* Milliseconds before another try, when the system has no room for a program. */
-	START_PAUSE = 200,
+	LAG = 100,
 	COMPLAIN_EVERY = 10000,
-	/* And before another look for a place that only other workers can give back. */
-	LOOK_AGAIN = 5,
 	WHOLE_READS_MOST = 4 /* of output that is known to end, in one turn */
 };
 
-const struct settings *request_settings;
-
-static struct queue queue;
-static struct deadline start_again; /* set: no program can be started just now */
-static struct deadline look_again;  /* whether another worker has given a place back */
-
-void request_open(const struct settings *settings)
+static const struct settings *settings_of(const struct request *r)
 {
-	request_settings = settings;
-	body_set_directory(settings->spool_directory);
+	return r->client->service->settings;
 }
 
-struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, struct buffer *out,
-			    struct queue_party *party, void (*changed)(void *), void *owner)
+static void request_changed(struct request *r)
+{
+	r->client->changed(r->client);
+}
+
+static void touch(struct request *r, enum request_timer timer)
+{
+	r->touched |= 1u << timer;
+}
+
+void request_touch(struct request *r)
+{
+	touch(r, TIMER_SILENCE);
+}
+
+static const char *seconds(const struct request *r, char out[32])
+{
+	snprintf(out, 32, "%.3g s", (double)(loop_now() - r->process->started) / 1000);
+	return out;
+}
+
+struct request *request_new(struct client *client, uint16_t id, uint8_t role, bool keep_connection)
 {
 	struct request *r = calloc(1, sizeof *r);
 
@@ -56,411 +61,483 @@ struct request *request_new(uint16_t id, uint8_t role, bool keep_connection, str
 		free(r);
 		return NULL;
 	}
-	r->id = id;
+	r->client = client;
+	r->id = r->response.id = r->log.id = id;
+	r->log.client = client;
 	r->keep_connection = keep_connection;
-	r->out = out;
-	r->party = party;
-	r->changed = changed;
-	r->owner = owner;
-	r->body = BODY_EMPTY;
-	r->place = PLACE_NONE;
-	r->content_length = -1;
+	r->ticket = TICKET_NONE;
+	r->unfinished = slots_take(SLOT_UNFINISHED);
+	for (int i = 0; i < REQUEST_TIMERS; i++)
+		r->timers[i].request = r;
 	return r;
 }
 
-/* Saying what went wrong. */
+/* Ends. */
 
-const char *request_name(const struct request *r)
+/* Whether bytes that a record has promised are still in the script's pipe. */
+static bool is_in_gap(const struct request *r)
 {
-	return r->asking->script.path ? r->asking->script.path : r->asking->name;
+	return r->process && buffer_has_gap(&r->client->out) &&
+	       r->client->out.gap_pipe == r->process->output.fd;
 }
 
-static void tell(struct request *r, char *text)
+static void request_leave_queues(struct request *r)
 {
-	size_t size = strlen(text);
+	admission_leave(&r->client->service->admission, &r->ticket);
+	if (r->unfinished != SLOT_NONE)
+		slots_give(SLOT_UNFINISHED, r->unfinished);
+	r->unfinished = SLOT_NONE;
+}
 
-	report_tame(text, size);
-	if (!request_settings->stderr_to_client || !request_has_room(r, REQUEST_RESERVE)) {
-		report("%s", text);
+/* The script goes on without a request, or does not; its upload goes with it. */
+static void request_let_go(struct request *r, bool terminate)
+{
+	struct process *p = r->process;
+
+	if (!p)
 		return;
-	}
-	request_put_record(r, FCGI_STDERR, text, size);
-	r->errors_sent = true;
+	r->process = NULL;
+	r->upload = NULL;
+	if (terminate)
+		process_terminate(p);
+	else
+		process_detach(p);
 }
 
-void request_complain(struct request *r, const char *format, ...)
+/*
+ * Nothing more will happen to the request but its end. An error status makes a
+ * document if nothing was sent yet; else the connection is cut, so that the client
+ * does not take a part for the whole. A script that runs is terminated.
+ */
+static void request_conclude(struct request *r, int status)
 {
-	char text[COMPLAINT_MOST];
-	va_list arguments;
+	bool broken = is_in_gap(r);
 
-	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	tell(r, text);
+	request_let_go(r, true);
+	request_leave_queues(r);
+	upload_free(r->upload);
+	r->upload = NULL;
+	r->phase = REQUEST_ENDING;
+	r->end.status = status;
+	r->end.cut = broken || r->response.pending || (status && r->response.started);
 }
 
-void request_fail(struct request *r, int status, const char *format, ...)
+static char **reason_of(struct request *r)
 {
-	char text[COMPLAINT_MOST];
-	va_list arguments;
+	return settings_of(r)->errors_to_client && !r->end.reason ? &r->end.reason : NULL;
+}
 
-	va_start(arguments, format);
-	vsnprintf(text, sizeof text, format, arguments);
-	va_end(arguments);
-	tell(r, text);
-	if (request_settings->errors_to_client && !r->reason)
-		r->reason = strdup(text);
+/* Says why, and concludes with the same text as the reason. */
+#define request_fail(r, status, ...) \
+	do { \
+		request_log_say(&(r)->log, reason_of(r), __VA_ARGS__); \
+		request_conclude(r, status); \
+	} while (0)
+
+/* The same with a text that names the script itself. */
+static void request_fail_bare(struct request *r, int status, const char *text)
+{
+	request_log_tell(&r->log, reason_of(r), text);
 	request_conclude(r, status);
 }
 
-/* Ends of requests. */
-
-static void clear_deadlines(struct request *r)
+void request_refuse(struct request *r)
 {
-	deadline_clear(&r->lag);
-	deadline_clear(&r->patience);
-	deadline_clear(&r->time);
-	deadline_clear(&r->silence);
-	deadline_clear(&r->stall);
-	deadline_clear(&r->more_soon);
+	request_fail(r, 503, "refused, since more than %d are at once on one connection",
+		     REQUEST_MOST);
 }
 
-/* Whether bytes that a record has promised are still in the program's pipe. */
-static bool is_passing(const struct request *r)
+static bool request_put(struct request *r, enum record_type type, const char *bytes, size_t size)
 {
-	return r->program && buffer_is_passing(r->out) &&
-	       r->out->pass_from == r->program->output.fd;
+	return response_put(&r->client->out, type, r->id, bytes, size);
 }
 
-static void leave_queue(struct request *r)
+static bool request_put_end(struct request *r, enum record_end protocol_status)
 {
-	queue_leave(&queue, &r->turn);
-	if (r->place != PLACE_NONE)
-		places_give(PLACE_WAITING, r->place);
-	r->place = PLACE_NONE;
-}
+	unsigned char *tail = buffer_tail(&r->client->out);
 
-void request_conclude(struct request *r, int status)
-{
-	bool broken = is_passing(r);
-
-	if (r->program)
-		cgi_stop(r->program);
-	r->program = NULL;
-	r->phase = REQUEST_ENDING;
-	r->status = status;
-	r->cut = broken || (status && r->replied);
-	leave_queue(r);
-	clear_deadlines(r);
-	body_free(&r->body);
-}
-
-void request_dismiss(struct request *r)
-{
-	cgi_release(r->program);
-	r->program = NULL;
-}
-
-static enum request_state end(struct request *r)
-{
-	if (r->cut)
-		return REQUEST_CUT;
-	if (!request_has_room(r, REPLY_DOCUMENT_MOST + 5 * RECORD_HEADER_SIZE))
-		return REQUEST_GOES_ON;
-	request_put_end(r);
-	return r->cut ? REQUEST_CUT : REQUEST_ENDED;
-}
-
-/* Params. */
-
-static bool refuse_params(struct request *r, enum asking_outcome outcome)
-{
-	if (outcome == ASKING_TOO_LARGE)
-		request_fail(r, 431, "request with more than %ld bytes of parameters refused "
-			     "(--max-params)", request_settings->max_params);
-	else if (outcome == ASKING_INCOMPLETE)
-		request_fail(r, 400, "a request's parameters end in the middle of a pair");
-	else if (outcome == ASKING_NO_MEMORY)
-		request_fail(r, 503, "no memory for a request's parameters");
-	return outcome != ASKING_OK;
-}
-
-static bool get_params(struct request *r, const unsigned char *bytes, size_t size)
-{
-	refuse_params(r, asking_take(r->asking, bytes, size, (size_t)request_settings->max_params));
+	if (!tail)
+		return false;
+	record_put_end(tail, r->id, r->end.app_status, protocol_status);
+	buffer_grow(&r->client->out, RECORD_HEADER_SIZE + RECORD_BODY_SIZE);
 	return true;
 }
 
-static bool end_params(struct request *r, const unsigned char *bytes, size_t size)
+/* The records that end the request. */
+static enum request_state request_end(struct request *r)
+{
+	char document[REPLY_DOCUMENT_MOST];
+
+	if (r->end.cut)
+		return REQUEST_CUT;
+	if (buffer_has_gap(&r->client->out) ||
+	    buffer_space(&r->client->out) < REPLY_DOCUMENT_MOST + 5 * RECORD_HEADER_SIZE)
+		return REQUEST_GOES_ON;
+	if ((!r->end.status ||
+	     request_put(r, FCGI_STDOUT, document, reply_document(document, r->end.status,
+			 r->end.reason, r->response.head_only))) &&
+	    request_put(r, FCGI_STDOUT, "", 0) &&
+	    (!r->log.sent || request_put(r, FCGI_STDERR, "", 0)) &&
+	    request_put_end(r, FCGI_REQUEST_COMPLETE))
+		return REQUEST_ENDED;
+	report("no memory for the end of a request; closing its connection");
+	return REQUEST_CUT;
+}
+
+bool request_put_failed_end(struct request *r)
+{
+	if (buffer_has_gap(&r->client->out) ||
+	    buffer_space(&r->client->out) < RECORD_HEADER_SIZE + RECORD_BODY_SIZE)
+		return false;
+	if (r->end.app_status == 0)
+		r->end.app_status = 1;
+	return request_put_end(r, FCGI_OVERLOADED);
+}
+
+/* What is asked for. */
+
+static bool on_params(struct request *r, const unsigned char *bytes, size_t size)
+{
+	if (r->unfinished == SLOT_NONE) {
+		request_fail(r, 503, "refused, since too many requests are not whole yet "
+			     "(--max-unfinished)");
+		return true;
+	}
+	switch (asking_take(r->asking, bytes, size, (size_t)settings_of(r)->max_params)) {
+	case ASKING_TOO_LARGE:
+		request_fail(r, 431, "refused, with more than %ld bytes of parameters (--max-params)",
+			     (long)settings_of(r)->max_params);
+		break;
+	case ASKING_OK:
+		break;
+	default:
+		request_fail(r, 503, "no memory for its parameters");
+	}
+	return true;
+}
+
+static bool on_params_end(struct request *r, const unsigned char *bytes, size_t size)
+{
+	int64_t length;
+
+	(void)bytes, (void)size;
+	switch (asking_end(r->asking)) {
+	case ASKING_OK:
+		break;
+	case ASKING_INCOMPLETE:
+		request_fail(r, 400, "its parameters end in the middle of a pair");
+		return true;
+	default:
+		request_fail(r, 503, "no memory for its parameters");
+		return true;
+	}
+	length = r->asking->content_length;
+	r->response.head_only = r->asking->head_only;
+	request_log_name(&r->log, r->asking->name);
+	r->phase = length < 0 ? REQUEST_BODY : REQUEST_DUE;
+	if (length > settings_of(r)->max_body)
+		request_fail(r, 413, "request body of %lld bytes refused (--max-body is %lld)",
+			     (long long)length, (long long)settings_of(r)->max_body);
+	else if (length != 0 && !(r->upload = upload_new(length)))
+		request_fail(r, 503, "no memory for its body");
+	return true;
+}
+
+/* The body. */
+
+static void request_heed_upload(struct request *r, enum upload_outcome outcome)
+{
+	const struct settings *s = settings_of(r);
+
+	switch (outcome) {
+	case UPLOAD_OK:
+		break;
+	case UPLOAD_TOO_LARGE:
+		request_fail(r, 413, "request body of more than %lld bytes refused (--max-body)",
+			     (long long)s->max_body);
+		break;
+	case UPLOAD_NO_SPACE:
+		if (errno == ENOBUFS)
+			request_fail(r, 503, "cannot keep the request body: too many bytes of such "
+				     "bodies in all (--max-spool)");
+		else
+			request_fail(r, 503, "cannot keep the request body in %s: %s",
+				     s->spool_directory, strerror(errno));
+		break;
+	case UPLOAD_SHORT:
+		request_fail(r, 400, "the request body has %lld bytes instead of %lld",
+			     (long long)r->upload->received, (long long)r->upload->length);
+		break;
+	case UPLOAD_UNREADABLE:
+		request_fail(r, 500, "cannot read the request body back: %s", strerror(errno));
+		break;
+	case UPLOAD_BROKEN:
+		request_log_say(&r->log, NULL, "cannot write to its standard input: %s",
+				strerror(errno));
+		break;
+	}
+}
+
+static int stdin_of(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING ? r->process->input.fd : -1;
+}
+
+static bool on_stdin(struct request *r, const unsigned char *bytes, size_t size)
+{
+	if (r->upload)
+		request_heed_upload(r, upload_take(r->upload, stdin_of(r), bytes, size,
+						   settings_of(r)->max_body));
+	return true;
+}
+
+static bool on_stdin_end(struct request *r, const unsigned char *bytes, size_t size)
 {
 	(void)bytes, (void)size;
-	r->phase = REQUEST_STARTING;
-	if (refuse_params(r, asking_end(r->asking)))
-		return true;
-	r->content_length = r->asking->content_length;
-	r->head_only = r->asking->head_only;
-	if (!asking_resolve(r->asking, request_settings, 0) && !r->asking->script.shortage)
-		request_fail(r, r->asking->script.status, "%s", r->asking->script.reason);
-	else if (r->content_length > request_settings->max_body)
-		request_fail(r, 413, "%s: request body of %lld bytes refused (--max-body is %ld)",
-			     request_name(r), (long long)r->content_length,
-			     request_settings->max_body);
+	if (r->upload)
+		request_heed_upload(r, upload_end(r->upload));
+	if (r->phase == REQUEST_BODY)
+		r->phase = REQUEST_DUE;
 	return true;
 }
 
-/* Time. */
-
-static double seconds_run(const struct request *r)
+/* All of the body has come that the script is to read, or it wants no more. */
+static bool request_has_body(const struct request *r)
 {
-	return (double)(loop_now() - r->program->started) / 1000;
+	return !r->upload || r->upload->refused || upload_has_all(r->upload);
 }
 
-/* Whether output is there that has not been read: the client may be slow. */
-static bool output_waits(const struct request *r)
+bool request_is_received(const struct request *r)
 {
-	struct pollfd output = { .fd = r->program->output.fd, .events = POLLIN };
-
-	return !request_has_room_for_output(r) || poll(&output, 1, 0) > 0;
-}
-
-static void on_patience_end(struct deadline *d)
-{
-	struct request *r = LOOP_OWNER(d, struct request, patience);
-
-	if (r->phase == REQUEST_RUNNING && r->exited && !r->output_ended && output_waits(r)) {
-		deadline_set(d, OUTPUT_GRACE, on_patience_end);
-		return;
+	switch (r->phase) {
+	case REQUEST_PARAMS:
+	case REQUEST_BODY:
+		return false;
+	default:
+		return request_has_body(r);
 	}
-	r->out_of_patience = true;
-	if (r->phase == REQUEST_WAITING && places_taken(PLACE_RUNNING) < places_most(PLACE_RUNNING))
-		request_fail(r, 503, "%s: not started within %g s, for want of processes, "
-			     "descriptors or memory (--queue-timeout)", request_name(r),
-			     (double)request_settings->queue_timeout / 1000);
-	else if (r->phase == REQUEST_WAITING)
-		request_fail(r, 503, "%s: not started, since %zu scripts run already and none "
-			     "ended within %g s (--max-scripts, --queue-timeout)", request_name(r),
-			     places_taken(PLACE_RUNNING),
-			     (double)request_settings->queue_timeout / 1000);
-	r->changed(r->owner);
 }
 
-/* Whether all of the output has been written: what is left is up to the client. */
-static bool is_output_whole(const struct request *r)
+bool request_can_splice(const struct request *r)
 {
-	struct pollfd output = { .fd = r->program->output.fd, .events = POLLIN };
-
-	return poll(&output, 1, 0) > 0 && output.revents & POLLHUP;
+	return r->phase == REQUEST_RUNNING && r->upload && upload_can_splice(r->upload);
 }
 
-static void on_time_end(struct deadline *d)
+bool request_holds_back(const struct request *r)
 {
-	struct request *r = LOOP_OWNER(d, struct request, time);
-
-	/* Those that a script leaves behind have no more time than the script. */
-	if (r->exited && (r->output_ended || is_output_whole(r)))
-		return;
-	request_fail(r, 504, "%s[%ld]: ended after %.3g s (--timeout)%s%s", request_name(r),
-		     (long)r->program->pid, seconds_run(r), r->errors.last[0] ? "; it said: " : "",
-		     r->errors.last);
-	r->changed(r->owner);
+	return r->upload && r->phase != REQUEST_ENDING &&
+	       upload_holds_back(r->upload, r->phase == REQUEST_RUNNING);
 }
 
-static void on_silence_end(struct deadline *d)
-{
-	struct request *r = LOOP_OWNER(d, struct request, silence);
+/* The script's side. */
 
-	request_fail(r, 504, "%s[%ld]: ended after %.3g s, of which %g s without a byte to or from "
-		     "its client (--silence-timeout)", request_name(r), (long)r->program->pid,
-		     seconds_run(r), (double)request_settings->silence_timeout / 1000);
-	r->changed(r->owner);
-}
-
-void request_stir(struct request *r)
-{
-	if (request_settings->silence_timeout)
-		deadline_set(&r->silence, request_settings->silence_timeout, on_silence_end);
-}
-
-static void on_no_more_soon(struct deadline *d)
-{
-	struct request *r = LOOP_OWNER(d, struct request, more_soon);
-
-	r->changed(r->owner);
-}
-
-/* What the program does. */
-
-static void on_input(void *owner)
+static void on_process_started(void *owner)
 {
 	struct request *r = owner;
 
-	r->full = false;
-	r->changed(r->owner);
+	r->phase = REQUEST_RUNNING;
+	request_log_found(&r->log, r->process->job.asking->script.path);
+	r->log.pid = r->process->pid;
+	asking_free(r->process->job.asking);
+	r->process->job.asking = NULL;
+	touch(r, TIMER_SILENCE);
+	touch(r, TIMER_MORE);
+	request_changed(r);
+}
+
+static void on_process_failed(void *owner)
+{
+	static int64_t last_shortage;
+	struct request *r = owner;
+	struct launch_job *job = &r->process->job;
+	struct script *script = &job->asking->script;
+
+	r->asking = job->asking;
+	job->asking = NULL;
+	r->process->upload = NULL;
+	r->process = NULL;
+	if (job->step == LAUNCH_RESOLVE ? script->shortage
+					: launch_is_shortage(job->step, job->error)) {
+		if (loop_is_time(&last_shortage, COMPLAIN_EVERY))
+			request_log_say(&r->log, NULL, "cannot be started: %s (trying again)",
+					job->step == LAUNCH_RESOLVE ? script->reason
+								    : strerror(job->error));
+		admission_back_off(&r->client->service->admission);
+		r->phase = REQUEST_DUE;
+	} else if (job->step == LAUNCH_RESOLVE && !script->shortage) {
+		request_fail_bare(r, script->status, script->reason);
+	} else if (job->step == LAUNCH_CHDIR) {
+		request_fail(r, 403, "cannot change to its directory %s: %s",
+			     script->directory ? script->directory : "", strerror(job->error));
+	} else if (job->step == LAUNCH_EXEC) {
+		request_fail_bare(r, 502, job->reason);
+	} else {
+		request_fail(r, 503, "cannot be started: %s", strerror(job->error));
+	}
+	request_changed(r);
+}
+
+static void on_process_input(void *owner)
+{
+	request_changed(owner);
+}
+
+/* The header block was sent. */
+static void request_note_header(struct request *r, const struct reply_notes *notes)
+{
+	if (notes->dropped)
+		request_log_say(&r->log, NULL, "%u lines of its header are left out, such as \"%s\"",
+				notes->dropped, notes->first_dropped);
+	if (notes->warning)
+		request_log_say(&r->log, NULL, "%s", notes->warning);
+}
+
+static void request_heed_response(struct request *r, enum response_outcome outcome,
+				  const struct reply_notes *notes)
+{
+	switch (outcome) {
+	case RESPONSE_MORE:
+		break;
+	case RESPONSE_END:
+		loop_close(&r->process->output);
+		break;
+	case RESPONSE_HEADER:
+		request_note_header(r, notes);
+		break;
+	case RESPONSE_BAD_HEADER:
+		request_fail(r, 502, "%s", notes->fault);
+		break;
+	case RESPONSE_NO_MEMORY:
+		request_fail(r, 503, "no memory for its response");
+		break;
+	case RESPONSE_UNREADABLE:
+		request_fail(r, 502, "cannot read its output: %s", strerror(errno));
+		break;
+	}
+}
+
+static void request_read_output(struct request *r)
+{
+	struct reply_notes notes = { .warning = NULL };
+
+	request_touch(r);
+	request_heed_response(r, response_read(&r->response, r->process->output.fd,
+					       &r->client->out, &notes), &notes);
 }
 
 /* All that is there is taken at once if it is the end, so that the last of the
  * output leaves together with the end of the request. */
-static void on_output(void *owner, bool whole)
+static void on_process_output(void *owner, bool whole)
 {
 	struct request *r = owner;
 
 	for (int reads = whole ? WHOLE_READS_MOST : 1; reads > 0; reads--)
-		if (r->program && !r->output_ended && request_has_room_for_output(r))
+		if (r->process && !r->response.ended &&
+		    response_has_room(&r->response, &r->client->out))
 			request_read_output(r);
-	if (r->program && r->exited && !r->output_ended)
-		deadline_set(&r->patience, OUTPUT_GRACE, on_patience_end);
-	r->changed(r->owner);
+	touch(r, TIMER_DRAIN);
+	request_changed(r);
 }
 
-static void on_errors(void *owner)
+static void request_read_errors(struct request *r)
+{
+	if (request_log_read(&r->log, r->process->errors.fd))
+		request_touch(r);
+	if (r->log.ended)
+		loop_close(&r->process->errors);
+}
+
+static void on_process_errors(void *owner)
 {
 	struct request *r = owner;
 
-	if (request_has_room_for_errors(r))
+	if (request_log_has_room(&r->log))
 		request_read_errors(r);
-	r->changed(r->owner);
+	request_changed(r);
 }
 
-static void on_exited(void *owner)
+static void on_process_exited(void *owner)
 {
 	struct request *r = owner;
-	int status = r->program->status;
+	int status = r->process->status;
 
 	r->exited = true;
-	r->app_status = (uint32_t)(WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status));
-	deadline_set(&r->patience, OUTPUT_GRACE, on_patience_end);
-	r->changed(r->owner);
+	r->end.app_status = (uint32_t)(WIFSIGNALED(status) ? 128 + WTERMSIG(status)
+							    : WEXITSTATUS(status));
+	request_changed(r);
 }
 
-static const struct cgi_events program_events = { on_input, on_output, on_errors, on_exited };
+static const struct process_events process_events = {
+	.started = on_process_started,
+	.failed = on_process_failed,
+	.input = on_process_input,
+	.output = on_process_output,
+	.errors = on_process_errors,
+	.exited = on_process_exited,
+};
 
-/* Starting the program. */
+/* Starting the script. */
 
-static bool is_shortage(enum launch_step step, int error)
-{
-	return step <= LAUNCH_FORK && (error == EAGAIN || error == ENOMEM || error == EMFILE ||
-				    error == ENFILE || error == ENOSPC);
-}
-
-static void wait_for_place(struct request *r)
-{
-	r->place = places_take(PLACE_WAITING);
-	if (r->place == PLACE_NONE) {
-		request_fail(r, 503, "%s: not started, since %zu scripts run and %zu requests wait "
-			     "already (--max-scripts, --queue)", request_name(r),
-			     places_taken(PLACE_RUNNING), places_taken(PLACE_WAITING));
-		return;
-	}
-	queue_enter(&queue, &r->turn, r->party);
-	r->phase = REQUEST_WAITING;
-	if (!r->patience.lane)
-		deadline_set(&r->patience, request_settings->queue_timeout, on_patience_end);
-}
-
-/* The queue is served at the end of the turn. */
-static void on_start_again(struct deadline *d)
-{
-	(void)d;
-}
-
-static void explain_failed_start(struct request *r, enum launch_step step, int error)
+static void request_launch(struct request *r)
 {
 	static int64_t last_shortage;
-	char text[512];
+	long slot = r->ticket.running;
 
-	if (is_shortage(step, error)) {
-		if (loop_is_time(&last_shortage, COMPLAIN_EVERY))
-			report("%s: cannot be started: %s (trying again)", request_name(r),
-			       strerror(error));
-		deadline_set(&start_again, START_PAUSE, on_start_again);
-		wait_for_place(r);
-	} else if (step == LAUNCH_CHDIR) {
-		request_fail(r, 403, "%s: cannot change to its directory %s: %s", request_name(r),
-			     r->asking->script.directory ? r->asking->script.directory : "", strerror(error));
-	} else if (step == LAUNCH_EXEC) {
-		script_explain_exec(&r->asking->script, error, text, sizeof text);
-		request_fail(r, 502, "%s", text);
-	} else {
-		request_fail(r, 503, "%s: cannot be started: %s", request_name(r), strerror(error));
+	r->ticket.running = SLOT_NONE;
+	r->process = process_start(r->asking, r->upload, slot, &process_events, r);
+	if (r->process) {
+		r->asking = NULL;
+		r->phase = REQUEST_LAUNCHING;
+		return;
 	}
+	if (loop_is_time(&last_shortage, COMPLAIN_EVERY))
+		request_log_say(&r->log, NULL, "cannot be started: %s (trying again)",
+				strerror(errno));
+	admission_back_off(&r->client->service->admission);
+	r->phase = REQUEST_DUE;
 }
 
-static void start(struct request *r, long place)
+static void on_granted(struct ticket *ticket)
 {
-	struct launch_plan plan = { .path = NULL };
-	const struct script *script = &r->asking->script;
-	enum launch_step failed;
+	struct request *r = LOOP_OWNER(ticket, struct request, ticket);
 
-	if (!asking_resolve(r->asking, request_settings, r->received)) {
-		places_give(PLACE_RUNNING, place);
-		if (script->shortage)
-			explain_failed_start(r, LAUNCH_PIPES, EMFILE);
+	request_launch(r);
+	request_changed(r);
+}
+
+void request_serve_queue(struct service *service)
+{
+	admission_serve(&service->admission, on_granted);
+}
+
+static void request_ask_admission(struct request *r)
+{
+	request_leave_queues(r);
+	switch (admission_ask(&r->client->service->admission, &r->ticket, &r->client->party)) {
+	case ADMISSION_GRANTED:
+		request_launch(r);
+		break;
+	case ADMISSION_WAITS:
+		r->phase = REQUEST_WAITING;
+		break;
+	case ADMISSION_FULL:
+		if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
+			request_fail(r, 503, "cannot be started for want of processes, descriptors or "
+				     "memory, and %zu requests wait already (--queue)",
+				     slots_taken(SLOT_WAITING));
 		else
-			request_fail(r, script->status, "%s", script->reason);
-		return;
+			request_fail(r, 503, "not started, since %zu scripts run and %zu requests "
+				     "wait already (--max-scripts, --queue)",
+				     slots_taken(SLOT_RUNNING), slots_taken(SLOT_WAITING));
 	}
-	plan.path = script->path;
-	plan.called = script->called;
-	plan.interpreter = script->interpreter;
-	plan.home = script->home;
-	plan.file = script->file;
-	plan.directory = script->directory;
-	plan.wants_input = r->content_length > 0 || r->received > 0;
-	plan.environment = r->asking->environment.variables;
-	r->program = cgi_start(&plan, place, &program_events, r, &failed);
-	if (!r->program) {
-		explain_failed_start(r, failed, errno);
-		return;
-	}
-	r->phase = REQUEST_RUNNING;
-	r->stdin_refused = !plan.wants_input;
-	deadline_clear(&r->patience);
-	if (!request_has_all_stdin(r))
-		deadline_set(&r->more_soon, MORE_SOON, on_no_more_soon);
-	if (request_settings->timeout)
-		deadline_set(&r->time, request_settings->timeout, on_time_end);
-	request_stir(r);
 }
 
-static long take_place(void)
+/* How it ends. */
+
+/* What became of the script, in words. */
+static void request_describe_exit(const struct request *r, char *out, size_t size)
 {
-	return start_again.lane ? PLACE_NONE : places_take(PLACE_RUNNING);
-}
-
-void request_serve_queue(void)
-{
-	long place;
-
-	while (queue.waiting > 0 && (place = take_place()) != PLACE_NONE) {
-		struct request *r = LOOP_OWNER(queue_next(&queue), struct request, turn);
-
-		leave_queue(r);
-		start(r, place);
-		r->changed(r->owner);
-	}
-	if (queue.waiting > 0 && places_are_shared() && !look_again.lane)
-		deadline_set(&look_again, LOOK_AGAIN, on_start_again);
-}
-
-static void start_when_due(struct request *r)
-{
-	long place;
-
-	if (r->content_length < 0 && !r->stdin_ended)
-		return;
-	place = queue.waiting == 0 ? take_place() : PLACE_NONE;
-	if (place == PLACE_NONE)
-		wait_for_place(r);
-	else
-		start(r, place);
-}
-
-/* Ending it. */
-
-/* What became of the program, in words. */
-static void describe_end(const struct request *r, char *out, size_t size)
-{
-	int status = r->program->status;
+	int status = r->process->status;
 	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	const char *limit = rlimits_explain(number);
 
@@ -473,154 +550,223 @@ static void describe_end(const struct request *r, char *out, size_t size)
 		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
 }
 
-/* A program that has not answered may still be at work on purpose. */
-static void finish_without_reply(struct request *r)
+/* Whether all of the output has been written: what is left is up to the client. */
+static bool output_is_whole(const struct request *r)
 {
-	double seconds = seconds_run(r);
+	return r->response.ended || os_poll(r->process->output.fd, POLLIN) & POLLHUP;
+}
+
+static bool was_killed(const struct request *r)
+{
+	return r->exited && WIFSIGNALED(r->process->status);
+}
+
+/* A script that has not answered may still be at work on purpose; one whose header
+ * block is cut off has failed. */
+static void request_finish_without_response(struct request *r)
+{
+	char what[160], said[200], after[32];
+	bool in_header = response_ends_in_header(&r->response);
+
+	request_describe_exit(r, what, sizeof what);
+	seconds(r, after);
+	request_log_last(&r->log, said, sizeof said);
+	if (!in_header)
+		request_let_go(r, false);
+	request_fail(r, 502, "%s after %s %s%s", what, after,
+		     in_header ? "within its header" : "without an answer", said);
+}
+
+static void request_finish_response(struct request *r)
+{
 	char what[160];
+	bool cut = was_killed(r) && !response_is_whole(&r->response);
 
-	describe_end(r, what, sizeof what);
-	request_dismiss(r);
-	request_fail(r, 502, "%s: %s after %.3g s without an answer%s%s", request_name(r), what,
-		     seconds, r->errors.last[0] ? "; it said: " : "", r->errors.last);
-}
-
-static void finish_reply(struct request *r)
-{
-	char what[160];
-
-	if (r->exited && WIFSIGNALED(r->program->status)) {
-		describe_end(r, what, sizeof what);
-		request_complain(r, "%s[%ld]: %s in the middle of its answer", request_name(r),
-				 (long)r->program->pid, what);
+	if (was_killed(r)) {
+		request_describe_exit(r, what, sizeof what);
+		request_log_say(&r->log, NULL, "%s in the middle of its answer", what);
 	}
-	request_dismiss(r);
+	request_let_go(r, false);
 	request_conclude(r, 0);
+	/* A part must not be taken for the whole. */
+	r->end.cut |= cut;
 }
 
-/* A reply ends with its output and the program's exit; either may be missing for
- * a while, since other processes may hold the output open, and a program that
- * has closed it may go on working. */
-static bool is_over(struct request *r)
+/* A header block without an empty line is taken for whole if its lines are, and the
+ * script has not failed. */
+static bool request_ends_header(struct request *r)
 {
-	if (is_passing(r))
+	struct reply_notes notes = { .warning = NULL };
+
+	if (!response_ends_in_header(&r->response) ||
+	    (r->exited && r->process->status != 0) ||
+	    !reply_ends_with_line(r->response.head, r->response.head_size))
 		return false;
-	if (r->head_size > 0 && !request_has_room_for_output(r))
-		return false;
-	if (r->exited)
-		return (r->output_ended || r->out_of_patience) && request_drain_errors(r);
-	return r->output_ended && r->errors_ended && r->out_of_patience && request_drain_errors(r);
-}
-
-static void finish(struct request *r)
-{
-	if (!r->output_ended)
-		request_end_output(r);
-	if (r->phase != REQUEST_RUNNING)
-		return;
-	if (r->replied)
-		finish_reply(r);
-	else
-		finish_without_reply(r);
-}
-
-/* Its client wants it no longer. */
-static void abandon(struct request *r)
-{
-	if (r->program && strcmp(request_settings->on_abort, "ignore") == 0)
-		request_dismiss(r);
-	request_conclude(r, 0);
-}
-
-static void run(struct request *r)
-{
-	if (r->aborted && !is_passing(r)) {
-		abandon(r);
-		return;
-	}
-	request_feed(r);
-	if (r->phase != REQUEST_RUNNING)
-		return;
-	if (r->output_ended && r->errors_ended && !r->exited && !r->patience.lane &&
-	    !r->out_of_patience)
-		deadline_set(&r->patience, EXIT_GRACE, on_patience_end);
-	/* Looking takes what is left on standard error, for which there may be no
-	 * memory. */
-	if (is_over(r) && r->phase == REQUEST_RUNNING)
-		finish(r);
-}
-
-static bool abort_request(struct request *r, const unsigned char *bytes, size_t size)
-{
-	(void)bytes, (void)size;
-	/* What a record has promised must come first, for the sake of other
-	 * requests on the connection. */
-	r->aborted = is_passing(r);
-	if (!r->aborted)
-		abandon(r);
+	request_heed_response(r, response_end_header(&r->response, &r->client->out, &notes),
+			      &notes);
+	if (r->phase == REQUEST_RUNNING)
+		request_log_say(&r->log, NULL, "its output ends within the header");
 	return true;
 }
 
-static bool ignore(struct request *r, const unsigned char *bytes, size_t size)
+/* A response ends with its output and the script's exit; either may be missing for
+ * a while, since other processes may hold the output open, and a script that has
+ * closed it may go on working. */
+static bool request_is_over(struct request *r)
+{
+	if (is_in_gap(r) || response_is_pending(&r->response))
+		return false;
+	if (response_ends_in_header(&r->response) &&
+	    !response_has_room(&r->response, &r->client->out))
+		return false;
+	if (r->exited ? !r->response.ended : !(r->response.ended && r->log.ended && r->exit_waited))
+		return false;
+	return request_log_drain(&r->log, r->process->errors.fd);
+}
+
+static void request_run(struct request *r)
+{
+	if (r->upload) {
+		request_heed_upload(r, upload_feed(r->upload, r->process->input.fd));
+		if (r->phase != REQUEST_RUNNING)
+			return;
+		if (upload_is_done(r->upload))
+			loop_close(&r->process->input);
+	}
+	while (response_is_pending(&r->response) &&
+	       response_has_room(&r->response, &r->client->out) && r->phase == REQUEST_RUNNING)
+		request_read_output(r);
+	if (r->phase != REQUEST_RUNNING || !request_is_over(r))
+		return;
+	if (!r->response.started && request_ends_header(r) && r->phase != REQUEST_RUNNING)
+		return;
+	if (response_is_pending(&r->response))
+		return;
+	if (r->response.started)
+		request_finish_response(r);
+	else
+		request_finish_without_response(r);
+}
+
+/* The client. */
+
+static bool keeps_scripts(const struct request *r)
+{
+	return settings_of(r)->on_abort == ON_ABORT_IGNORE;
+}
+
+/*
+ * The client wants no more of it. A script whose client has all of the response
+ * already is not abandoned, but finished. One that has not got all of its body
+ * cannot do its work.
+ */
+static void request_abandon(struct request *r)
+{
+	bool done = response_is_whole(&r->response) && buffer_is_empty(&r->client->out);
+
+	request_let_go(r, !(done || keeps_scripts(r)) || !request_has_body(r));
+	request_conclude(r, 0);
+	r->end.cut = false;
+}
+
+/* What a record has promised must come first, for the sake of other requests on the
+ * connection. */
+static bool on_abort(struct request *r, const unsigned char *bytes, size_t size)
+{
+	(void)bytes, (void)size;
+	r->aborted = is_in_gap(r) || response_is_pending(&r->response);
+	if (!r->aborted)
+		request_abandon(r);
+	return true;
+}
+
+static bool on_client_gone(struct request *r, const unsigned char *bytes, size_t size)
+{
+	(void)bytes, (void)size;
+	request_abandon(r);
+	return true;
+}
+
+static bool on_nothing(struct request *r, const unsigned char *bytes, size_t size)
 {
 	(void)r, (void)bytes, (void)size;
 	return true;
 }
 
-/* What the client may say when; an empty cell is its mistake. */
+/* What the client may do when; an empty cell is its mistake. */
 static bool (*const on[REQUEST_PHASES][REQUEST_EVENTS])(struct request *, const unsigned char *,
 							size_t) = {
-	[REQUEST_PARAMS][REQUEST_GETS_PARAMS] = get_params,
-	[REQUEST_PARAMS][REQUEST_ENDS_PARAMS] = end_params,
-	[REQUEST_PARAMS][REQUEST_ABORT] = abort_request,
-	[REQUEST_STARTING][REQUEST_GETS_STDIN] = request_take_stdin,
-	[REQUEST_STARTING][REQUEST_ENDS_STDIN] = request_end_stdin,
-	[REQUEST_STARTING][REQUEST_ABORT] = abort_request,
-	[REQUEST_WAITING][REQUEST_GETS_STDIN] = request_take_stdin,
-	[REQUEST_WAITING][REQUEST_ENDS_STDIN] = request_end_stdin,
-	[REQUEST_WAITING][REQUEST_ABORT] = abort_request,
-	[REQUEST_RUNNING][REQUEST_GETS_STDIN] = request_take_stdin,
-	[REQUEST_RUNNING][REQUEST_ENDS_STDIN] = request_end_stdin,
-	[REQUEST_RUNNING][REQUEST_ABORT] = abort_request,
+	[REQUEST_PARAMS][REQUEST_GETS_PARAMS] = on_params,
+	[REQUEST_PARAMS][REQUEST_ENDS_PARAMS] = on_params_end,
+	[REQUEST_PARAMS][REQUEST_ABORT] = on_abort,
+	[REQUEST_PARAMS][REQUEST_CLIENT_GONE] = on_client_gone,
+	[REQUEST_BODY][REQUEST_GETS_STDIN] = on_stdin,
+	[REQUEST_BODY][REQUEST_ENDS_STDIN] = on_stdin_end,
+	[REQUEST_BODY][REQUEST_ABORT] = on_abort,
+	[REQUEST_BODY][REQUEST_CLIENT_GONE] = on_client_gone,
+	[REQUEST_DUE][REQUEST_GETS_STDIN] = on_stdin,
+	[REQUEST_DUE][REQUEST_ENDS_STDIN] = on_stdin_end,
+	[REQUEST_DUE][REQUEST_ABORT] = on_abort,
+	[REQUEST_DUE][REQUEST_CLIENT_GONE] = on_client_gone,
+	[REQUEST_WAITING][REQUEST_GETS_STDIN] = on_stdin,
+	[REQUEST_WAITING][REQUEST_ENDS_STDIN] = on_stdin_end,
+	[REQUEST_WAITING][REQUEST_ABORT] = on_abort,
+	[REQUEST_WAITING][REQUEST_CLIENT_GONE] = on_client_gone,
+	[REQUEST_LAUNCHING][REQUEST_GETS_STDIN] = on_stdin,
+	[REQUEST_LAUNCHING][REQUEST_ENDS_STDIN] = on_stdin_end,
+	[REQUEST_LAUNCHING][REQUEST_ABORT] = on_abort,
+	[REQUEST_LAUNCHING][REQUEST_CLIENT_GONE] = on_client_gone,
+	[REQUEST_RUNNING][REQUEST_GETS_STDIN] = on_stdin,
+	[REQUEST_RUNNING][REQUEST_ENDS_STDIN] = on_stdin_end,
+	[REQUEST_RUNNING][REQUEST_ABORT] = on_abort,
+	[REQUEST_RUNNING][REQUEST_CLIENT_GONE] = on_client_gone,
 	/* It does not know yet that the end is near. */
-	[REQUEST_ENDING][REQUEST_GETS_PARAMS] = ignore,
-	[REQUEST_ENDING][REQUEST_ENDS_PARAMS] = ignore,
-	[REQUEST_ENDING][REQUEST_GETS_STDIN] = ignore,
-	[REQUEST_ENDING][REQUEST_ENDS_STDIN] = ignore,
-	[REQUEST_ENDING][REQUEST_ABORT] = ignore,
+	[REQUEST_ENDING][REQUEST_GETS_PARAMS] = on_nothing,
+	[REQUEST_ENDING][REQUEST_ENDS_PARAMS] = on_nothing,
+	[REQUEST_ENDING][REQUEST_GETS_STDIN] = on_nothing,
+	[REQUEST_ENDING][REQUEST_ENDS_STDIN] = on_nothing,
+	[REQUEST_ENDING][REQUEST_ABORT] = on_nothing,
+	[REQUEST_ENDING][REQUEST_CLIENT_GONE] = on_nothing,
 };
 
-/* Its client has gone on with its request. */
-static void note_client(struct request *r, bool with_body)
+/* The client has gone on with its request. */
+static void request_note_client(struct request *r, bool with_body)
 {
-	deadline_clear(&r->stall);
-	if (with_body && r->phase == REQUEST_RUNNING)
-		deadline_set(&r->more_soon, MORE_SOON, on_no_more_soon);
+	touch(r, TIMER_CLIENT);
+	if (with_body) {
+		touch(r, TIMER_MORE);
+		touch(r, TIMER_LAG);
+		touch(r, TIMER_SILENCE);
+	}
 }
 
-ssize_t request_move_stdin(struct request *r, int socket, size_t size)
+ssize_t request_splice_stdin(struct request *r, int socket, size_t size)
 {
-	ssize_t n = request_fill(r, socket, size);
+	ssize_t n = upload_splice(r->upload, socket, r->process->input.fd, size);
 
 	if (n > 0)
-		note_client(r, true);
+		request_note_client(r, true);
 	return n;
 }
 
 bool request_tell(struct request *r, enum request_event event, const unsigned char *bytes,
 		  size_t size)
 {
-	note_client(r, event == REQUEST_GETS_STDIN);
+	request_note_client(r, event == REQUEST_GETS_STDIN);
+	r->stdin_ended |= event == REQUEST_ENDS_STDIN;
 	return on[r->phase][event] && on[r->phase][event](r, bytes, size);
 }
 
-enum request_state request_settle(struct request *r)
+enum request_state request_update(struct request *r)
 {
-	if (r->phase == REQUEST_STARTING)
-		start_when_due(r);
+	if (r->phase == REQUEST_DUE)
+		request_ask_admission(r);
+	if (r->aborted && r->phase == REQUEST_RUNNING && !is_in_gap(r) &&
+	    !response_is_pending(&r->response))
+		request_abandon(r);
 	if (r->phase == REQUEST_RUNNING)
-		run(r);
-	return r->phase == REQUEST_ENDING ? end(r) : REQUEST_GOES_ON;
+		request_run(r);
+	return r->phase == REQUEST_ENDING ? request_end(r) : REQUEST_GOES_ON;
 }
 
 bool request_waits_for_buffer(const struct request *r)
@@ -628,64 +774,208 @@ bool request_waits_for_buffer(const struct request *r)
 	return r->phase == REQUEST_ENDING || r->aborted;
 }
 
-/* Whether only the client can bring it on. */
+/* Timers: when each runs, how long, and what it means when it passes. */
+
+static bool is_waiting(const struct request *r)
+{
+	return r->phase == REQUEST_WAITING;
+}
+
+static bool is_launching(const struct request *r)
+{
+	return r->phase == REQUEST_LAUNCHING;
+}
+
+/* Those that a script leaves behind have no more time than the script. */
+static bool is_running(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING;
+}
+
 static bool waits_for_client(const struct request *r)
 {
 	switch (r->phase) {
 	case REQUEST_PARAMS:
-	case REQUEST_STARTING:
+	case REQUEST_BODY:
 		return true;
 	case REQUEST_RUNNING:
-		return !r->stdin_refused && body_is_empty(&r->body) && !request_has_all_stdin(r);
+		return !request_has_body(r) && body_is_empty(&r->upload->body) &&
+		       r->upload->flow != UPLOAD_FULL;
 	default:
 		return false;
 	}
 }
 
-static void on_stall_end(struct deadline *d)
+static bool waits_for_exit(const struct request *r)
 {
-	struct request *r = LOOP_OWNER(d, struct request, stall);
+	return r->phase == REQUEST_RUNNING && r->response.ended && r->log.ended && !r->exited &&
+	       !r->exit_waited;
+}
 
-	request_fail(r, 408, "%s: the client sent nothing more of its request for %g s "
-		     "(--client-timeout)", request_name(r),
-		     (double)request_settings->client_timeout / 1000);
-	r->changed(r->owner);
+static bool waits_for_output(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING && r->exited && !r->response.ended;
+}
+
+static bool expects_more(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING && !request_has_body(r);
+}
+
+static bool is_full(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING && r->upload && r->upload->flow == UPLOAD_FULL;
+}
+
+static void on_queue_time(struct request *r)
+{
+	double after = (double)settings_of(r)->queue_timeout / 1000;
+
+	if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
+		request_fail(r, 503, "not started within %g s, for want of processes, descriptors or "
+			     "memory (--queue-timeout)", after);
+	else
+		request_fail(r, 503, "not started, since %zu scripts run already and none ended "
+			     "within %g s (--max-scripts, --queue-timeout)",
+			     slots_taken(SLOT_RUNNING), after);
+}
+
+static void on_launch_time(struct request *r)
+{
+	request_fail(r, 504, "could not be started within %g s: its file system, or who holds a "
+		     "lease on it, does not answer (--start-timeout)",
+		     (double)settings_of(r)->start_timeout / 1000);
+}
+
+static void on_time(struct request *r)
+{
+	char said[200], after[32];
+
+	if (r->exited && output_is_whole(r))
+		return;
+	request_log_last(&r->log, said, sizeof said);
+	request_fail(r, 504, "ended after %s (--timeout)%s", seconds(r, after), said);
+}
+
+static void on_silence(struct request *r)
+{
+	char after[32];
+
+	if (r->client->has_read(r->client))
+		return;
+	request_fail(r, 504, "ended after %s, of which %g s without a byte to or from its client "
+		     "(--silence-timeout)", seconds(r, after),
+		     (double)settings_of(r)->silence_timeout / 1000);
+}
+
+static void on_client_time(struct request *r)
+{
+	request_fail(r, 408, "the client sent nothing more of its request for %g s "
+		     "(--client-timeout)", (double)settings_of(r)->client_timeout / 1000);
+}
+
+static void on_exit_time(struct request *r)
+{
+	r->exit_waited = true;
+}
+
+/* Output that is there has not been read because the client is slow. */
+static void on_drain_time(struct request *r)
+{
+	if (!response_has_room(&r->response, &r->client->out) ||
+	    os_poll(r->process->output.fd, POLLIN) & POLLIN)
+		return;
+	r->response.ended = true;
+	loop_close(&r->process->output);
+}
+
+static void on_no_more(struct request *r)
+{
+	(void)r;
+}
+
+static void on_lag(struct request *r)
+{
+	upload_lag(r->upload);
+}
+
+static const struct timer_row {
+	bool (*runs)(const struct request *);
+	long fixed; /* milliseconds, or 0: a setting, where 0 is never */
+	size_t setting;
+	void (*passed)(struct request *);
+} timer_rows[REQUEST_TIMERS] = {
+	[TIMER_QUEUE] = { is_waiting, 0, offsetof(struct settings, queue_timeout), on_queue_time },
+	[TIMER_LAUNCH] = { is_launching, 0, offsetof(struct settings, start_timeout),
+			   on_launch_time },
+	[TIMER_TIME] = { is_running, 0, offsetof(struct settings, timeout), on_time },
+	[TIMER_SILENCE] = { is_running, 0, offsetof(struct settings, silence_timeout), on_silence },
+	[TIMER_CLIENT] = { waits_for_client, 0, offsetof(struct settings, client_timeout),
+			   on_client_time },
+	[TIMER_EXIT] = { waits_for_exit, EXIT_GRACE, 0, on_exit_time },
+	[TIMER_DRAIN] = { waits_for_output, DRAIN_GRACE, 0, on_drain_time },
+	[TIMER_MORE] = { expects_more, MORE_SOON, 0, on_no_more },
+	[TIMER_LAG] = { is_full, LAG, 0, on_lag },
+};
+
+static void on_timer(struct deadline *d)
+{
+	struct timer *timer = LOOP_OWNER(d, struct timer, deadline);
+	struct request *r = timer->request;
+
+	timer_rows[timer - r->timers].passed(r);
+	request_changed(r);
+}
+
+static void request_derive_timers(struct request *r)
+{
+	for (int i = 0; i < REQUEST_TIMERS; i++) {
+		const struct timer_row *row = &timer_rows[i];
+		struct deadline *d = &r->timers[i].deadline;
+		bool touched = r->touched & 1u << i;
+		long delay = row->fixed ? row->fixed
+			: *(const long *)(const void *)((const char *)settings_of(r) + row->setting);
+
+		if (!delay || !row->runs(r))
+			deadline_clear(d);
+		else if (touched || (!deadline_is_set(d) && i != TIMER_MORE))
+			deadline_set(d, delay, on_timer);
+	}
+	r->touched = 0;
 }
 
 /* nginx stops sending a stored body as soon as an answer begins: so the answer
- * waits while a body keeps coming, unless the program wants no more of it. A
- * client that pauses may be waiting for an answer to the first part. */
+ * waits while a body keeps coming, unless the script wants no more of it. A client
+ * that pauses may be waiting for an answer to the first part. */
 static bool may_answer(const struct request *r)
 {
-	return r->replied || request_has_all_stdin(r) || r->stdin_refused || r->exited ||
-	       !r->more_soon.lane;
+	return r->response.started || request_has_body(r) || r->exited ||
+	       !deadline_is_set(&r->timers[TIMER_MORE].deadline);
 }
 
-void request_want(struct request *r)
+void request_derive(struct request *r)
 {
-	if (!waits_for_client(r))
-		deadline_clear(&r->stall);
-	else if (!r->stall.lane)
-		deadline_set(&r->stall, request_settings->client_timeout, on_stall_end);
-	if (!r->program)
+	struct process *p = r->process;
+
+	request_derive_timers(r);
+	if (!p || p->launching)
 		return;
-	loop_want(&r->program->input, body_is_empty(&r->body) && !r->full ? 0 : LOOP_WRITE);
-	loop_want(&r->program->output,
-		  request_has_room_for_output(r) && may_answer(r) && !r->aborted ? LOOP_READ : 0);
-	loop_want(&r->program->errors, request_has_room_for_errors(r) ? LOOP_READ : 0);
-}
-
-void request_refuse(struct request *r)
-{
-	request_fail(r, 503, "more than %d requests at once on one connection", REQUEST_MOST);
+	if (r->upload)
+		loop_want(&p->input, upload_wants_room(r->upload) ? LOOP_WRITE : 0);
+	loop_want(&p->output, response_has_room(&r->response, &r->client->out) && may_answer(r) &&
+			      !r->aborted && !r->response.pending ? LOOP_READ : 0);
+	loop_want(&p->errors, request_log_has_room(&r->log) ? LOOP_READ : 0);
 }
 
 void request_free(struct request *r)
 {
-	abandon(r);
+	for (int i = 0; i < REQUEST_TIMERS; i++)
+		deadline_clear(&r->timers[i].deadline);
+	request_leave_queues(r);
 	asking_free(r->asking);
-	lines_free(&r->errors);
-	free(r->head);
-	free(r->reason);
+	upload_free(r->upload);
+	response_free(&r->response);
+	request_log_free(&r->log);
+	free(r->end.reason);
 	free(r);
 }

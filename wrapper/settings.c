@@ -3,7 +3,7 @@
 #include "settings.h"
 
 #include "listen.h"
-#include "places.h"
+#include "slots.h"
 #include "processors.h"
 #include "report.h"
 
@@ -23,7 +23,7 @@ static const struct option_row table[] = {
 	  FLAG(struct settings, stderr_to_client) },
 	{ "workers", 'c', "N",
 	  "number of processes that serve (default: one per processor)",
-	  NUMBER(struct settings, workers, 1, PLACES_WORKERS_MOST) },
+	  NUMBER(struct settings, workers, 1, SLOTS_WORKERS_MOST) },
 	{ "socket", 's', "URL", "listen on unix:PATH, tcp:A.B.C.D:PORT or tcp6:[ADDRESS]:PORT",
 	  TEXT(struct settings, socket) },
 	{ "script", 'p', "PATH", "run this script and no other (may be repeated)",
@@ -48,10 +48,14 @@ static const struct option_row table[] = {
 	  NUMBER(struct settings, nice, 0, 39) },
 	{ "max-scripts", 0, "N", "run this many scripts at once (default 256)",
 	  NUMBER(struct settings, max_scripts, 1, 1000000) },
+	{ "max-unfinished", 0, "N", "take this many requests that are not whole yet (default 1024)",
+	  NUMBER(struct settings, max_unfinished, 1, 1000000) },
 	{ "queue", 0, "N", "let this many requests wait for a free place (default 1024)",
 	  NUMBER(struct settings, queue, 0, 1000000) },
 	{ "queue-timeout", 0, "SEC", "let them wait this long, then answer 503 (default 30)",
 	  DURATION(struct settings, queue_timeout, 1, DAY) },
+	{ "start-timeout", 0, "SEC", "give up a script that cannot be executed so long (default 30)",
+	  DURATION(struct settings, start_timeout, 1, DAY) },
 	{ "timeout", 0, "SEC", "end a script that runs longer (default 0: no limit)",
 	  DURATION(struct settings, timeout, 0, 30 * DAY) },
 	{ "silence-timeout", 0, "SEC", "end a script when no byte moves this long (default 3600)",
@@ -63,15 +67,17 @@ static const struct option_row table[] = {
 	{ "kill-after", 0, "SEC", "time from TERM to KILL for a script (default 5)",
 	  DURATION(struct settings, kill_after, 1, HOUR) },
 	{ "on-abort", 0, "kill|ignore", "what to do with a script whose client left (default kill)",
-	  TEXT(struct settings, on_abort) },
+	  TEXT(struct settings, on_abort_text) },
 	{ "max-background", 0, "N", "let this many scripts work on after their answer (default 64)",
 	  NUMBER(struct settings, max_background, 0, 1000000) },
 	{ "background-timeout", 0, "SEC", "and this long (default 3600; 0: no limit)",
 	  DURATION(struct settings, background_timeout, 0, 30 * DAY) },
-	{ "max-params", 0, "SIZE", "refuse requests with more parameters (default 128k)",
+	{ "max-params", 0, "SIZE", "refuse requests with more parameters (default 1m)",
 	  SIZE(struct settings, max_params, 1024, 16 * 1024 * 1024) },
 	{ "max-body", 0, "SIZE", "refuse larger request bodies (default 2g)",
 	  SIZE(struct settings, max_body, 0, LONG_MAX) },
+	{ "max-spool", 0, "SIZE", "keep this much of request bodies on disk in all (default 4g)",
+	  SIZE(struct settings, max_spool, 0, LONG_MAX) },
 	{ "spool-dir", 0, "DIR", "where request bodies wait that do not fit in memory",
 	  TEXT(struct settings, spool_directory) },
 	{ "errors-to-client", 0, NULL, "put the reason of an error into its page",
@@ -94,7 +100,9 @@ static const struct settings defaults = {
 	.socket_mode = -1,
 	.stop_timeout = 30000,
 	.max_scripts = 256,
+	.max_unfinished = 1024,
 	.queue = 1024,
+	.start_timeout = 30000,
 	.queue_timeout = 30000,
 	.silence_timeout = HOUR,
 	.client_timeout = 120000,
@@ -102,8 +110,9 @@ static const struct settings defaults = {
 	.kill_after = 5000,
 	.max_background = 64,
 	.background_timeout = HOUR,
-	.on_abort = "kill",
-	.max_params = 128L * 1024,
+	.on_abort_text = "kill",
+	.max_params = 1024L * 1024,
+	.max_spool = LONG_MAX < 0x100000000LL ? LONG_MAX : (long)0x100000000LL,
 	.max_body = LONG_MAX < 0x80000000LL ? LONG_MAX : (long)0x80000000LL,
 	.spool_directory = "/tmp",
 };
@@ -172,8 +181,8 @@ static bool check_accepted(const char *pattern)
 /* What the table cannot check. */
 static bool check(const struct settings *s)
 {
-	if (strcmp(s->on_abort, "kill") != 0 && strcmp(s->on_abort, "ignore") != 0) {
-		report("--on-abort wants kill or ignore, not \"%s\"", s->on_abort);
+	if (strcmp(s->on_abort_text, "kill") != 0 && strcmp(s->on_abort_text, "ignore") != 0) {
+		report("--on-abort wants kill or ignore, not \"%s\"", s->on_abort_text);
 		return false;
 	}
 	if (s->max_scripts < s->workers) {
@@ -211,6 +220,7 @@ bool settings_read(struct settings *out, int argc, char **argv)
 			report("\"%s\" is not an option and is ignored", argv[i]);
 	if (!check(out))
 		return false;
+	out->on_abort = strcmp(out->on_abort_text, "ignore") == 0 ? ON_ABORT_IGNORE : ON_ABORT_KILL;
 	if (out->workers == 0)
 		out->workers = default_workers(out);
 	return true;

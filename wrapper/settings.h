@@ -30,13 +30,14 @@ struct settings {
 	long nice;
 
 	/* how many, and how long */
-	long max_scripts, queue, queue_timeout;
+	long max_scripts, max_unfinished, queue, queue_timeout, start_timeout;
 	long timeout, silence_timeout, client_timeout, idle_timeout, kill_after;
 	long max_background, background_timeout;
-	const char *on_abort; /* "kill" or "ignore" */
+	const char *on_abort_text; /* "kill" or "ignore" */
+	enum { ON_ABORT_KILL, ON_ABORT_IGNORE } on_abort; /* the same */
 
 	/* sizes */
-	long max_params, max_body;
+	long max_params, max_body, max_spool;
 	const char *spool_directory;
 
 	/* messages */

@@ -16,8 +16,12 @@ void warm_start_templates(const struct settings *settings)
 	(void)settings;
 }
 
-pid_t warm_start(const struct launch_plan *plan, const int *descriptors)
+void warm_tick(void)
 {
-	(void)plan, (void)descriptors;
+}
+
+pid_t warm_start(const struct launch_plan *plan, const int descriptors[3], pid_t group)
+{
+	(void)plan, (void)descriptors, (void)group;
 	return 0;
 }

@@ -7,9 +7,9 @@
 # whose strings must be variables.
 
 my ($numbers, $worker, $cpu, $most, $flags, $modules) = splice @ARGV;
-my ($clone, $close, $dup3, $fchdir, $prctl, $prlimit, $recvmsg, $setsid, $write) =
+my ($clone, $close, $dup3, $fchdir, $prctl, $prlimit, $recvmsg, $setpgid, $write) =
 	map { 0 + $_ } split /,/, $numbers;
-my ($script, $talk, $mask, $said) = (3, 4, umask, 'ready');
+my ($source, $talk, $mask, $said) = (3, 4, umask, 'ready');
 
 for my $module (split /,/, $modules) {
 	require($module =~ s{::}{/}gr . '.pm');
@@ -21,58 +21,69 @@ $| = 1;
 $| = $unbuffered;
 syscall $write, $talk, $said, length $said;
 
-# What the system fills in: a message, and descriptors beside it.
-my $message = "\0" x $most;
-my $beside = "\0" x 64;
-my $place = pack 'L!2', unpack('L!', pack 'P', $message), length $message;
+# What the system fills in: an order, a task, and descriptors beside them. Of a task the template
+# has only the space, so that no process finds what another was given.
+my ($order, $task, $beside) = map { "\0" x $_ } 24, $most, 64;
+my ($order_place, $task_place) =
+	map { pack 'L!2', unpack('L!', pack 'P', $_), length } $order, $task;
 my $head = length pack 'L! i2';
 my $form = 'L! I x![L!] L!4 I x![L!]';
-my ($size, $child, @given);
+my ($call, $size, $child, @given);
 
 do {
-	my $call = pack $form, 0, 0, unpack('L!', pack 'P', $place), 1,
-		unpack('L!', pack 'P', $beside), length $beside, 0;
-
 	syscall $close, $_ for @given;
+	$call = pack $form, 0, 0, unpack('L!', pack 'P', $order_place), 1,
+		unpack('L!', pack 'P', $beside), $head + 4, 0;
 	$size = syscall $recvmsg, $talk, $call, 0x40000000; # MSG_CMSG_CLOEXEC
 	kill KILL => $$ if $size <= 0;
-	@given = unpack 'i*', substr $beside, $head, unpack('L!', $beside) - $head;
-	if ((unpack $form, $call)[-1] & 8) { # MSG_CTRUNC
-		($child, $!) = (-1, 24); # EMFILE
-	} else {
-		# Its parent is the worker.
-		$child = syscall $clone, 0 + $flags, 0, 0, 0, 0;
-	}
-	if ($child < 0) {
+	# Without room for the descriptor, nobody can be answered.
+	@given = (unpack $form, $call)[-1] & 8 ? () : unpack 'i', substr $beside, $head; # MSG_CTRUNC
+	# The parent of the new process is the worker.
+	$child = @given ? syscall $clone, 0 + $flags, 0, 0, 0, 0 : -1;
+	if ($child < 0 && @given) {
 		$said = '-' . (0 + $!);
-		syscall $write, $talk, $said, length $said;
+		syscall $write, $given[0], $said, length $said;
 	}
-	# The next process is not to find what this one was told.
-	substr $message, 0, $size, "\0" x $size if $child != 0;
 } while $child != 0;
+
+my ($answer, $group) = ($given[0], unpack 'Z*', $order);
 
 syscall $prctl, 1, 9; # PR_SET_PDEATHSIG, SIGKILL
 kill KILL => $$ if getppid != $worker;
-syscall $setsid;
+# The script does not lead the group, so that it may begin one of its own, and a session.
+syscall($setpgid, 0, 0 + $group) == 0 or kill KILL => $$;
 if ($cpu) {
 	my $limit = pack 'H*', $cpu;
 
 	syscall $prlimit, 0, 0, $limit, 0; # RLIMIT_CPU
 }
-for my $number (0 .. $script) {
-	# O_CLOEXEC for the script
-	syscall($dup3, $given[$number], $number, $number == $script ? 0x80000 : 0) == $number or
+$said = "$$";
+syscall($write, $answer, $said, length $said) > 0 or kill KILL => $$;
+$call = pack $form, 0, 0, unpack('L!', pack 'P', $task_place), 1,
+	unpack('L!', pack 'P', $beside), length $beside, 0;
+$size = syscall $recvmsg, $answer, $call, 0x40000000;
+kill KILL => $$ if $size <= 0;
+if ((unpack $form, $call)[-1] & 8) {
+	$said = '-24'; # EMFILE
+	syscall $write, $answer, $said, length $said;
+	kill KILL => $$;
+}
+@given = unpack 'i*', substr $beside, $head, unpack('L!', $beside) - $head;
+for my $number (0 .. $source) {
+	# O_CLOEXEC for the source
+	syscall($dup3, $given[$number], $number, $number == $source ? 0x80000 : 0) == $number or
 		kill KILL => $$;
 }
 if (@given > 4) {
 	syscall($fchdir, $given[4]) == 0 or kill KILL => $$;
 }
-# If nobody can take this answer, the script is started in another way.
-$said = "$$";
-syscall($write, $talk, $said, length $said) > 0 or kill KILL => $$;
-syscall $close, $_ for $talk, @given;
+# If nobody waits any more, the script is started in another way.
+$said = '0';
+syscall($write, $answer, $said, 1) > 0 or kill KILL => $$;
+syscall $close, $_ for $talk, $answer, @given;
 
-my ($name, @environment) = unpack '(Z*)*', substr $message, 0, $size;
+my ($name, @environment) = unpack '(Z*)*', substr $task, 0, $size;
+
 %ENV = map { split /=/, $_, 2 } @environment;
 $0 = $name;
 # perl has used the beginning of the path; the system does it with the file's name.

@@ -2,26 +2,30 @@
 
 #include "worker.h"
 
-#include "cgi.h"
 #include "children.h"
 #include "compat.h"
 #include "connection.h"
+#include "launcher.h"
 #include "loop.h"
 #include "peer.h"
-#include "places.h"
+#include "process.h"
 #include "report.h"
 #include "request.h"
+#include "service.h"
+#include "slots.h"
 #include "warm.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 enum {
-	RESERVED_DESCRIPTORS = 32,
-	PROGRAM_DESCRIPTORS = 5, /* three pipes, the body's file, the script's directory */
+	RESERVED_DESCRIPTORS = 64,
+	SCRIPT_DESCRIPTORS = 8, /* three pipes, both ends for a while; the body's file, ... */
 	/* Connections that are taken in one turn: the turns of a busy worker are long,
 	 * but others may have less to do. */
 	ACCEPTED_MOST = 16,
@@ -34,13 +38,13 @@ static struct watch listener_watch = { .fd = -1 };
 static struct watch lifeline_watch = { .fd = -1 };
 static struct deadline accept_again;
 static struct deadline stop_deadline;
+static struct service service;
 static size_t connections_most;
-static long stop_timeout;
 static bool stopping;
 
 static void want_connections(void)
 {
-	bool welcome = connection_count() < connections_most && !accept_again.lane;
+	bool welcome = service.count < connections_most && !deadline_is_set(&accept_again);
 
 	loop_want(&listener_watch, welcome ? LOOP_READ | LOOP_SHARED : 0);
 }
@@ -65,16 +69,23 @@ static void pause_accepting(void)
 static bool is_transient(int error)
 {
 	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
-	       error == EPROTO || error == EPERM;
+	       error == EPROTO;
 }
 
 static bool admit(int fd)
 {
+	static struct report_rate refused;
 	char who[64];
 
-	if (peer_is_allowed(fd, who, sizeof who))
-		return connection_new(fd);
-	report("connection from %s refused (--allow, --allow-user, FCGI_WEB_SERVER_ADDRS)", who);
+	if (peer_is_allowed(fd, who, sizeof who)) {
+		/* The end of a response is small, and not to wait for an acknowledgement of
+		 * what came before it. */
+		if (service.tcp)
+			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+		return connection_new(&service, fd);
+	}
+	report_often(&refused, loop_now(),
+		     "connection from %s refused (--allow, --allow-user, FCGI_WEB_SERVER_ADDRS)", who);
 	close(fd);
 	return true;
 }
@@ -93,7 +104,7 @@ static bool accept_one(void)
 static void on_listener(struct watch *watch, unsigned events)
 {
 	(void)watch, (void)events;
-	for (int i = 0; i < ACCEPTED_MOST && connection_count() < connections_most; i++)
+	for (int i = 0; i < ACCEPTED_MOST && service.count < connections_most; i++)
 		if (!accept_one())
 			break;
 	want_connections();
@@ -103,14 +114,15 @@ static void on_listener(struct watch *watch, unsigned events)
 static void stop_accepting(void)
 {
 	loop_want(&listener_watch, 0);
-	while (connection_count() < connections_most && accept_one())
+	while (service.count < connections_most && accept_one())
 		;
 	deadline_clear(&accept_again);
 	loop_close(&listener_watch);
 }
 
-static void on_connection_freed(void)
+static void on_connection_freed(struct service *s)
 {
+	(void)s;
 	if (!stopping)
 		want_connections();
 }
@@ -119,9 +131,9 @@ static void on_stop_deadline(struct deadline *d)
 {
 	(void)d;
 	report("stopping: %zu connections and %zu scripts did not finish in time (--stop-timeout); "
-	       "ending them", connection_count(), cgi_count());
-	connection_close_all();
-	cgi_stop_all();
+	       "ending them", service.count, process_count());
+	connection_close_all(&service);
+	process_terminate_all();
 }
 
 static void stop(void)
@@ -131,8 +143,8 @@ static void stop(void)
 	stopping = true;
 	stop_accepting();
 	loop_close(&lifeline_watch);
-	deadline_set(&stop_deadline, stop_timeout, on_stop_deadline);
-	connection_finish_all();
+	deadline_set(&stop_deadline, service.settings->stop_timeout, on_stop_deadline);
+	connection_finish_all(&service);
 }
 
 /* A signal may go to all processes at once, and so come here beside the end of
@@ -142,7 +154,7 @@ static void on_stop_signal(int signal)
 	static bool told;
 
 	if (told || signal == CHILDREN_HASTE) {
-		connection_close_all();
+		connection_close_all(&service);
 		loop_stop();
 	}
 	told = true;
@@ -155,16 +167,23 @@ static void on_lifeline(struct watch *watch, unsigned events)
 	stop();
 }
 
+static bool is_tcp(int listener)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_storage room;
+	} address;
+	socklen_t size = sizeof address;
+
+	return getsockname(listener, &address.any, &size) == 0 && address.any.sa_family != AF_UNIX;
+}
+
 static bool open_worker(const struct settings *settings, int listener, int lifeline)
 {
-	const struct cgi_policy policy = {
-		.kill_after = settings->kill_after,
-		.background_timeout = settings->background_timeout,
-	};
-
 	if (fcntl(listener, F_SETFL, O_NONBLOCK) < 0 || !loop_open() ||
-	    !cgi_open(&policy) || !loop_catch(SIGTERM, on_stop_signal) ||
-	    !loop_catch(SIGINT, on_stop_signal) || !loop_catch(CHILDREN_HASTE, on_stop_signal) ||
+	    !process_open(settings) || !launcher_open(settings) ||
+	    !loop_catch(SIGTERM, on_stop_signal) || !loop_catch(SIGINT, on_stop_signal) ||
+	    !loop_catch(SIGUSR1, on_stop_signal) || !loop_catch(CHILDREN_HASTE, on_stop_signal) ||
 	    !loop_watch(&listener_watch, listener, LOOP_READ | LOOP_SHARED, on_listener))
 		return false;
 	return lifeline < 0 || loop_watch(&lifeline_watch, lifeline, LOOP_READ, on_lifeline);
@@ -173,28 +192,36 @@ static bool open_worker(const struct settings *settings, int listener, int lifel
 static void end_turn(void)
 {
 	do
-		request_serve_queue();
-	while (connection_settle_all());
-	if (stopping && connection_count() == 0 && cgi_count() == 0)
+		request_serve_queue(&service);
+	while (connection_update_all(&service));
+	warm_tick();
+	if (stopping && service.count == 0 && process_count() == 0)
 		loop_stop();
 }
 
-/* What is left for connections when all programs run that may. */
-static size_t count_connections(long descriptors, long programs)
+/* What is left for connections when all scripts run that may; where descriptors are
+ * few, some are kept for one script. */
+static size_t count_connections(long descriptors, long scripts)
 {
-	long left = descriptors - RESERVED_DESCRIPTORS - programs * PROGRAM_DESCRIPTORS;
+	long left = descriptors - RESERVED_DESCRIPTORS - scripts * SCRIPT_DESCRIPTORS;
+	long most = descriptors - RESERVED_DESCRIPTORS - SCRIPT_DESCRIPTORS;
 
-	/* Where descriptors are few, programs will have to wait for them. */
-	return left > programs ? (size_t)left : (size_t)programs;
+	if (left < scripts)
+		left = scripts < most ? scripts : most;
+	return left > 1 ? (size_t)left : 1;
 }
 
 int worker_run(const struct settings *settings, long number, int listener, int lifeline)
 {
-	places_enter((size_t)number);
+	slots_enter((size_t)number);
 	connections_most = count_connections(launch_enter(), settings->max_scripts);
-	stop_timeout = settings->stop_timeout;
-	connection_open_all(settings, connections_most * (size_t)settings->workers,
-			    on_connection_freed);
+	service = (struct service){
+		.settings = settings,
+		.connections_most = connections_most * (size_t)settings->workers,
+		.tcp = is_tcp(listener),
+		.freed = on_connection_freed,
+	};
+	body_set_directory(settings->spool_directory);
 	if (!open_worker(settings, listener, lifeline)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
@@ -202,7 +229,7 @@ int worker_run(const struct settings *settings, long number, int listener, int l
 	warm_start_templates(settings);
 	loop_after_turn(end_turn);
 	loop_run();
-	connection_close_all();
-	cgi_kill_all();
+	connection_close_all(&service);
+	process_kill_all();
 	return 0;
 }

@@ -10,7 +10,7 @@
  * Serves a listening socket until TERM or INT, or until the lifeline (a
  * descriptor, or -1) ends; then finishes what runs, within settings->stop_timeout.
  * Of settings->workers this is one, by its number from 0; what they may do
- * together is places.h. Returns the exit status.
+ * together is slots.h. Returns the exit status.
  */
 int worker_run(const struct settings *settings, long number, int listener, int lifeline);
 

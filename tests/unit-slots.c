@@ -1,7 +1,7 @@
 /* What workers may do together: exact limits, and equal parts for those that wait. */
 #include <config.h>
 
-#include "../wrapper/places.h"
+#include "../wrapper/slots.h"
 #include "tap.h"
 
 #include <stdatomic.h>
@@ -9,25 +9,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PLACES = 4, ROUNDS = 20000, RIVALS = 4 };
+enum { SLOTS = 4, SPOOL = 1000, ROUNDS = 20000, RIVALS = 4 };
 
 static long taken[64];
 
 static bool begin(size_t running, size_t waiting, size_t background, size_t workers)
 {
-	const size_t most[PLACE_KINDS] = { running, waiting, background };
-	bool fine = places_open(most, workers);
+	const size_t most[SLOT_KINDS] = {
+		[SLOT_RUNNING] = running,
+		[SLOT_WAITING] = waiting,
+		[SLOT_UNFINISHED] = 1,
+		[SLOT_BACKGROUND] = background,
+	};
+	bool fine = slots_open(most, SPOOL, workers);
 
-	places_enter(0);
+	slots_enter(0);
 	return fine;
 }
 
 /* Takes so many, if there are: how many it got. */
-static int take(enum place_kind kind, int count)
+static int take(enum slot_kind kind, int count)
 {
 	int got = 0;
 
-	while (got < count && (taken[got] = places_take(kind)) != PLACE_NONE)
+	while (got < count && (taken[got] = slots_take(kind)) != SLOT_NONE)
 		got++;
 	return got;
 }
@@ -39,7 +44,7 @@ static int as_worker(size_t number, int (*work)(void))
 	int status;
 
 	if (pid == 0) {
-		places_enter(number);
+		slots_enter(number);
 		_exit(work());
 	}
 	return pid > 0 && waitpid(pid, &status, 0) == pid && WIFEXITED(status)
@@ -48,71 +53,71 @@ static int as_worker(size_t number, int (*work)(void))
 
 static int take_all(void)
 {
-	return take(PLACE_RUNNING, 64);
+	return take(SLOT_RUNNING, 64);
 }
 
 static int wait_with_one(void)
 {
-	return take(PLACE_WAITING, 1) == 1 ? take(PLACE_RUNNING, 1) : -1;
+	return take(SLOT_WAITING, 1) == 1 ? take(SLOT_RUNNING, 1) : -1;
 }
 
 static int wait_and_take_all(void)
 {
-	return take(PLACE_WAITING, 1) == 1 ? take_all() : -1;
+	return take(SLOT_WAITING, 1) == 1 ? take_all() : -1;
 }
 
 static void check_limits(void)
 {
 	bool distinct = true;
 
-	ok(begin(PLACES, 2, 0, 1), "places can be made");
-	ok(take(PLACE_RUNNING, 64) == PLACES, "as many are taken as there are");
-	for (int i = 0; i < PLACES; i++)
+	ok(begin(SLOTS, 2, 0, 1), "slots can be made");
+	ok(take(SLOT_RUNNING, 64) == SLOTS, "as many are taken as there are");
+	for (int i = 0; i < SLOTS; i++)
 		for (int k = 0; k < i; k++)
 			distinct &= taken[i] != taken[k];
 	ok(distinct, "each once");
-	ok(places_taken(PLACE_RUNNING) == PLACES && places_most(PLACE_RUNNING) == PLACES,
+	ok(slots_taken(SLOT_RUNNING) == SLOTS && slots_most(SLOT_RUNNING) == SLOTS,
 	   "and counted");
-	places_give(PLACE_RUNNING, taken[1]);
-	ok(take(PLACE_RUNNING, 64) == 1, "what is given back can be taken again");
-	ok(take(PLACE_WAITING, 64) == 2, "each kind has places of its own");
-	ok(take(PLACE_BACKGROUND, 64) == 0, "or none");
-	ok(!places_are_shared(), "one worker shares with nobody");
+	slots_give(SLOT_RUNNING, taken[1]);
+	ok(take(SLOT_RUNNING, 64) == 1, "what is given back can be taken again");
+	ok(take(SLOT_WAITING, 64) == 2, "each kind has slots of its own");
+	ok(take(SLOT_BACKGROUND, 64) == 0, "or none");
+	ok(!slots_are_shared(), "one worker shares with nobody");
 }
 
 static void check_workers(void)
 {
-	begin(PLACES, 2, 0, 2);
-	ok(places_are_shared(), "two workers share");
-	take(PLACE_RUNNING, 3);
+	begin(SLOTS, 2, 0, 2);
+	ok(slots_are_shared(), "two workers share");
+	take(SLOT_RUNNING, 3);
 	ok(as_worker(1, take_all) == 1, "what one has taken another cannot take");
-	ok(take(PLACE_RUNNING, 1) == 0 && places_taken(PLACE_RUNNING) == PLACES,
+	ok(take(SLOT_RUNNING, 1) == 0 && slots_taken(SLOT_RUNNING) == SLOTS,
 	   "what a worker held when it was killed stays taken");
 	ok(as_worker(1, take_all) == 1, "until the next of its number comes");
-	places_enter(0);
-	ok(places_taken(PLACE_RUNNING) == 1, "which gives back nothing of the others");
+	slots_enter(0);
+	ok(slots_taken(SLOT_RUNNING) == 1, "which gives back nothing of the others");
 }
 
 static void check_parts(void)
 {
 	begin(8, 8, 0, 2);
 	ok(as_worker(1, wait_with_one) == 1, "another worker has requests that wait");
-	ok(take(PLACE_RUNNING, 64) == 4, "then this one takes no more than its part");
+	ok(take(SLOT_RUNNING, 64) == 4, "then this one takes no more than its part");
 	ok(as_worker(1, wait_and_take_all) == 4, "and the other can have its own");
 	begin(8, 8, 0, 2);
-	take(PLACE_RUNNING, 4);
+	take(SLOT_RUNNING, 4);
 	as_worker(1, wait_and_take_all);
-	places_give(PLACE_RUNNING, taken[0]);
-	ok(take(PLACE_RUNNING, 64) == 1, "its part is due to it again and again");
+	slots_give(SLOT_RUNNING, taken[0]);
+	ok(take(SLOT_RUNNING, 64) == 1, "its part is due to it again and again");
 	begin(8, 8, 0, 3);
 	as_worker(1, take_all);
-	ok(as_worker(2, wait_and_take_all) == 0 && take(PLACE_RUNNING, 64) == 0,
+	ok(as_worker(2, wait_and_take_all) == 0 && take(SLOT_RUNNING, 64) == 0,
 	   "a part is no reason for more than there are");
 	begin(8, 8, 0, 2);
-	ok(take(PLACE_RUNNING, 64) == 8, "while nobody waits, one may take all");
+	ok(take(SLOT_RUNNING, 64) == 8, "while nobody waits, one may take all");
 }
 
-/* Several take and give as fast as they can; never do more hold a place than may. */
+/* Several take and give as fast as they can; never do more hold a slot than may. */
 static void check_contention(void)
 {
 	atomic_int *shared = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
@@ -123,22 +128,22 @@ static void check_contention(void)
 	for (size_t w = 0; w < RIVALS; w++) {
 		if (fork() != 0)
 			continue;
-		places_enter(w);
+		slots_enter(w);
 		for (int i = 0; i < ROUNDS; i++) {
-			long place = places_take(PLACE_RUNNING);
+			long slot = slots_take(SLOT_RUNNING);
 
-			if (place == PLACE_NONE)
+			if (slot == SLOT_NONE)
 				continue;
 			if (atomic_fetch_add(holding, 1) >= 2)
 				atomic_store(wrong, 1);
 			atomic_fetch_sub(holding, 1);
-			places_give(PLACE_RUNNING, place);
+			slots_give(SLOT_RUNNING, slot);
 		}
 		_exit(0);
 	}
 	while (wait(NULL) > 0)
 		;
-	ok(!*wrong && places_taken(PLACE_RUNNING) == 0, "the limit holds whoever takes meanwhile");
+	ok(!*wrong && slots_taken(SLOT_RUNNING) == 0, "the limit holds whoever takes meanwhile");
 }
 
 int main(void)

@@ -1,0 +1,124 @@
+#include <config.h>
+
+#include "exec.h"
+
+#include "compat.h"
+#include "report.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static bool fast;
+
+void exec_open(void)
+{
+	const char *why = NULL;
+
+	fast = exec_fast_is_possible(&why);
+	if (!fast && why)
+		report("%s: %s; scripts are started by fork, which takes more time", why,
+		       strerror(errno));
+}
+
+/* The notice comes through a pipe that a successful exec closes without a byte. */
+static pid_t exec_fork(void (*become)(void *), void *context, void *notice, size_t size,
+		       atomic_int *child)
+{
+	int told[2];
+	pid_t pid;
+
+	if (pipe2(told, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		become(context);
+		if (write(told[1], notice, size) < 0) {
+			/* The parent is gone; nobody is left to be told. */
+		}
+		_exit(127);
+	}
+	close(told[1]);
+	if (pid > 0) {
+		atomic_store(child, pid);
+		while (read(told[0], notice, size) < 0 && errno == EINTR)
+			;
+	}
+	close(told[0]);
+	return pid;
+}
+
+/* No handler of ours may run in the child. */
+pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t size,
+		 atomic_int *child)
+{
+	sigset_t all, before;
+	int saved;
+	pid_t pid;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	pid = fast ? exec_fast_start(become, context, child)
+		   : exec_fork(become, context, notice, size, child);
+	saved = errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	errno = saved;
+	return pid;
+}
+
+/* The group's number is that of a process which waits for the end of a pipe. */
+static pid_t exec_fork_group(int *hold)
+{
+	int ends[2];
+	char byte;
+	pid_t pid;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -1;
+	pid = fork();
+	if (pid == 0) {
+		setpgid(0, 0);
+		close(ends[1]);
+		_exit(read(ends[0], &byte, 1) != 0);
+	}
+	close(ends[0]);
+	if (pid < 0) {
+		close(ends[1]);
+		return -1;
+	}
+	setpgid(pid, pid); /* whoever of the two comes first */
+	*hold = ends[1];
+	return pid;
+}
+
+pid_t exec_open_group(struct exec_group *group)
+{
+	group->hold = -1;
+	group->number = fast ? exec_fast_group() : exec_fork_group(&group->hold);
+	return group->number;
+}
+
+/* Whoever reaps children may have been faster. */
+void exec_close_group(struct exec_group *group)
+{
+	if (group->hold < 0) {
+		exec_fast_close_group(group->number);
+		return;
+	}
+	close(group->hold);
+	while (waitpid(group->number, NULL, 0) < 0 && errno == EINTR)
+		;
+}
+
+void exec_own_descriptors(int first)
+{
+	if (fast)
+		exec_fast_own_descriptors(first);
+}
+
+int exec_here(const char *name, char *const *arguments, char *const *environment)
+{
+	return exec_fast_here(name, arguments, environment);
+}

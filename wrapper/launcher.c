@@ -1,0 +1,275 @@
+#include <config.h>
+
+#include "launcher.h"
+
+#include "compat.h"
+#include "exec.h"
+#include "loop.h"
+#include "os.h"
+#include "processors.h"
+#include "report.h"
+#include "warm.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <signal.h>
+#include <string.h>
+
+enum {
+	STARTERS_LEAST = 2,
+	STARTERS_USUAL = 16, /* at most, unless some of them hang */
+	STACK_SIZE = 512 * 1024,
+	/* Milliseconds after which jobs that no starter has taken get another one: all
+	 * may hang on a file system. */
+	HANGS_AFTER = 20
+};
+
+struct job_list {
+	struct launch_job *first, **last;
+};
+
+static const struct settings *settings;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
+static struct job_list todo, finished; /* under the lock */
+static long idle;                      /* starters that wait; under the lock */
+static unsigned long taken;            /* jobs; under the lock */
+static int wake = -1;                  /* for the loop, when something is finished */
+static struct watch woken;
+static struct deadline watchdog;
+static unsigned long taken_before;
+static long starters, starters_usual;
+static size_t launching;
+static bool no_threads;
+static struct launch_lane own_lane; /* of the loop's thread, where there are no others */
+
+static void job_append(struct job_list *list, struct launch_job *job)
+{
+	job->next = NULL;
+	*list->last = job;
+	list->last = &job->next;
+}
+
+static struct launch_job *job_first(struct job_list *list)
+{
+	struct launch_job *job = list->first;
+
+	if (job && !(list->first = job->next))
+		list->last = &list->first;
+	return job;
+}
+
+/* What a starter does. */
+
+static void job_execute(struct launch_job *job, struct launch_lane *lane)
+{
+	const struct script *script = &job->asking->script;
+	const struct launch_plan plan = {
+		.path = script->path,
+		.called = script->called,
+		.interpreter = script->interpreter,
+		.home = script->home,
+		.file = script->file,
+		.directory = script->directory,
+		.environment = job->asking->environment.variables,
+	};
+	struct exec_group group;
+
+	job->step = LAUNCH_FORK;
+	job->group = exec_open_group(&group);
+	if (job->group > 0) {
+		job->pid = warm_start(&plan, job->ends, job->group);
+		if (job->pid == 0)
+			job->pid = launch(&plan, job->ends, job->group, lane, &job->child,
+					  &job->step);
+	}
+	job->error = errno;
+	if (job->group > 0)
+		exec_close_group(&group);
+	if (job->pid < 0 && job->step == LAUNCH_EXEC)
+		script_explain_exec(script, job->error, job->reason, sizeof job->reason);
+}
+
+static void job_do(struct launch_job *job, struct launch_lane *lane)
+{
+	job->pid = -1;
+	job->step = LAUNCH_RESOLVE;
+	if (asking_resolve(job->asking, settings, job->received)) {
+		job->step = LAUNCH_DESCRIPTORS;
+		if (job->ends[0] < 0)
+			job->ends[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+		if (job->ends[0] >= 0)
+			job_execute(job, lane);
+		else
+			job->error = errno;
+	}
+	for (int i = 0; i < 3; i++)
+		if (job->ends[i] >= 0)
+			close(job->ends[i]);
+}
+
+/* The loop is woken once for all that is finished before it looks. */
+static void job_finish(struct launch_job *job)
+{
+	bool first = !finished.first;
+
+	job_append(&finished, job);
+	if (first && write(wake, "", 1) < 0) {
+		/* The pipe is full: the loop will wake up anyway. */
+	}
+}
+
+static void *starter_run(void *unused)
+{
+	struct launch_lane lane;
+	bool has_lane = launch_open_lane(&lane);
+
+	(void)unused;
+	if (!has_lane)
+		for (int i = 0; i < LAUNCH_ENDS; i++)
+			lane.low[i] = INT_MAX; /* ends stay where they are */
+	pthread_mutex_lock(&lock);
+	for (;;) {
+		struct launch_job *job = job_first(&todo);
+
+		if (!job) {
+			idle++;
+			pthread_cond_wait(&work, &lock);
+			idle--;
+			continue;
+		}
+		taken++;
+		pthread_mutex_unlock(&lock);
+		job_do(job, &lane);
+		pthread_mutex_lock(&lock);
+		job_finish(job);
+	}
+	return NULL;
+}
+
+/* The loop's side. */
+
+/* Signals are for the loop's thread. */
+static bool starter_add(void)
+{
+	pthread_attr_t attributes;
+	sigset_t all, before;
+	pthread_t thread;
+	int error;
+
+	sigfillset(&all);
+	pthread_attr_init(&attributes);
+	pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
+	error = pthread_create(&thread, &attributes, starter_run, NULL);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	pthread_attr_destroy(&attributes);
+	starters += error == 0;
+	errno = error;
+	return error == 0;
+}
+
+static void take_finished(void)
+{
+	struct launch_job *job;
+
+	for (;;) {
+		pthread_mutex_lock(&lock);
+		job = job_first(&finished);
+		pthread_mutex_unlock(&lock);
+		if (!job)
+			return;
+		launching--;
+		job->done(job);
+	}
+}
+
+static void on_woken(struct watch *watch, unsigned events)
+{
+	char bytes[16];
+
+	(void)events;
+	os_read(watch->fd, bytes, sizeof bytes);
+	take_finished();
+}
+
+/* Without a single starter the loop's thread does it. */
+static void job_do_here(void)
+{
+	static bool told;
+	struct launch_job *job;
+
+	if (!told)
+		report("cannot create a thread: %s; a script on a slow file system will hold up "
+		       "others", strerror(errno));
+	told = true;
+	while ((job = job_first(&todo))) {
+		job_do(job, &own_lane);
+		job_finish(job);
+	}
+}
+
+static void on_watchdog(struct deadline *d)
+{
+	bool stuck, waiting;
+
+	pthread_mutex_lock(&lock);
+	waiting = todo.first;
+	stuck = waiting && taken == taken_before;
+	taken_before = taken;
+	pthread_mutex_unlock(&lock);
+	/* Each has a slot of a running script, which bounds the number of starters. */
+	if (stuck)
+		starter_add();
+	if (waiting)
+		deadline_set(d, HANGS_AFTER, on_watchdog);
+}
+
+void launcher_start(struct launch_job *job)
+{
+	bool another;
+
+	atomic_store(&job->child, 0);
+	launching++;
+	pthread_mutex_lock(&lock);
+	job_append(&todo, job);
+	another = !idle && starters < starters_usual;
+	if (idle)
+		pthread_cond_signal(&work);
+	pthread_mutex_unlock(&lock);
+	if (another && !no_threads)
+		no_threads = !starter_add() && starters == 0;
+	if (starters == 0)
+		job_do_here();
+	else if (!deadline_is_set(&watchdog))
+		deadline_set(&watchdog, HANGS_AFTER, on_watchdog);
+}
+
+size_t launcher_count(void)
+{
+	return launching;
+}
+
+bool launcher_open(const struct settings *s)
+{
+	long share = 2 * processors_available() / s->workers;
+	int ends[2];
+
+	settings = s;
+	starters = 0;
+	starters_usual = share < STARTERS_LEAST ? STARTERS_LEAST
+			 : share > STARTERS_USUAL ? STARTERS_USUAL : share;
+	todo.last = &todo.first;
+	finished.last = &finished.first;
+#ifdef M_ARENA_MAX
+	/* Starters need little memory, and no heap each. */
+	mallopt(M_ARENA_MAX, 1);
+#endif
+	if (!launch_open_lane(&own_lane) || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return false;
+	wake = ends[1];
+	return loop_watch(&woken, ends[0], LOOP_READ, on_woken);
+}

@@ -1,0 +1,48 @@
+/*
+ * Starts that never hold the event loop. Finding a script and executing it wait for
+ * file systems; that is done by starter threads, which share nothing with the
+ * loop's thread but the jobs. How a job is done is none of the loop's business:
+ * from a template (warm.h) or the usual way (launch.h).
+ *
+ * Starters live as long as the worker: where the system kills a script whose
+ * parent dies, it looks at the thread that started it.
+ */
+#ifndef LAUNCHER_H
+#define LAUNCHER_H
+
+#include "asking.h"
+#include "launch.h"
+#include "settings.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A start, inside the struct of whoever wants it. Nothing of it may be touched from
+ * launcher_start() until done(), but for *child. */
+struct launch_job {
+	/* What to start: */
+	struct asking *asking;
+	int64_t received; /* bytes of its body */
+	int ends[3];      /* the script's ends; [0] is -1 for no input. Closed when done */
+	void (*done)(struct launch_job *job); /* called from the loop */
+	/* What came of it: */
+	pid_t pid;   /* -1: failed */
+	pid_t group; /* its process group */
+	enum launch_step step; /* that failed; LAUNCH_RESOLVE: see asking->script */
+	int error;
+	char reason[512]; /* of a failed LAUNCH_EXEC, in words */
+	/* For the launcher: */
+	struct launch_job *next;
+	atomic_int child; /* the process on its way to become the script; 0: none yet */
+};
+
+/* Call after loop_open(). False with errno. */
+bool launcher_open(const struct settings *settings);
+
+void launcher_start(struct launch_job *job);
+
+/* How many starts are on their way. */
+size_t launcher_count(void);
+
+#endif

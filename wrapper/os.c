@@ -1,0 +1,140 @@
+#include <config.h>
+
+#include "os.h"
+
+#include "compat.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+ssize_t os_read(int fd, void *bytes, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, bytes, size);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+ssize_t os_write(int fd, const void *bytes, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = write(fd, bytes, size);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+void os_close(int fd)
+{
+	close(fd);
+}
+
+bool os_shutdown(int socket)
+{
+	return shutdown(socket, SHUT_WR) == 0;
+}
+
+short os_poll(int fd, short events)
+{
+	struct pollfd p = { .fd = fd, .events = events };
+
+	return poll(&p, 1, 0) > 0 ? p.revents : 0;
+}
+
+long os_unsent(int socket)
+{
+	int size = 0;
+
+#ifdef TIOCOUTQ
+	if (ioctl(socket, TIOCOUTQ, &size) < 0)
+		return 0;
+#endif
+	return size;
+}
+
+bool os_pipe(int ends[2], int ours)
+{
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return false;
+	if (fcntl(ends[ours], F_SETFL, O_NONBLOCK) == 0)
+		return true;
+	close(ends[0]);
+	close(ends[1]);
+	return false;
+}
+
+int os_kill(pid_t process_or_group, int signal)
+{
+	return kill(process_or_group, signal);
+}
+
+pid_t os_group_of(pid_t process)
+{
+	return getpgid(process);
+}
+
+pid_t os_reap(int *status)
+{
+	pid_t pid;
+
+	do
+		pid = waitpid(-1, status, WNOHANG);
+	while (pid < 0 && errno == EINTR);
+	return pid > 0 ? pid : 0;
+}
+
+int os_spool_open(const char *directory)
+{
+	char path[1024];
+	int fd;
+
+	if (snprintf(path, sizeof path, "%s/fcgiwrap-XXXXXX", directory) >= (int)sizeof path) {
+		errno = ENAMETOOLONG;
+		return -1;
+	}
+	fd = mkstemp(path);
+	if (fd < 0)
+		return -1;
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	if (unlink(path) < 0)
+		report("cannot remove %s, which holds a request body: %s", path, strerror(errno));
+	return fd;
+}
+
+ssize_t os_pread(int fd, void *bytes, size_t size, off_t at)
+{
+	ssize_t n;
+
+	do
+		n = pread(fd, bytes, size, at);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+ssize_t os_pwrite(int fd, const void *bytes, size_t size, off_t at)
+{
+	ssize_t n;
+
+	do
+		n = pwrite(fd, bytes, size, at);
+	while (n < 0 && errno == EINTR);
+	return n;
+}
+
+bool os_empty(int fd)
+{
+	return ftruncate(fd, 0) == 0;
+}

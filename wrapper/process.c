@@ -1,0 +1,455 @@
+#include <config.h>
+
+#include "process.h"
+
+#include "os.h"
+#include "report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	BUCKETS = 256,
+	EARLY_MOST = 1024, /* ends of children that are remembered, see on_child() */
+	/* milliseconds */
+	GROUP_PAUSE = 20,
+	GROUP_PAUSE_MOST = 1000,
+	/* A child that has not executed its script for so long is told to go on: whoever
+	 * stops this process and its group may stop the child when it is just leaving the
+	 * group, and then what makes us go on does not reach it. */
+	LAUNCH_LATE = 50,
+	DRAIN_PAUSE = 10,
+	DRAIN_SIZE = 64 * 1024
+};
+
+/* A child that nobody knew yet. */
+struct early {
+	pid_t pid;
+	int status;
+};
+
+static struct process *by_pid[BUCKETS];
+static const struct settings *settings;
+static size_t count;
+static struct early early[EARLY_MOST];
+static size_t early_count;
+
+static struct process **bucket_of(pid_t pid)
+{
+	return &by_pid[(unsigned long)pid % BUCKETS];
+}
+
+static void process_close_watches(struct process *p)
+{
+	loop_close(&p->input);
+	loop_close(&p->output);
+	loop_close(&p->errors);
+}
+
+static void process_free(struct process *p)
+{
+	if (p->pid > 0) {
+		struct process **link = bucket_of(p->pid);
+
+		while (*link != p)
+			link = &(*link)->next;
+		*link = p->next;
+	}
+	count--;
+	slots_give(p->slot_kind, p->slot);
+	deadline_clear(&p->next_look);
+	deadline_clear(&p->drain);
+	process_close_watches(p);
+	upload_free(p->upload);
+	asking_free(p->job.asking);
+	free(p);
+}
+
+/* Signals. */
+
+/*
+ * A group outlives its leader while a member is left, and keeps the number from
+ * being given to anybody else; so it may be signalled after the script was
+ * reaped, as long as something was there at that moment. If nothing was, the
+ * number may be somebody else's by now.
+ */
+static bool process_group_is_empty(const struct process *p)
+{
+	return p->alone || ((os_kill(-p->group, 0) < 0 && errno == ESRCH) &&
+			    (!p->leads || (os_kill(-p->pid, 0) < 0 && errno == ESRCH)));
+}
+
+/* The script itself may have gone to a group of its own. */
+static void process_signal(const struct process *p, int signal)
+{
+	pid_t now;
+
+	if (p->launching) {
+		pid_t child = atomic_load(&p->job.child);
+
+		if (child > 0)
+			os_kill(child, signal);
+		return;
+	}
+	if (p->alone)
+		return;
+	os_kill(-p->group, signal);
+	if (p->leads)
+		os_kill(-p->pid, signal);
+	if (p->exited)
+		return;
+	now = os_group_of(p->pid);
+	if (now == p->pid)
+		os_kill(-p->pid, signal);
+	else if (now != p->group)
+		os_kill(p->pid, signal);
+}
+
+/* Detached scripts. */
+
+static void on_next_look(struct deadline *d);
+
+/* Looks again when something is due. Members of a group that have ended count until
+ * whoever inherited them reaps them, and nobody tells of their end. */
+static void process_look_later(struct process *p)
+{
+	int64_t delay = p->end_at ? p->end_at - loop_now() : INT64_MAX;
+
+	if (p->exited && delay > p->look_pause) {
+		delay = p->look_pause;
+		if (p->state == PROCESS_BACKGROUND && 2 * p->look_pause <= GROUP_PAUSE_MOST)
+			p->look_pause *= 2;
+	}
+	if (delay < INT64_MAX)
+		deadline_set(&p->next_look, delay < 1 ? 1 : delay, on_next_look);
+}
+
+static void on_next_look(struct deadline *d)
+{
+	struct process *p = LOOP_OWNER(d, struct process, next_look);
+	bool due = p->end_at && loop_now() >= p->end_at;
+
+	if (p->launching && p->state != PROCESS_TERMINATING) {
+		process_signal(p, SIGCONT);
+		deadline_set(d, LAUNCH_LATE, on_next_look);
+	} else if (p->exited && process_group_is_empty(p)) {
+		process_free(p);
+	} else if (due && p->state == PROCESS_BACKGROUND) {
+		report("process %ld is still at work %ld s after its request; ending it",
+		       (long)p->pid, (long)(settings->background_timeout / 1000));
+		process_terminate(p);
+	} else if (due) {
+		process_signal(p, SIGKILL);
+		if (p->exited) {
+			process_free(p);
+			return;
+		}
+		p->end_at = 0; /* what cannot be killed keeps its slot until it ends */
+	} else {
+		process_look_later(p);
+	}
+}
+
+static void process_feed(struct process *p)
+{
+	upload_feed(p->upload, p->input.fd);
+	if (upload_is_done(p->upload))
+		loop_close(&p->input);
+	else
+		loop_want(&p->input, upload_wants_room(p->upload) ? LOOP_WRITE : 0);
+}
+
+/* Its slot is another's, as long as there are slots of that kind. */
+static void process_go_to_background(struct process *p)
+{
+	long slot = slots_take(SLOT_BACKGROUND);
+
+	p->state = PROCESS_BACKGROUND;
+	p->end_at = settings->background_timeout ? loop_now() + settings->background_timeout : 0;
+	p->look_pause = GROUP_PAUSE;
+	if (slot == SLOT_NONE)
+		return;
+	slots_give(p->slot_kind, p->slot);
+	p->slot_kind = SLOT_BACKGROUND;
+	p->slot = slot;
+}
+
+void process_detach(struct process *p)
+{
+	p->owner = NULL;
+	if (p->exited && process_group_is_empty(p)) {
+		process_free(p);
+		return;
+	}
+	process_go_to_background(p);
+	if (p->launching)
+		return; /* the rest follows when it has started */
+	if (p->input.fd >= 0)
+		process_feed(p);
+	loop_want(&p->output, LOOP_READ);
+	loop_want(&p->errors, LOOP_READ);
+	process_look_later(p);
+}
+
+void process_terminate(struct process *p)
+{
+	p->owner = NULL;
+	p->state = PROCESS_TERMINATING;
+	loop_want(&p->input, 0);
+	loop_close(&p->output);
+	loop_close(&p->errors);
+	if (p->exited && process_group_is_empty(p)) {
+		process_free(p);
+		return;
+	}
+	process_signal(p, SIGTERM);
+	p->end_at = loop_now() + settings->kill_after;
+	p->look_pause = GROUP_PAUSE;
+	process_look_later(p);
+}
+
+/* Pipes. */
+
+/* Output of a detached script: read and discarded, and no faster than a script has
+ * a reason to write that nobody listens to. */
+static void on_drain(struct deadline *d)
+{
+	struct process *p = LOOP_OWNER(d, struct process, drain);
+
+	loop_want(&p->output, LOOP_READ);
+	loop_want(&p->errors, LOOP_READ);
+}
+
+static void process_drain(struct process *p, struct watch *watch)
+{
+	static char bytes[DRAIN_SIZE];
+	ssize_t n = os_read(watch->fd, bytes, sizeof bytes);
+
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK)) {
+		loop_close(watch);
+	} else {
+		loop_want(watch, 0);
+		if (!deadline_is_set(&p->drain))
+			deadline_set(&p->drain, DRAIN_PAUSE, on_drain);
+	}
+}
+
+static void on_input(struct watch *watch, unsigned events)
+{
+	struct process *p = LOOP_OWNER(watch, struct process, input);
+
+	(void)events;
+	upload_room(p->upload);
+	if (p->owner)
+		p->events->input(p->owner);
+	else
+		process_feed(p);
+}
+
+static void on_output(struct watch *watch, unsigned events)
+{
+	struct process *p = LOOP_OWNER(watch, struct process, output);
+
+	if (p->owner)
+		p->events->output(p->owner, events & LOOP_HANGUP);
+	else
+		process_drain(p, watch);
+}
+
+static void on_errors(struct watch *watch, unsigned events)
+{
+	struct process *p = LOOP_OWNER(watch, struct process, errors);
+
+	(void)events;
+	if (p->owner)
+		p->events->errors(p->owner);
+	else
+		process_drain(p, watch);
+}
+
+/* One pipe: our end to a watch, the script's to the job. */
+static bool process_open_pipe(struct process *p, struct watch *watch, int number,
+			      void (*ready)(struct watch *, unsigned))
+{
+	int ends[2], ours = number == STDIN_FILENO, saved;
+
+	if (!os_pipe(ends, ours))
+		return false;
+	p->job.ends[number] = ends[!ours];
+	if (loop_watch(watch, ends[ours], 0, ready))
+		return true;
+	saved = errno;
+	os_close(ends[ours]);
+	errno = saved;
+	return false;
+}
+
+static bool process_open_pipes(struct process *p)
+{
+	return (!p->upload || process_open_pipe(p, &p->input, STDIN_FILENO, on_input)) &&
+	       process_open_pipe(p, &p->output, STDOUT_FILENO, on_output) &&
+	       process_open_pipe(p, &p->errors, STDERR_FILENO, on_errors);
+}
+
+/* The start. */
+
+static void process_exited(struct process *p, int status)
+{
+	p->exited = true;
+	p->leads = os_kill(-p->pid, 0) == 0;
+	p->alone = process_group_is_empty(p);
+	p->status = status;
+	if (p->owner)
+		p->events->exited(p->owner);
+	else if (p->alone)
+		process_free(p);
+	else
+		process_look_later(p);
+}
+
+static void process_started(struct process *p)
+{
+	p->pid = p->job.pid;
+	p->group = p->job.group;
+	p->started = loop_now();
+	p->next = *bucket_of(p->pid);
+	*bucket_of(p->pid) = p;
+	deadline_clear(&p->next_look);
+	switch (p->state) {
+	case PROCESS_ATTACHED:
+		p->events->started(p->owner);
+		break;
+	case PROCESS_BACKGROUND:
+		process_detach(p);
+		break;
+	case PROCESS_TERMINATING:
+		process_terminate(p);
+		break;
+	}
+}
+
+/* Whether a child has ended already; then it is forgotten. */
+static bool process_ended_early(pid_t pid, int *status)
+{
+	for (size_t i = 0; i < early_count; i++)
+		if (early[i].pid == pid) {
+			*status = early[i].status;
+			early[i] = early[--early_count];
+			return true;
+		}
+	return false;
+}
+
+static void on_job_done(struct launch_job *job)
+{
+	struct process *p = LOOP_OWNER(job, struct process, job);
+	int status;
+
+	p->launching = false;
+	process_ended_early(job->group, &status);
+	if (job->pid < 0) {
+		process_ended_early(atomic_load(&job->child), &status);
+		if (p->owner)
+			p->events->failed(p->owner);
+		process_free(p);
+	} else {
+		bool ended = process_ended_early(job->pid, &status);
+
+		process_started(p);
+		if (ended)
+			process_exited(p, status);
+	}
+	if (launcher_count() == 0)
+		early_count = 0;
+}
+
+struct process *process_start(struct asking *asking, struct upload *upload, long slot,
+			      const struct process_events *events, void *owner)
+{
+	struct process *p = calloc(1, sizeof *p);
+	int saved;
+
+	if (!p) {
+		slots_give(SLOT_RUNNING, slot);
+		return NULL;
+	}
+	count++;
+	p->input = p->output = p->errors = WATCH_NONE;
+	p->slot_kind = SLOT_RUNNING;
+	p->slot = slot;
+	p->upload = upload;
+	p->job = (struct launch_job){ .ends = { -1, -1, -1 }, .done = on_job_done };
+	if (!process_open_pipes(p)) {
+		saved = errno;
+		for (int i = 0; i < 3; i++)
+			if (p->job.ends[i] >= 0)
+				os_close(p->job.ends[i]);
+		p->upload = NULL;
+		process_free(p);
+		errno = saved;
+		return NULL;
+	}
+	p->job.asking = asking;
+	p->job.received = upload ? upload->received : 0;
+	p->events = events;
+	p->owner = owner;
+	p->launching = true;
+	launcher_start(&p->job);
+	deadline_set(&p->next_look, LAUNCH_LATE, on_next_look);
+	return p;
+}
+
+/* The end. A script can end before its starter has told that it runs: so the ends of
+ * unknown children are remembered as long as starts are on their way. */
+static void on_child(int signal)
+{
+	pid_t pid;
+	int status;
+
+	(void)signal;
+	while ((pid = os_reap(&status)) > 0) {
+		struct process *p = *bucket_of(pid);
+
+		while (p && (p->pid != pid || p->exited))
+			p = p->next;
+		if (p)
+			process_exited(p, status);
+		else if (launcher_count() > 0 && early_count < EARLY_MOST)
+			early[early_count++] = (struct early){ pid, status };
+	}
+}
+
+size_t process_count(void)
+{
+	return count;
+}
+
+void process_terminate_all(void)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct process *next;
+
+		for (struct process *p = by_pid[i]; p; p = next) {
+			next = p->next;
+			if (!p->owner && p->state != PROCESS_TERMINATING)
+				process_terminate(p);
+		}
+	}
+}
+
+void process_kill_all(void)
+{
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (struct process *p = by_pid[i]; p; p = p->next)
+			process_signal(p, SIGKILL);
+}
+
+bool process_open(const struct settings *s)
+{
+	settings = s;
+	return loop_catch(SIGCHLD, on_child);
+}

@@ -1,0 +1,147 @@
+#include <config.h>
+
+#include "request-log.h"
+
+#include "os.h"
+#include "record.h"
+#include "report.h"
+#include "response.h"
+#include "script.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	TEXT_MOST = 1024,
+	READ_SIZE = 1024, /* bytes of standard error read in one go */
+	READS_MOST = 64 * 1024 / READ_SIZE,
+	/* what READ_SIZE can become as records of a line each */
+	ROOM = READ_SIZE * (RECORD_HEADER_SIZE + 2) + LINE_MOST
+};
+
+void request_log_name(struct request_log *log, const char *label)
+{
+	char *copy = strdup(label);
+
+	if (!copy)
+		return;
+	free(log->label);
+	log->label = copy;
+}
+
+/* The name is a client's word: it is bounded, and stands where it cannot pose as
+ * another message. */
+void request_log_found(struct request_log *log, const char *path)
+{
+	char label[SCRIPT_LABEL_SIZE];
+
+	snprintf(label, sizeof label, "script %.*s%s", SCRIPT_SHOWN_MOST, path,
+		 strlen(path) > SCRIPT_SHOWN_MOST ? "..." : "");
+	request_log_name(log, label);
+}
+
+/* A record of standard error keeps its line end, since clients may join records. */
+static bool request_log_send(struct request_log *log, char *text, size_t size)
+{
+	struct buffer *out = &log->client->out;
+
+	if (!log->client->service->settings->stderr_to_client ||
+	    buffer_space(out) < RECORD_HEADER_SIZE + size + 1 + RESPONSE_RESERVE)
+		return false;
+	text[size] = '\n';
+	log->sent = response_put(out, FCGI_STDERR, log->id, text, size + 1);
+	return log->sent;
+}
+
+static size_t request_log_prefix(const struct request_log *log, char *out, size_t size)
+{
+	const char *label = log->label ? log->label : "a request";
+
+	return (size_t)(log->pid > 0
+			? snprintf(out, size, "%s[%ld]: ", label, (long)log->pid)
+			: snprintf(out, size, "%s: ", label));
+}
+
+void request_log_tell(struct request_log *log, char **copy, const char *text)
+{
+	char own[TEXT_MOST + 2];
+	int size = snprintf(own, TEXT_MOST, "%s", text);
+
+	if (size >= TEXT_MOST)
+		size = TEXT_MOST - 1;
+	report_tame(own, (size_t)size);
+	if (copy)
+		*copy = strdup(own);
+	if (!request_log_send(log, own, (size_t)size))
+		report("%.*s", size, own);
+}
+
+void request_log_say(struct request_log *log, char **copy, const char *format, ...)
+{
+	char text[TEXT_MOST];
+	size_t size = request_log_prefix(log, text, sizeof text);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(text + size, sizeof text - size, format, arguments);
+	va_end(arguments);
+	request_log_tell(log, copy, text);
+}
+
+static void request_log_line(void *context, const char *line, size_t size)
+{
+	struct request_log *log = context;
+	char text[LINE_MOST + 1], prefix[SCRIPT_LABEL_SIZE + 32];
+
+	memcpy(text, line, size);
+	if (request_log_send(log, text, size))
+		return;
+	request_log_prefix(log, prefix, sizeof prefix);
+	report("%s%.*s", prefix, (int)size, line);
+}
+
+bool request_log_has_room(const struct request_log *log)
+{
+	return !log->client->service->settings->stderr_to_client ||
+	       buffer_space(&log->client->out) >= ROOM + RESPONSE_RESERVE;
+}
+
+bool request_log_read(struct request_log *log, int errors)
+{
+	char bytes[READ_SIZE];
+	ssize_t n = os_read(errors, bytes, sizeof bytes);
+
+	if (n > 0)
+		lines_take(&log->lines, bytes, (size_t)n, loop_now(), request_log_line, log);
+	else if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+		log->ended = true;
+	return n > 0;
+}
+
+bool request_log_drain(struct request_log *log, int errors)
+{
+	/* Bounded, since a process that the script left behind may go on talking. */
+	for (int i = 0; i < READS_MOST && !log->ended; i++) {
+		if (!request_log_has_room(log))
+			return false;
+		if (!request_log_read(log, errors))
+			break;
+	}
+	lines_end(&log->lines, request_log_line, log);
+	return true;
+}
+
+const char *request_log_last(const struct request_log *log, char *out, size_t size)
+{
+	snprintf(out, size, "%s%s", log->lines.last[0] ? "; it said: " : "", log->lines.last);
+	return out;
+}
+
+void request_log_free(struct request_log *log)
+{
+	lines_free(&log->lines);
+	free(log->label);
+}

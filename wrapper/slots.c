@@ -1,0 +1,156 @@
+#include <config.h>
+
+#include "slots.h"
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/mman.h>
+
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
+
+static struct pool {
+	size_t most;
+	size_t look_from;         /* where this worker looks for a free one */
+	atomic_uint *held;        /* by each worker */
+	atomic_ushort *holder;    /* of each slot: the worker's number + 1, or 0 */
+} pools[SLOT_KINDS];
+
+static size_t workers, self;
+static _Atomic int64_t *spooled; /* by each worker */
+static int64_t spool_most;
+
+bool slots_open(const size_t most[SLOT_KINDS], int64_t spool, size_t count)
+{
+	size_t size = count * sizeof *spooled + SLOT_KINDS * count * sizeof *pools->held;
+	char *memory;
+
+	workers = count;
+	spool_most = spool;
+	for (int k = 0; k < SLOT_KINDS; k++)
+		size += most[k] * sizeof *pools->holder;
+	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (memory == MAP_FAILED)
+		return false;
+	spooled = (void *)memory;
+	memory += workers * sizeof *spooled;
+	for (int k = 0; k < SLOT_KINDS; k++) {
+		pools[k] = (struct pool){ .most = most[k], .held = (void *)memory };
+		memory += workers * sizeof *pools->held;
+	}
+	for (int k = 0; k < SLOT_KINDS; k++) {
+		pools[k].holder = (void *)memory;
+		memory += most[k] * sizeof *pools->holder;
+	}
+	return true;
+}
+
+void slots_free_all(size_t worker)
+{
+	for (struct pool *p = pools; p < pools + SLOT_KINDS; p++) {
+		for (size_t i = 0; i < p->most; i++)
+			if (atomic_load(&p->holder[i]) == worker + 1)
+				atomic_store(&p->holder[i], 0);
+		atomic_store(&p->held[worker], 0);
+	}
+	atomic_store(&spooled[worker], 0);
+}
+
+void slots_enter(size_t worker)
+{
+	self = worker;
+	slots_free_all(worker);
+}
+
+bool slots_spool(int64_t bytes)
+{
+	int64_t sum = bytes;
+
+	for (size_t w = 0; w < workers; w++)
+		sum += atomic_load(&spooled[w]);
+	if (sum > spool_most)
+		return false;
+	atomic_fetch_add(&spooled[self], bytes);
+	return true;
+}
+
+void slots_unspool(int64_t bytes)
+{
+	atomic_fetch_sub(&spooled[self], bytes);
+}
+
+static bool waits(size_t worker)
+{
+	return atomic_load(&pools[SLOT_WAITING].held[worker]) > 0;
+}
+
+static bool is_due(void)
+{
+	const struct pool *running = &pools[SLOT_RUNNING];
+	size_t claims = 1, part;
+
+	for (size_t w = 0; w < workers; w++)
+		claims += w != self && waits(w);
+	part = running->most / claims;
+	if (claims == 1 || atomic_load(&running->held[self]) < part)
+		return true;
+	for (size_t w = 0; w < workers; w++)
+		if (w != self && waits(w) && atomic_load(&running->held[w]) < part)
+			return false;
+	return true;
+}
+
+static bool claim(struct pool *p, size_t slot)
+{
+	unsigned short nobody = 0;
+
+	return atomic_compare_exchange_strong(&p->holder[slot], &nobody,
+					      (unsigned short)(self + 1));
+}
+
+long slots_take(enum slot_kind kind)
+{
+	struct pool *p = &pools[kind];
+
+	if (slots_taken(kind) >= p->most || (kind == SLOT_RUNNING && !is_due()))
+		return SLOT_NONE;
+	for (size_t i = 0; i < p->most; i++) {
+		size_t slot = (p->look_from + i) % p->most;
+
+		if (!claim(p, slot))
+			continue;
+		p->look_from = slot;
+		atomic_fetch_add(&p->held[self], 1);
+		return (long)slot;
+	}
+	return SLOT_NONE;
+}
+
+void slots_give(enum slot_kind kind, long slot)
+{
+	struct pool *p = &pools[kind];
+
+	p->look_from = (size_t)slot;
+	atomic_fetch_sub(&p->held[self], 1);
+	atomic_store(&p->holder[slot], 0);
+}
+
+size_t slots_taken(enum slot_kind kind)
+{
+	size_t taken = 0;
+
+	for (size_t w = 0; w < workers; w++)
+		taken += atomic_load(&pools[kind].held[w]);
+	return taken;
+}
+
+size_t slots_most(enum slot_kind kind)
+{
+	return pools[kind].most;
+}
+
+bool slots_are_shared(void)
+{
+	return workers > 1;
+}
