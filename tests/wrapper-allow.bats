@@ -32,7 +32,7 @@ refused() {
 # hidden SCRIPT [NAME=VALUE...]: the answer is that of a missing script, and nothing has run.
 hidden() {
 	ask get "$@" expect-end
-	[ "${output//$'\r'/}" = $'Status: 404 Not Found\nContent-Type: text/plain\n\n404 Not Found' ]
+	[ "${output//$'\r'/}" = $'Status: 404 Not Found\nContent-Type: text/plain\nX-Content-Type-Options: nosniff\n\n404 Not Found' ]
 }
 
 @test "--root runs what is below it" {

@@ -158,7 +158,7 @@ has_spool() {
 @test "without a body there is no length" {
 	start_wrapper
 	ask request "$CGI/length.sh" CONTENT_LENGTH= stdin-end read
-	has_line CONTENT_LENGTH= bytes=0
+	has_line CONTENT_LENGTH=unset bytes=0
 	ask begin params SCRIPT_FILENAME="$CGI/length.sh" params-end stdin-end read
 	has_line CONTENT_LENGTH=unset bytes=0
 	ask request "$CGI/length.sh" CONTENT_LENGTH=0 stdin-end read

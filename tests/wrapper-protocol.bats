@@ -305,7 +305,7 @@ has_trace() {
 	start_wrapper -f
 	ask trace "$T/trace" get "$CGI/stderr.sh"
 	has_trace 'STDERR id=1 length=12 ' 'STDOUT id=1 length=0 ' 'STDERR id=1 length=0 ' END_REQUEST
-	[ "$(grep -c 'STDERR id=1 length=11' "$T/trace")" = 3 ]
+	[ "$(grep -c 'STDERR id=1 length=12' "$T/trace")" = 3 ]
 	[ "$(sed -n '/STDOUT id=1 length=0 /,$p' "$T/trace" | grep -c STDERR)" = 1 ]
 }
 

@@ -121,7 +121,7 @@ static bool put(int fd, int number)
  * hold /dev/null otherwise, since a pipe that stayed open there would not be seen
  * to end.
  */
-static bool lane_take(struct launch_lane *lane, const int *given, int *lowered, int count)
+static bool lane_take(const struct launch_lane *lane, const int *given, int *lowered, int count)
 {
 	for (int i = 0; i < count; i++) {
 		lowered[i] = given[i];
@@ -320,7 +320,7 @@ static pid_t launch_birth(struct birth *birth, atomic_int *child)
 }
 
 pid_t launch(const struct launch_plan *plan, const int ends[3], pid_t group,
-	     struct launch_lane *lane, atomic_int *child, enum launch_step *failed)
+	     const struct launch_lane *lane, atomic_int *child, enum launch_step *failed)
 {
 	int given[LAUNCH_ENDS] = { ends[0], ends[1], ends[2], plan->file }, its[LAUNCH_ENDS];
 	int count = plan->interpreter && plan->file >= 0 ? LAUNCH_ENDS : LAUNCH_ENDS - 1;

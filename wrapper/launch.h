@@ -55,7 +55,7 @@ bool launch_open_lane(struct launch_lane *lane);
  * is one. -1 with errno if that failed, and the step that did. From any thread.
  */
 pid_t launch(const struct launch_plan *plan, const int ends[3], pid_t group,
-	     struct launch_lane *lane, atomic_int *child, enum launch_step *failed);
+	     const struct launch_lane *lane, atomic_int *child, enum launch_step *failed);
 
 /* Whether a failed launch may succeed soon: the system was short of something. */
 bool launch_is_shortage(enum launch_step step, int error);

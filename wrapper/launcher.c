@@ -20,6 +20,7 @@
 enum {
 	STARTERS_LEAST = 2,
 	STARTERS_USUAL = 16, /* at most, unless some of them hang */
+	PLENTY = 1024, /* descriptors */
 	STACK_SIZE = 512 * 1024,
 	/* Milliseconds after which jobs that no starter has taken get another one: all
 	 * may hang on a file system. */
@@ -43,7 +44,10 @@ static unsigned long taken_before;
 static long starters, starters_usual;
 static size_t launching;
 static bool no_threads;
-static struct launch_lane own_lane; /* of the loop's thread, where there are no others */
+/* One for each of the usual starters, if descriptors are plenty. */
+static struct launch_lane lanes[STARTERS_USUAL];
+static long lane_count;
+static const struct launch_lane no_lane = { .low = { INT_MAX, INT_MAX, INT_MAX, INT_MAX } };
 
 static void job_append(struct job_list *list, struct launch_job *job)
 {
@@ -63,7 +67,7 @@ static struct launch_job *job_first(struct job_list *list)
 
 /* What a starter does. */
 
-static void job_execute(struct launch_job *job, struct launch_lane *lane)
+static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 {
 	const struct script *script = &job->asking->script;
 	const struct launch_plan plan = {
@@ -75,12 +79,16 @@ static void job_execute(struct launch_job *job, struct launch_lane *lane)
 		.directory = script->directory,
 		.environment = job->asking->environment.variables,
 	};
+	char name[LAUNCH_NAME_SIZE];
+	struct launch_plan warm = plan;
 	struct exec_group group;
 
+	/* A template's script sees the name that the system would tell its interpreter. */
+	warm.called = launch_name(&plan, name);
 	job->step = LAUNCH_FORK;
 	job->group = exec_open_group(&group);
 	if (job->group > 0) {
-		job->pid = warm_start(&plan, job->ends, job->group);
+		job->pid = warm_start(&warm, job->ends, job->group);
 		if (job->pid == 0)
 			job->pid = launch(&plan, job->ends, job->group, lane, &job->child,
 					  &job->step);
@@ -92,7 +100,7 @@ static void job_execute(struct launch_job *job, struct launch_lane *lane)
 		script_explain_exec(script, job->error, job->reason, sizeof job->reason);
 }
 
-static void job_do(struct launch_job *job, struct launch_lane *lane)
+static void job_do(struct launch_job *job, const struct launch_lane *lane)
 {
 	job->pid = -1;
 	job->step = LAUNCH_RESOLVE;
@@ -121,15 +129,10 @@ static void job_finish(struct launch_job *job)
 	}
 }
 
-static void *starter_run(void *unused)
+static void *starter_run(void *context)
 {
-	struct launch_lane lane;
-	bool has_lane = launch_open_lane(&lane);
+	const struct launch_lane *lane = context;
 
-	(void)unused;
-	if (!has_lane)
-		for (int i = 0; i < LAUNCH_ENDS; i++)
-			lane.low[i] = INT_MAX; /* ends stay where they are */
 	pthread_mutex_lock(&lock);
 	for (;;) {
 		struct launch_job *job = job_first(&todo);
@@ -142,7 +145,7 @@ static void *starter_run(void *unused)
 		}
 		taken++;
 		pthread_mutex_unlock(&lock);
-		job_do(job, &lane);
+		job_do(job, lane);
 		pthread_mutex_lock(&lock);
 		job_finish(job);
 	}
@@ -164,7 +167,8 @@ static bool starter_add(void)
 	pthread_attr_setstacksize(&attributes, STACK_SIZE);
 	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
 	pthread_sigmask(SIG_BLOCK, &all, &before);
-	error = pthread_create(&thread, &attributes, starter_run, NULL);
+	error = pthread_create(&thread, &attributes, starter_run,
+			       (void *)(size_t)(starters < lane_count ? &lanes[starters] : &no_lane));
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	pthread_attr_destroy(&attributes);
 	starters += error == 0;
@@ -207,7 +211,7 @@ static void job_do_here(void)
 		       "others", strerror(errno));
 	told = true;
 	while ((job = job_first(&todo))) {
-		job_do(job, &own_lane);
+		job_do(job, lane_count ? &lanes[0] : &no_lane);
 		job_finish(job);
 	}
 }
@@ -253,7 +257,7 @@ size_t launcher_count(void)
 	return launching;
 }
 
-bool launcher_open(const struct settings *s)
+bool launcher_open(const struct settings *s, long descriptors)
 {
 	long share = 2 * processors_available() / s->workers;
 	int ends[2];
@@ -268,7 +272,10 @@ bool launcher_open(const struct settings *s)
 	/* Starters need little memory, and no heap each. */
 	mallopt(M_ARENA_MAX, 1);
 #endif
-	if (!launch_open_lane(&own_lane) || pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+	while (descriptors >= PLENTY && lane_count < starters_usual &&
+	       launch_open_lane(&lanes[lane_count]))
+		lane_count++;
+	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return false;
 	wake = ends[1];
 	return loop_watch(&woken, ends[0], LOOP_READ, on_woken);

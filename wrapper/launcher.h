@@ -37,8 +37,9 @@ struct launch_job {
 	atomic_int child; /* the process on its way to become the script; 0: none yet */
 };
 
-/* Call after loop_open(). False with errno. */
-bool launcher_open(const struct settings *settings);
+/* Of a process that may have so many descriptors. Call after loop_open(). False with
+ * errno. */
+bool launcher_open(const struct settings *settings, long descriptors);
 
 void launcher_start(struct launch_job *job);
 

@@ -428,6 +428,17 @@ size_t process_count(void)
 	return count;
 }
 
+void process_terminate_remains(void)
+{
+	if (launcher_count() > 0)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++)
+		for (const struct process *p = by_pid[i]; p; p = p->next)
+			if (!p->exited)
+				return;
+	process_terminate_all();
+}
+
 void process_terminate_all(void)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {

@@ -77,6 +77,9 @@ void process_terminate(struct process *process);
 /* How many scripts of this worker there are, whatever they do. */
 size_t process_count(void);
 
+/* Terminates what is left of scripts that have exited, unless others still run. */
+void process_terminate_remains(void);
+
 /* Terminates every script that is detached; sends KILL to every one. */
 void process_terminate_all(void);
 void process_kill_all(void);

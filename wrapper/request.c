@@ -478,6 +478,8 @@ static const struct process_events process_events = {
 
 /* Starting the script. */
 
+static void on_queue_time(struct request *r);
+
 static void request_launch(struct request *r)
 {
 	static int64_t last_shortage;
@@ -519,6 +521,8 @@ static void request_ask_admission(struct request *r)
 		break;
 	case ADMISSION_WAITS:
 		r->phase = REQUEST_WAITING;
+		if (r->overdue)
+			on_queue_time(r);
 		break;
 	case ADMISSION_FULL:
 		if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
@@ -759,7 +763,8 @@ bool request_tell(struct request *r, enum request_event event, const unsigned ch
 
 enum request_state request_update(struct request *r)
 {
-	if (r->phase == REQUEST_DUE)
+	/* A start that the system refuses at once has to wait. */
+	while (r->phase == REQUEST_DUE)
 		request_ask_admission(r);
 	if (r->aborted && r->phase == REQUEST_RUNNING && !is_in_gap(r) &&
 	    !response_is_pending(&r->response))
@@ -776,9 +781,11 @@ bool request_waits_for_buffer(const struct request *r)
 
 /* Timers: when each runs, how long, and what it means when it passes. */
 
+/* Tries to start its script that fail for want of something are a part of the wait. */
 static bool is_waiting(const struct request *r)
 {
-	return r->phase == REQUEST_WAITING;
+	return r->phase == REQUEST_WAITING ||
+	       (r->phase == REQUEST_LAUNCHING && deadline_is_set(&r->timers[TIMER_QUEUE].deadline));
 }
 
 static bool is_launching(const struct request *r)
@@ -831,6 +838,9 @@ static void on_queue_time(struct request *r)
 {
 	double after = (double)settings_of(r)->queue_timeout / 1000;
 
+	r->overdue = true;
+	if (r->phase == REQUEST_LAUNCHING)
+		return;
 	if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
 		request_fail(r, 503, "not started within %g s, for want of processes, descriptors or "
 			     "memory (--queue-timeout)", after);

@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 enum {
-	RESERVED_DESCRIPTORS = 64,
+	RESERVED_DESCRIPTORS = 32,
 	SCRIPT_DESCRIPTORS = 8, /* three pipes, both ends for a while; the body's file, ... */
 	/* Connections that are taken in one turn: the turns of a busy worker are long,
 	 * but others may have less to do. */
@@ -178,10 +178,11 @@ static bool is_tcp(int listener)
 	return getsockname(listener, &address.any, &size) == 0 && address.any.sa_family != AF_UNIX;
 }
 
-static bool open_worker(const struct settings *settings, int listener, int lifeline)
+static bool open_worker(const struct settings *settings, int listener, int lifeline,
+			long descriptors)
 {
 	if (fcntl(listener, F_SETFL, O_NONBLOCK) < 0 || !loop_open() ||
-	    !process_open(settings) || !launcher_open(settings) ||
+	    !process_open(settings) || !launcher_open(settings, descriptors) ||
 	    !loop_catch(SIGTERM, on_stop_signal) || !loop_catch(SIGINT, on_stop_signal) ||
 	    !loop_catch(SIGUSR1, on_stop_signal) || !loop_catch(CHILDREN_HASTE, on_stop_signal) ||
 	    !loop_watch(&listener_watch, listener, LOOP_READ | LOOP_SHARED, on_listener))
@@ -195,6 +196,8 @@ static void end_turn(void)
 		request_serve_queue(&service);
 	while (connection_update_all(&service));
 	warm_tick();
+	if (stopping && service.count == 0)
+		process_terminate_remains();
 	if (stopping && service.count == 0 && process_count() == 0)
 		loop_stop();
 }
@@ -206,15 +209,20 @@ static size_t count_connections(long descriptors, long scripts)
 	long left = descriptors - RESERVED_DESCRIPTORS - scripts * SCRIPT_DESCRIPTORS;
 	long most = descriptors - RESERVED_DESCRIPTORS - SCRIPT_DESCRIPTORS;
 
+	/* So few that there is nothing to share out: each gets what it can. */
+	if (most < descriptors / 2)
+		most = descriptors;
 	if (left < scripts)
 		left = scripts < most ? scripts : most;
-	return left > 1 ? (size_t)left : 1;
+	return (size_t)left;
 }
 
 int worker_run(const struct settings *settings, long number, int listener, int lifeline)
 {
+	long descriptors = launch_enter();
+
 	slots_enter((size_t)number);
-	connections_most = count_connections(launch_enter(), settings->max_scripts);
+	connections_most = count_connections(descriptors, settings->max_scripts);
 	service = (struct service){
 		.settings = settings,
 		.connections_most = connections_most * (size_t)settings->workers,
@@ -222,7 +230,7 @@ int worker_run(const struct settings *settings, long number, int listener, int l
 		.freed = on_connection_freed,
 	};
 	body_set_directory(settings->spool_directory);
-	if (!open_worker(settings, listener, lifeline)) {
+	if (!open_worker(settings, listener, lifeline, descriptors)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
