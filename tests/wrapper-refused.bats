@@ -374,22 +374,12 @@ serves_perl_under() {
 	pid=$(pid_of wrapper)
 	start_client client wait 30000
 	logged 'cannot accept a connection: Operation not permitted'
-	before=$(ticks_of "$pid")
+	before=$(cpu_of "$pid")
 	sleep 1
-	[ "$(($(ticks_of "$pid") - before))" -lt 30 ]
+	[ "$(($(cpu_of "$pid") - before))" -lt 30 ]
 	[ "$(wc -l <"$T/log")" -lt 20 ]
 	stop client
 	stops
-}
-
-# CPU time of a process, in hundredths of a second.
-ticks_of() {
-	local stat
-
-	stat=$(cat "/proc/$1/stat")
-	# shellcheck disable=SC2086
-	set -- ${stat##*) }
-	echo $(((${12} + ${13}) * 100 / $(getconf CLK_TCK)))
 }
 
 # The emulator of one's own architecture shows what one for another does to the calls.
