@@ -64,18 +64,18 @@ serves_under() {
 serves() {
 	local response=$T/response
 
-	ask get "$CGI/hello.sh" expect-end app=0 &&
+	ask timeout 20 get "$CGI/hello.sh" expect-end app=0 &&
 		has_line hello || return
-	ask out 1 "$response" request "$CGI/echo" CONTENT_LENGTH=300000 \
+	ask timeout 20 out 1 "$response" request "$CGI/echo" CONTENT_LENGTH=300000 \
 		stdin-file "$BATS_FILE_TMPDIR/300k" stdin-end expect-end app=0 &&
 		is_whole "$BATS_FILE_TMPDIR/300k" || return
-	ask out 1 "$response" get "$T/file.sh" expect-end app=0 &&
+	ask timeout 20 out 1 "$response" get "$T/file.sh" expect-end app=0 &&
 		is_whole "$BATS_FILE_TMPDIR/20m" || return
-	ask request "$CGI/sum.sh" CONTENT_LENGTH=5242880 stdin-file "$BATS_FILE_TMPDIR/5m" stdin-end \
+	ask timeout 20 request "$CGI/sum.sh" CONTENT_LENGTH=5242880 stdin-file "$BATS_FILE_TMPDIR/5m" stdin-end \
 		expect-end app=0 &&
 		has_line "$SUM" || return
-	ask get "$CGI/stderr.sh" expect-stderr 'complaint 2' expect-end app=0 || return
-	ask request "$CGI/wait.sh" QUERY_STRING="$T/never" CONTENT_LENGTH=0 expect-text waiting \
+	ask timeout 20 get "$CGI/stderr.sh" expect-stderr 'complaint 2' expect-end app=0 || return
+	ask timeout 20 request "$CGI/wait.sh" QUERY_STRING="$T/never" CONTENT_LENGTH=0 expect-text waiting \
 		abort expect-end &&
 		eventually gone "$(sed -n 's/^waiting pid=//p' <<<"$output")"
 }
