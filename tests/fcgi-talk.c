@@ -861,6 +861,29 @@ static void step_post(const struct step *step)
 	request_finish(step, step->words[1], held);
 }
 
+static void step_read_slowly(const struct step *step)
+{
+	size_t bytes = (size_t)number(step->words[0], SIZE_MAX - 1);
+	long long pause = (long long)number(step->words[1], INT_MAX);
+	const struct request *r = request_current();
+
+	flush();
+	while (!r->ended && !talk.eof) {
+		talk.appetite = bytes;
+		while (talk.appetite > 0 && !r->ended && !talk.eof)
+			exchange(-1);
+		talk.appetite = 0;
+		exchange_for(pause);
+	}
+}
+
+static void step_await(const struct step *step)
+{
+	flush();
+	while (access(step->words[0], F_OK) < 0)
+		exchange_for(10);
+}
+
 static void step_deaf(const struct step *step)
 {
 	(void)step;
@@ -1154,9 +1177,12 @@ static const struct verb verbs[] = {
 	{ "read", 0, "", READS, step_read, "", "until END_REQUEST of the current id" },
 	{ "read-all", 0, "", READS, step_read_all, "", "until END_REQUEST of every id" },
 	{ "read-some", 1, "", 0, step_read_some, "BYTES", "so many raw bytes, then be deaf" },
+	{ "read-slowly", 2, "", 0, step_read_slowly, "BYTES MILLISECONDS",
+		"so many at a time, a pause after each, until the request ends" },
 	{ "deaf", 0, "", ANYHOW, step_deaf, "", "stop reading, even while sending" },
 	{ "listen", 0, "", ANYHOW, step_listen, "", "read again, as at first" },
 	{ "wait", 1, "", ANYHOW, step_wait, "MILLISECONDS", "reading unless deaf" },
+	{ "await", 1, "", ANYHOW, step_await, "FILE", "until FILE is there, reading unless deaf" },
 
 	{ "connect", 0, "", ANYHOW, step_connect, "", "a new connection in place of this one" },
 	{ "half-close", 0, "", 0, step_half_close, "", "end our direction" },

@@ -44,16 +44,6 @@ make_holder() {
 # Steps that prove, when they are done, that the server has dealt with all before them.
 SEEN=(get-values FCGI_MPXS_CONNS= expect-values FCGI_MPXS_CONNS=1)
 
-# CPU time of a process, in hundredths of a second.
-cpu_of() {
-	local stat
-
-	stat=$(cat "/proc/$1/stat")
-	# shellcheck disable=SC2086
-	set -- ${stat##*) }
-	echo $(((${12} + ${13}) * 100 / $(getconf CLK_TCK)))
-}
-
 @test "--max-scripts bounds how many scripts run at once" {
 	start_wrapper --max-scripts 3
 	make_counter

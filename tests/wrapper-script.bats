@@ -23,20 +23,6 @@ refused() {
 	logged_times 1 .
 }
 
-# The same as start_wrapper, as somebody who is not root.
-start_unprivileged() {
-	local other=
-
-	if [ "$EUID" = 0 ]; then
-		need setpriv
-		other='setpriv --reuid=65534 --regid=65534 --clear-groups'
-		$other test -x "$FCGIWRAP" || skip "others may not execute $FCGIWRAP"
-		$other test -x "$CGI/hello.sh" || skip "others may not execute $CGI/hello.sh"
-		chmod 777 "$T"
-	fi
-	TEST_WRAPPER="$other ${TEST_WRAPPER-}" start_wrapper
-}
-
 # Which script, and what it is told of itself. -----------------------------------------------
 
 @test "SCRIPT_FILENAME names the script" {

@@ -7,16 +7,6 @@
 load lib
 load wrapper
 
-# CPU time of a process, in hundredths of a second.
-cpu_of() {
-	local stat
-
-	stat=$(cat "/proc/$1/stat")
-	# shellcheck disable=SC2086
-	set -- ${stat##*) }
-	echo $(((${12} + ${13}) * 100 / $(getconf CLK_TCK)))
-}
-
 # Scripts: one that never says anything, and one that says half of it.
 make_mute() {
 	script mute.sh <<-'END'

@@ -133,3 +133,39 @@ has_children() {
 vanished() {
 	[ ! -e "$1" ] && [ ! -L "$1" ]
 }
+
+# The same as start_wrapper, as somebody who is not root.
+start_unprivileged() {
+	local other=
+
+	if [ "$EUID" = 0 ]; then
+		need setpriv
+		other='setpriv --reuid=65534 --regid=65534 --clear-groups'
+		$other test -x "$FCGIWRAP" || skip "others may not execute $FCGIWRAP"
+		$other test -x "$CGI/hello.sh" || skip "others may not execute $CGI/hello.sh"
+		chmod 777 "$T"
+	fi
+	TEST_WRAPPER="$other ${TEST_WRAPPER-}" start_wrapper
+}
+
+# cpu_of PID: CPU time of a process, in hundredths of a second.
+cpu_of() {
+	local stat
+
+	stat=$(cat "/proc/$1/stat")
+	# shellcheck disable=SC2086
+	set -- ${stat##*) }
+	echo $(((${12} + ${13}) * 100 / $(getconf CLK_TCK)))
+}
+
+# passes_within SECONDS COMMAND...: it succeeds, and takes no longer.
+passes_within() {
+	local before after limit=$1
+
+	shift
+	before=$(date +%s%N)
+	"$@" || return
+	after=$(date +%s%N)
+	[ "$(((after - before) / 1000000))" -le "$((limit * 1000))" ] ||
+		{ echo "took $(((after - before) / 1000000)) ms: $*"; return 1; }
+}
