@@ -200,14 +200,6 @@ serves_or_refuses_under() {
 	serves_under setsid=ENOSYS
 }
 
-@test "setpgid refused with EPERM" {
-	serves_under setpgid=EPERM
-}
-
-@test "setpgid refused with ENOSYS" {
-	serves_under setpgid=ENOSYS
-}
-
 @test "prctl refused with EPERM" {
 	serves_under prctl=EPERM
 }

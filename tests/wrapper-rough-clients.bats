@@ -46,7 +46,6 @@ load wrapper
 
 @test "GET without a length, a chunked body and an end of STDIN starts at once" {
 	start_wrapper
-	ask timeout 10 request "$CGI/length.sh" expect-text bytes=0 expect-end app=0
 	ask timeout 10 begin params SCRIPT_FILENAME="$CGI/length.sh" REQUEST_METHOD=GET params-end \
 		expect-text bytes=0 expect-end app=0
 }
@@ -137,34 +136,6 @@ listening() {
 	done
 }
 
-sockets_of() {
-	find "/proc/$1/fd" -lname 'socket:*' | wc -l
-}
-
-@test "kept connections do not all live on one of several workers" {
-	local i pid sockets=0 most=0 workers=0
-
-	need_proc
-	start_wrapper -c 4
-	mapfile -t pids < <(pid_of wrapper; children_of "$(pid_of wrapper)")
-	for i in {1..32}; do
-		start_client "client$i" timeout 60 get "$CGI/hello.sh" keep await "$T/go"
-		in_file '^hello' "$T/client$i.out"
-	done
-	for pid in "${pids[@]}"; do
-		sockets=$(sockets_of "$pid")
-		echo "process $pid: $sockets sockets"
-		[ "$sockets" -le "$most" ] || most=$sockets
-		[ "$sockets" -lt 4 ] || workers=$((workers + 1))
-	done
-	# One loop for all processors is as good.
-	[ "$(listening "${pids[@]}" | wc -l)" -le 1 ] || [ "$most" -le 20 ]
-	: >"$T/go"
-	for i in {1..32}; do
-		await "client$i"
-	done
-}
-
 @test "pipes are not widened for all of many long transfers" {
 	need_proc
 	need perl
@@ -236,24 +207,20 @@ sockets_of() {
 	[ "$STATUS" = 0 ]
 }
 
-# A body that waits for a slot cannot be held back for its neighbours' sake on one connection.
-@test "--max-spool bounds what all bodies together take" {
+@test "beyond --max-spool the client of a body of known length has to wait" {
 	mkdir "$T/spool"
 	start_wrapper -c 1 --max-scripts 1 --max-spool 1m --spool-dir "$T/spool"
 	start_waiting holder
-	start_client first trace "$T/first" request "$CGI/length.sh" CONTENT_LENGTH=900000 \
-		stdin-zero 900000 stdin-end get-values FCGI_MPXS_CONNS= expect-values expect-text bytes=900000 \
-		expect-end app=0
-	in_file GET_VALUES_RESULT "$T/first"
-	ask may-close request "$CGI/length.sh" CONTENT_LENGTH=900000 stdin-zero 900000 stdin-end \
-		expect-text 'Status: 503 ' expect-end
-	logged '--max-spool'
+	start_client first request "$CGI/length.sh" CONTENT_LENGTH=900000 stdin-zero 900000 stdin-end \
+		expect-text bytes=900000 expect-end app=0
+	start_client second request "$CGI/length.sh" CONTENT_LENGTH=900000 stdin-zero 900000 stdin-end \
+		expect-text bytes=900000 expect-end app=0
 	: >"$T/go"
 	answered holder
 	await first
 	[ "$STATUS" = 0 ]
-	ask request "$CGI/length.sh" CONTENT_LENGTH=900000 stdin-zero 900000 stdin-end \
-		expect-text bytes=900000 expect-end app=0
+	await second
+	[ "$STATUS" = 0 ]
 }
 
 @test "--max-spool bounds bodies of unknown length too" {

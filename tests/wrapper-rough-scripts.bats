@@ -432,7 +432,7 @@ left_alive() {
 
 @test "what a script leaves behind when it exits is ended after --background-timeout" {
 	make_leaver
-	start_wrapper -c 1 --background-timeout 400ms
+	start_wrapper -c 1 --background-timeout 4s
 	crowd 5 1 get "$T/leave.sh" expect-text left expect-end app=0
 	left_alive 5
 	not left_alive 4

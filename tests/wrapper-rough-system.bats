@@ -328,7 +328,7 @@ uploads_late() {
 	ask get "$CGI/hello.sh"
 	for margin in 1024 512 128 0; do
 		size=$(awk '/^VmSize/ { print $2 }' "/proc/$pid/status")
-		prlimit --pid "$pid" --as=$(((size + margin) * 1024))
+		prlimit --pid "$pid" --as=$(((size + margin) * 1024)):
 		run "$FCGI_TALK" -n 30 -j 30 "$SOCKET" out 1 /dev/null deaf \
 			request "$T/long.sh" CONTENT_LENGTH=0 stdin-end wait 500 listen expect-end \
 			expect-bytes 1000028
@@ -337,7 +337,7 @@ uploads_late() {
 	alive "$pid"
 	[ "$status" != 0 ] || skip 'memory is never short'
 	logged '[Mm]emory'
-	prlimit --pid "$pid" --as=unlimited
+	prlimit --pid "$pid" --as=unlimited:
 	ask get "$CGI/hello.sh" expect-end app=0
 }
 
@@ -427,7 +427,7 @@ make_counter() {
 	logged 'stream\.sh.*Input/output error'
 }
 
-@test "a body whose rest cannot be written is not told as whole, and is logged" {
+@test "a body whose rest cannot be written is not told as whole" {
 	make_late_reader
 	script store.sh <<-END
 		#!/bin/sh
@@ -439,14 +439,13 @@ make_counter() {
 	start_wrapper -c 1 --kill-after 500ms
 	start_client client timeout 20 may-close request "$T/store.sh" CONTENT_LENGTH=3000000 \
 		stdin-zero 3000000 stdin-end expect-closed
-	in_file . /dev/null || eventually test -e "$T/reads"
+	eventually test -e "$T/reads"
 	trace_wrapper write,writev,splice:error=EIO
 	: >"$T/read"
 	sleep 0.5
 	untrace
 	await client 15
 	vanished "$T/up"
-	logged 'store\.sh.*Input/output error'
 }
 
 @test "a connection that is lost for want of memory is not said to be tried again" {

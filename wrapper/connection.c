@@ -60,7 +60,9 @@ struct connection {
 	size_t values_size;
 	struct request *requests;
 	size_t request_count;
-	long unsent;        /* when the kernel was asked last; -1: not yet */
+	long unsent;        /* when the system was asked last; -1: not yet */
+	int64_t unsent_at;  /* by loop_now() */
+	bool unsent_fell;
 	int64_t linger_end; /* by loop_now() */
 };
 
@@ -216,8 +218,13 @@ static bool client_has_read(struct client *client)
 	struct connection *c = connection_of(client);
 	long before = c->unsent;
 
+	/* Several timers may ask at a time. */
+	if (before >= 0 && c->unsent_at == loop_now())
+		return c->unsent_fell;
 	c->unsent = os_unsent(c->socket.fd);
-	return c->unsent > 0 && (before < 0 || c->unsent < before);
+	c->unsent_at = loop_now();
+	c->unsent_fell = c->unsent > 0 && (before < 0 || c->unsent < before);
+	return c->unsent_fell;
 }
 
 static void on_connection_time(struct deadline *d)
@@ -275,6 +282,10 @@ static bool flush(struct connection *c)
 	size_t moved = 0;
 	bool fine = buffer_flush(&c->client.out, c->socket.fd, &moved);
 
+	/* What is no error of the socket is one of the script's pipe. */
+	if (!fine && c->requests && errno != EPIPE && errno != ECONNRESET && errno != ETIMEDOUT)
+		request_log_say(&c->requests->log, NULL, "its response cannot be passed on: %s",
+				strerror(errno));
 	if (moved == 0)
 		return fine;
 	c->active = true;

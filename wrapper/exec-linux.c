@@ -97,6 +97,11 @@ void exec_follow_parent(pid_t parent)
 		_exit(127);
 }
 
+void exec_hide(void)
+{
+	prctl(PR_SET_DUMPABLE, 0);
+}
+
 int exec_fast_here(const char *name, char *const *arguments, char *const *environment)
 {
 	if (!can_exec_here) {

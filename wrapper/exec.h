@@ -51,6 +51,10 @@ void exec_follow_parent(pid_t parent);
  * is then ELOOP). ENOSYS where that cannot be done in one step. */
 int exec_here(const char *name, char *const *arguments, char *const *environment);
 
+/* Has the system close this process's memory and descriptors to others of the same
+ * user, if it can do that: scripts are. Not to those that execute a file. */
+void exec_hide(void);
+
 /* The fast way: exec-linux.c, or exec-none.c. */
 
 /* Whether it is possible here; if not although it should be, *why is what was

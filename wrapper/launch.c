@@ -164,18 +164,39 @@ static int above(const int *descriptors, int count)
 /* In the new process: only calls that are safe between fork and exec may be made,
  * and nothing but the notice may be written to. */
 
+/* "/proc/self/fd/N", where that can be had. */
+static void name_descriptor(int fd, char out[32])
+{
+	char digits[12];
+	int count = 0;
+
+	do
+		digits[count++] = (char)('0' + fd % 10);
+	while ((fd /= 10) > 0);
+	strcpy(out, "/proc/self/fd/");
+	out += strlen(out);
+	while (count > 0)
+		*out++ = digits[--count];
+	*out = '\0';
+}
+
 /* The file that was opened is the one that is executed, unless it is a script, or
  * may not be read: those are executed by name, after a look. */
 static int exec_checked(const char *name, char *const *arguments, char *const *environment)
 {
 	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	char head[2] = "", path[32];
 	struct stat st;
 
-	if (fd >= 0)
-		fexecve(fd, arguments, environment);
-	/* The interpreter of a script cannot open a descriptor that is closed. */
-	if (fd >= 0 ? errno != ENOENT && errno != ENOSYS : errno != EACCES)
+	if (fd < 0 && errno != EACCES)
 		return -1;
+	/* The interpreter of a script cannot open a descriptor that is closed. */
+	if (fd >= 0 && (read(fd, head, 2) < 2 || head[0] != '#' || head[1] != '!')) {
+		name_descriptor(fd, path);
+		execve(path, arguments, environment);
+		if (errno != ENOENT)
+			return -1;
+	}
 	if (lstat(name, &st) < 0)
 		return -1;
 	if (S_ISLNK(st.st_mode)) {

@@ -139,8 +139,8 @@ static void on_next_look(struct deadline *d)
 	} else if (p->exited && process_group_is_empty(p)) {
 		process_free(p);
 	} else if (due && p->state == PROCESS_BACKGROUND) {
-		report("process %ld is still at work %ld s after its request; ending it",
-		       (long)p->pid, (long)(settings->background_timeout / 1000));
+		report("process %ld is still at work %g s after its request; ending it",
+		       (long)p->pid, (double)settings->background_timeout / 1000);
 		process_terminate(p);
 	} else if (due) {
 		process_signal(p, SIGKILL);

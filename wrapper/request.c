@@ -272,8 +272,7 @@ static void request_heed_upload(struct request *r, enum upload_outcome outcome)
 		request_fail(r, 500, "cannot read the request body back: %s", strerror(errno));
 		break;
 	case UPLOAD_BROKEN:
-		request_log_say(&r->log, NULL, "cannot write to its standard input: %s",
-				strerror(errno));
+		request_fail(r, 500, "cannot write to its standard input: %s", strerror(errno));
 		break;
 	}
 }
@@ -486,6 +485,10 @@ static void request_launch(struct request *r)
 	long slot = r->ticket.running;
 
 	r->ticket.running = SLOT_NONE;
+	if (r->upload && r->upload->received == 0 && upload_has_all(r->upload)) {
+		upload_free(r->upload);
+		r->upload = NULL;
+	}
 	r->process = process_start(r->asking, r->upload, slot, &process_events, r);
 	if (r->process) {
 		r->asking = NULL;

@@ -9,6 +9,8 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum {
 	LARGE = 256 * 1024,
@@ -19,6 +21,22 @@ enum {
 
 static bool refused;
 static int large;
+
+/* A filter may kill who calls it: so a child does. */
+void splice_open(void)
+{
+	pid_t child = fork();
+	int status;
+
+	if (child == 0) {
+		splice(-1, NULL, -1, NULL, 1, 0);
+		_exit(0);
+	}
+	if (child < 0 || waitpid(child, &status, 0) < 0 || WIFEXITED(status))
+		return;
+	refused = true;
+	report("splice: refused by a signal; bodies are copied instead, which takes more time");
+}
 
 bool splice_is_possible(void)
 {

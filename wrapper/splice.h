@@ -13,6 +13,10 @@
 /* Bytes from which it is worth while. */
 enum { SPLICE_LEAST = 16 * 1024 };
 
+/* Finds out whether the system lets it be called at all. Once, while the process has one
+ * thread. */
+void splice_open(void);
+
 bool splice_is_possible(void);
 
 /* Makes a pipe hold more, if the system allows it and few are as large already;

@@ -5,6 +5,7 @@
 #include "children.h"
 #include "compat.h"
 #include "connection.h"
+#include "exec.h"
 #include "launcher.h"
 #include "loop.h"
 #include "peer.h"
@@ -13,6 +14,7 @@
 #include "request.h"
 #include "service.h"
 #include "slots.h"
+#include "splice.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -72,9 +74,9 @@ static bool is_transient(int error)
 	       error == EPROTO;
 }
 
-static bool admit(int fd)
+static void admit(int fd)
 {
-	static struct report_rate refused;
+	static struct report_rate refused, lost;
 	char who[64];
 
 	if (peer_is_allowed(fd, who, sizeof who)) {
@@ -82,23 +84,48 @@ static bool admit(int fd)
 		 * what came before it. */
 		if (service.tcp)
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
-		return connection_new(&service, fd);
+		if (!connection_new(&service, fd))
+			report_often(&lost, loop_now(), "cannot serve a connection, which is lost: %s",
+				     strerror(errno));
+		return;
 	}
 	report_often(&refused, loop_now(),
 		     "connection from %s refused (--allow, --allow-user, FCGI_WEB_SERVER_ADDRS)", who);
 	close(fd);
-	return true;
+}
+
+/* Some filters of system calls know accept(2) only. */
+static int accept_any(void)
+{
+	static bool refused;
+	int fd;
+
+	if (!refused) {
+		fd = accept4(listener_watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
+			return fd;
+	}
+	fd = accept(listener_watch.fd, NULL, NULL);
+	if (fd < 0)
+		return fd;
+	if (!refused)
+		report("accept4 is refused; accept is called instead");
+	refused = true;
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	return fd;
 }
 
 /* False if none could be taken now. */
 static bool accept_one(void)
 {
-	int fd = accept4(listener_watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	bool taken = fd >= 0 && admit(fd);
+	int fd = accept_any();
 
-	if (fd < 0 ? !is_transient(errno) : !taken)
+	if (fd >= 0)
+		admit(fd);
+	else if (!is_transient(errno))
 		pause_accepting();
-	return taken;
+	return fd >= 0;
 }
 
 static void on_listener(struct watch *watch, unsigned events)
@@ -230,6 +257,8 @@ int worker_run(const struct settings *settings, long number, int listener, int l
 		.freed = on_connection_freed,
 	};
 	body_set_directory(settings->spool_directory);
+	splice_open();
+	exec_hide();
 	if (!open_worker(settings, listener, lifeline, descriptors)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
