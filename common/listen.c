@@ -372,6 +372,31 @@ void listen_remove(const struct listen_address *address)
 	errno = saved;
 }
 
+void listen_identify(const struct listen_address *address, struct listen_identity *out)
+{
+	struct stat st;
+
+	*out = (struct listen_identity){ .inode = 0 };
+	if (address->as.any.sa_family == AF_UNIX &&
+	    lstat(address->as.local.sun_path, &st) == 0 && S_ISSOCK(st.st_mode))
+		*out = (struct listen_identity){ st.st_dev, st.st_ino, st.st_mtim };
+}
+
+void listen_remove_own(const struct listen_address *address, const struct listen_identity *own)
+{
+	struct listen_identity now;
+
+	listen_identify(address, &now);
+	/* A number is given to a new file as soon as the old one is gone. */
+	if (now.inode == 0 || now.device != own->device || now.inode != own->inode ||
+	    now.made.tv_sec != own->made.tv_sec ||
+	    now.made.tv_nsec != own->made.tv_nsec)
+		return;
+	if (unlink(address->as.local.sun_path) < 0)
+		report("cannot remove the socket %s: %s", address->as.local.sun_path,
+		       strerror(errno));
+}
+
 void listen_forget_inherited(void)
 {
 	unsetenv("LISTEN_PID");

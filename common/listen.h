@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/un.h>
+#include <time.h>
 
 struct listen_address {
 	socklen_t size;
@@ -66,6 +67,18 @@ int listen_open(const struct listen_address *address, const struct listen_file *
 
 /* Removes the file of a Unix socket; nothing for other families. Keeps errno. */
 void listen_remove(const struct listen_address *address);
+
+/* What tells the file of a socket from another that took its place. */
+struct listen_identity {
+	dev_t device;
+	ino_t inode;
+	struct timespec made;
+};
+
+/* Notes what stands there after listen_bind(); and removes that, but nothing else, after
+ * reporting a failure. */
+void listen_identify(const struct listen_address *address, struct listen_identity *out);
+void listen_remove_own(const struct listen_address *address, const struct listen_identity *own);
 
 /* Sockets passed by LISTEN_PID and LISTEN_FDS (systemd's protocol, from
  * descriptor 3 on): how many are for this process. Both variables are taken out

@@ -486,3 +486,22 @@ make_counter() {
 	ask get "$CGI/hello.sh" expect-end app=0
 	alive "$pid"
 }
+
+# Restarts that overlap. -------------------------------------------------------------------------
+
+@test "fcgiwrap that stops leaves the socket of its successor alone" {
+	local first
+
+	start_wrapper -c 1
+	first=$(pid_of wrapper)
+	start_client client get "$CGI/sleep.sh" QUERY_STRING=2 expect-text slept expect-end
+	eventually has_children "$first" 1
+	kill -TERM "$first"
+	eventually not talk close
+	start successor "$FCGIWRAP" -c 1 -s "$SOCKET"
+	eventually talk close
+	await client
+	[ "$STATUS" = 0 ]
+	eventually gone "$first"
+	ask get "$CGI/hello.sh" expect-text hello
+}

@@ -34,6 +34,7 @@ struct source {
 	int listener;
 	bool made; /* by us, so that its file is ours to remove */
 	struct listen_address address;
+	struct listen_identity file;
 };
 
 static bool find_owner(struct listen_file *out, const struct settings *settings)
@@ -67,6 +68,7 @@ static bool make_socket(struct source *out, const struct settings *settings)
 	listen_address_url(&out->address, settings->socket);
 	out->made = true;
 	out->listener = listen_open(&out->address, &file, BACKLOG);
+	listen_identify(&out->address, &out->file);
 	return out->listener >= 0;
 }
 
@@ -243,7 +245,8 @@ int main(int argc, char **argv)
 		report("cannot begin to serve: %s", strerror(errno));
 	else if (launch_open() && check_access(&settings, source.listener))
 		status = serve(&settings, source.listener);
+	/* A successor may have taken the place of a socket that was closed. */
 	if (source.made)
-		listen_remove(&source.address);
+		listen_remove_own(&source.address, &source.file);
 	return status;
 }
