@@ -89,6 +89,11 @@ void exec_fast_own_descriptors(int first)
 		_exit(127);
 }
 
+void exec_fast_close_from(int first)
+{
+	syscall(SYS_close_range, first, ~0U, 0);
+}
+
 void exec_follow_parent(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);

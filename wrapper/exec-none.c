@@ -33,6 +33,11 @@ void exec_fast_own_descriptors(int first)
 	(void)first;
 }
 
+void exec_fast_close_from(int first)
+{
+	(void)first;
+}
+
 int exec_fast_here(const char *name, char *const *arguments, char *const *environment)
 {
 	(void)name, (void)arguments, (void)environment;

@@ -11,7 +11,10 @@
 #include <string.h>
 #include <sys/wait.h>
 
+enum { CLOSED_MOST = 4096 /* descriptors that are closed one by one */ };
+
 static bool fast;
+static int notice_fd = -1; /* in a child: where it tells of itself */
 
 void exec_open(void)
 {
@@ -34,6 +37,7 @@ static pid_t exec_fork(void (*become)(void *), void *context, void *notice, size
 		return -1;
 	pid = fork();
 	if (pid == 0) {
+		notice_fd = told[1];
 		become(context);
 		if (write(told[1], notice, size) < 0) {
 			/* The parent is gone; nobody is left to be told. */
@@ -68,48 +72,51 @@ pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t siz
 	return pid;
 }
 
-/* The group's number is that of a process which waits for the end of a pipe. */
-static pid_t exec_fork_group(int *hold)
+/* The group's number is that of a process which does nothing until it is killed, or
+ * alone. */
+static pid_t exec_fork_group(void)
 {
-	int ends[2];
-	char byte;
-	pid_t pid;
+	pid_t parent = getpid(), pid = fork();
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
-		return -1;
-	pid = fork();
 	if (pid == 0) {
 		setpgid(0, 0);
-		close(ends[1]);
-		_exit(read(ends[0], &byte, 1) != 0);
+		exec_close_from(0);
+		while (getppid() == parent)
+			sleep(1);
+		_exit(0);
 	}
-	close(ends[0]);
-	if (pid < 0) {
-		close(ends[1]);
-		return -1;
-	}
-	setpgid(pid, pid); /* whoever of the two comes first */
-	*hold = ends[1];
+	if (pid > 0)
+		setpgid(pid, pid); /* whoever of the two comes first */
 	return pid;
 }
 
 pid_t exec_open_group(struct exec_group *group)
 {
-	group->hold = -1;
-	group->number = fast ? exec_fast_group() : exec_fork_group(&group->hold);
+	group->number = fast ? exec_fast_group() : exec_fork_group();
 	return group->number;
 }
 
 /* Whoever reaps children may have been faster. */
 void exec_close_group(struct exec_group *group)
 {
-	if (group->hold < 0) {
+	if (fast) {
 		exec_fast_close_group(group->number);
 		return;
 	}
-	close(group->hold);
+	kill(group->number, SIGKILL);
 	while (waitpid(group->number, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+void exec_close_from(int first)
+{
+	if (fast) {
+		exec_fast_close_from(first);
+		return;
+	}
+	for (int fd = first; fd < CLOSED_MOST; fd++)
+		if (fd != notice_fd)
+			close(fd);
 }
 
 void exec_own_descriptors(int first)

@@ -32,7 +32,6 @@ pid_t exec_start(void (*become)(void *context), void *context, void *notice, siz
  */
 struct exec_group {
 	pid_t number;
-	int hold; /* ends the process that keeps the number, or -1 */
 };
 pid_t exec_open_group(struct exec_group *group);
 void exec_close_group(struct exec_group *group);
@@ -42,6 +41,10 @@ void exec_close_group(struct exec_group *group);
 /* From here on the descriptors are this process's own, and of those that are
  * close-on-exec only the ones below first are sure to be open. */
 void exec_own_descriptors(int first);
+
+/* Closes those from first on, so that a process which waits for a file system keeps
+ * nothing of others open. Where that is slow, only the lower ones. */
+void exec_close_from(int first);
 
 /* Has this process killed when the thread that started it ends, if the system can
  * do that; parent is that thread's process. */
@@ -64,6 +67,7 @@ pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child);
 pid_t exec_fast_group(void);
 void exec_fast_close_group(pid_t group);
 void exec_fast_own_descriptors(int first);
+void exec_fast_close_from(int first);
 int exec_fast_here(const char *name, char *const *arguments, char *const *environment);
 
 #endif

@@ -300,6 +300,7 @@ static bool prepare(const struct birth *birth, enum launch_step *step)
 	exec_own_descriptors(above(birth->descriptors, birth->count));
 	if (!take_descriptors(birth->descriptors, birth->count))
 		return false;
+	exec_close_from(birth->count);
 	*step = LAUNCH_LIMITS;
 	if (!take_limits(!birth->plan))
 		return false;
