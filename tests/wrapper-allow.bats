@@ -259,11 +259,12 @@ start_flipping() {
 	cp "$(type -P pwd)" "$T/root/real.sh"
 	cp "$(type -P whoami)" "$T/out/x.sh"
 	start_wrapper --root "$T/root"
-	while [ "$SECONDS" -lt "$end" ]; do
+	# Until it has been seen outside, too.
+	until [ "$SECONDS" -ge "$end" ] && grep -q 'outside of every --root' "$T/log"; do
+		[ "$SECONDS" -lt "$((end + 20))" ]
 		run "$FCGI_TALK" -n 100 -j 2 "$SOCKET" get "$T/root/x.sh" expect-end
 		[ "$output" = 'ok=100 failed=0' ]
 	done
-	grep -q 'outside of every --root' "$T/log"
 	grep -q "its header line .*$T/root\|$T/root.*no header\|\"$T/root" "$T/log"
 	not grep -q "\"$(whoami)\"" "$T/log"
 }
@@ -326,11 +327,12 @@ start_flipping() {
 	printf '%s\n' ": >$T/escaped" >"$T/out/x.sh"
 	chmod 644 "$T/root/real.sh" "$T/out/x.sh"
 	start_wrapper --root "$T/root" --interpreter .sh=/bin/sh
-	while [ "$SECONDS" -lt "$end" ]; do
+	# Until it has been seen outside, too.
+	until [ "$SECONDS" -ge "$end" ] && grep -q 'outside of every --root' "$T/log"; do
+		[ "$SECONDS" -lt "$((end + 20))" ]
 		run "$FCGI_TALK" -n 100 -j 2 "$SOCKET" get "$T/root/x.sh" expect-end
 		[ "$output" = 'ok=100 failed=0' ]
 	done
-	grep -q 'outside of every --root' "$T/log"
 	vanished "$T/escaped"
 }
 

@@ -385,7 +385,7 @@ static void on_process_input(void *owner)
 static void request_note_header(struct request *r, const struct reply_notes *notes)
 {
 	if (notes->dropped)
-		request_log_say(&r->log, NULL, "%u lines of its header are left out, such as \"%s\"",
+		request_log_say(&r->log, NULL, "lines left out of its header: %u, the first is \"%s\"",
 				notes->dropped, notes->first_dropped);
 	if (notes->warning)
 		request_log_say(&r->log, NULL, "%s", notes->warning);
