@@ -307,7 +307,8 @@ int children_keep(const struct children_plan *wanted)
 	plan = wanted;
 	workers = calloc((size_t)plan->count, sizeof *workers);
 	if (!workers || pipe2(lifeline, O_CLOEXEC) < 0 || !loop_open() || !children_open() ||
-	    !loop_catch(SIGTERM, on_stop) || !loop_catch(SIGINT, on_stop)) {
+	    !loop_catch(SIGTERM, on_stop) || !loop_catch(SIGINT, on_stop) ||
+	    !loop_catch(SIGUSR1, on_stop)) {
 		report("cannot watch over workers: %s", strerror(errno));
 		return -1;
 	}

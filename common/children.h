@@ -81,7 +81,7 @@ struct children_plan {
 
 /*
  * Forks the children and keeps their number, with a growing pause before a
- * child that died young is replaced. On TERM or INT their lifeline ends, and they
+ * child that died young is replaced. On TERM, INT or USR1 their lifeline ends, and they
  * get KILL after the stop time-out; at a second signal CHILDREN_HASTE, and KILL
  * soon after. Opens the loop of this process. Returns 0 when all have gone after
  * such a signal, -1 if it could not begin.

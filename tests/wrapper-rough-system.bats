@@ -505,3 +505,27 @@ make_counter() {
 	eventually gone "$first"
 	ask get "$CGI/hello.sh" expect-text hello
 }
+
+@test "USR1 stops as TERM does: requests finish, the socket goes" {
+	local workers
+
+	script slow.sh <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\nbegun\n'
+		sleep 1
+		echo slept
+	END
+	for workers in 1 2; do
+		: >"$T/trace"
+		start_wrapper -c "$workers"
+		start_client client trace "$T/trace" request "$T/slow.sh" CONTENT_LENGTH=0 stdin-end \
+			expect-text begun expect-text slept expect-end
+		in_file STDOUT "$T/trace"
+		kill -USR1 "$(pid_of wrapper)"
+		await client
+		[ "$STATUS" = 0 ]
+		await wrapper
+		[ "$STATUS" = 0 ]
+		[ ! -e "$T/s" ]
+	done
+}
