@@ -529,3 +529,39 @@ make_counter() {
 		[ ! -e "$T/s" ]
 	done
 }
+
+# While a start hangs. ----------------------------------------------------------------------------
+
+# slow_start OPTION...: fcgiwrap, and a script whose start hangs.
+slow_start() {
+	start_wrapper "$@"
+	script slow.sh <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\nslow\n'
+	END
+	hold_lease "$T/slow.sh"
+}
+
+@test "a start that hangs keeps nothing of other requests open" {
+	slow_start -c 1
+	start_client reader timeout 20 request "$CGI/length.sh" CONTENT_LENGTH=3 stdin ab await "$T/go" \
+		stdin c stdin-end expect-text bytes=3 expect-end
+	eventually has_children "$(pid_of wrapper)" 1
+	start_client slow timeout 60 request "$T/slow.sh" CONTENT_LENGTH=0 stdin-end expect-text slow
+	in_file asked "$T/lease.out"
+	: >"$T/go"
+	# Its script reads to the end of its input.
+	await reader
+	[ "$STATUS" = 0 ]
+}
+
+@test "a start that hangs and has no client any more does not hold up the stop" {
+	slow_start -c 1 --on-abort ignore --stop-timeout 1 --kill-after 1
+	start_client slow request "$T/slow.sh" CONTENT_LENGTH=0 stdin-end await "$T/go" close
+	in_file asked "$T/lease.out"
+	: >"$T/go"
+	await slow
+	kill -TERM "$(pid_of wrapper)"
+	await wrapper
+	[ "$STATUS" = 0 ]
+}

@@ -605,7 +605,7 @@ traced() {
 
 @test "a script that crashes in its answer is logged, and the client notices that it is cut" {
 	start_wrapper
-	ask request "$CGI/crash.sh" QUERY_STRING=late CONTENT_LENGTH=0 stdin-end may-close expect-closed
+	ask request "$CGI/crash.sh" QUERY_STRING=late CONTENT_LENGTH=0 keep stdin-end may-close expect-closed
 	has 'half an ans'
 	lacks 'Status:'
 	logged 'crash.sh.*: was killed by signal 11 .*in the middle of its answer'

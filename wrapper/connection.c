@@ -121,11 +121,30 @@ static void end_request(struct connection *c, struct request **link)
 	request_free(r);
 }
 
+static bool flush(struct connection *c)
+{
+	size_t moved = 0;
+	bool fine = buffer_flush(&c->client.out, c->socket.fd, &moved);
+
+	/* What is no error of the socket is one of the script's pipe. */
+	if (!fine && c->requests && errno != EPIPE && errno != ECONNRESET && errno != ETIMEDOUT)
+		request_log_say(&c->requests->log, NULL, "its response cannot be passed on: %s",
+				strerror(errno));
+	if (moved == 0)
+		return fine;
+	c->active = true;
+	c->unsent = -1;
+	for (struct request *r = c->requests; r; r = r->next)
+		request_touch(r);
+	return fine;
+}
+
 /* A request whose response is cut off takes others on the connection with it only if
  * there is no other way to say that. */
 static bool cut_request(struct connection *c, struct request **link)
 {
 	if (c->request_count == 1 || !request_put_failed_end(*link)) {
+		flush(c); /* what has come of it, as far as the client takes that at once */
 		c->state = BROKEN;
 		return false;
 	}
@@ -275,24 +294,6 @@ static void derive(struct connection *c)
 	for (struct request *r = c->requests; r; r = r->next)
 		request_derive(r);
 	derive_timer(c);
-}
-
-static bool flush(struct connection *c)
-{
-	size_t moved = 0;
-	bool fine = buffer_flush(&c->client.out, c->socket.fd, &moved);
-
-	/* What is no error of the socket is one of the script's pipe. */
-	if (!fine && c->requests && errno != EPIPE && errno != ECONNRESET && errno != ETIMEDOUT)
-		request_log_say(&c->requests->log, NULL, "its response cannot be passed on: %s",
-				strerror(errno));
-	if (moved == 0)
-		return fine;
-	c->active = true;
-	c->unsent = -1;
-	for (struct request *r = c->requests; r; r = r->next)
-		request_touch(r);
-	return fine;
 }
 
 /* Requests of which nothing more can come. */

@@ -90,21 +90,20 @@ static pid_t exec_fork_group(void)
 	return pid;
 }
 
-pid_t exec_open_group(struct exec_group *group)
+pid_t exec_open_group(void)
 {
-	group->number = fast ? exec_fast_group() : exec_fork_group();
-	return group->number;
+	return fast ? exec_fast_group() : exec_fork_group();
 }
 
 /* Whoever reaps children may have been faster. */
-void exec_close_group(struct exec_group *group)
+void exec_close_group(pid_t group)
 {
 	if (fast) {
-		exec_fast_close_group(group->number);
+		exec_fast_close_group(group);
 		return;
 	}
-	kill(group->number, SIGKILL);
-	while (waitpid(group->number, NULL, 0) < 0 && errno == EINTR)
+	kill(group, SIGKILL);
+	while (waitpid(group, NULL, 0) < 0 && errno == EINTR)
 		;
 }
 

@@ -30,11 +30,8 @@ pid_t exec_start(void (*become)(void *context), void *context, void *notice, siz
  * no leader, and so may become one by setsid(2) or setpgid(2). The group's number,
  * or -1 with errno.
  */
-struct exec_group {
-	pid_t number;
-};
-pid_t exec_open_group(struct exec_group *group);
-void exec_close_group(struct exec_group *group);
+pid_t exec_open_group(void);
+void exec_close_group(pid_t group);
 
 /* The following are for become(), and async-signal-safe. */
 

@@ -81,12 +81,11 @@ static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 	};
 	char name[LAUNCH_NAME_SIZE];
 	struct launch_plan warm = plan;
-	struct exec_group group;
 
 	/* A template's script sees the name that the system would tell its interpreter. */
 	warm.called = launch_name(&plan, name);
 	job->step = LAUNCH_FORK;
-	job->group = exec_open_group(&group);
+	job->group = exec_open_group();
 	if (job->group > 0) {
 		job->pid = warm_start(&warm, job->ends, job->group);
 		if (job->pid == 0)
@@ -95,7 +94,7 @@ static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 	}
 	job->error = errno;
 	if (job->group > 0)
-		exec_close_group(&group);
+		exec_close_group(job->group);
 	if (job->pid < 0 && job->step == LAUNCH_EXEC)
 		script_explain_exec(script, job->error, job->reason, sizeof job->reason);
 }

@@ -50,15 +50,26 @@ static void process_close_watches(struct process *p)
 	loop_close(&p->errors);
 }
 
+/* One that has not started yet is found under the number 0. */
+static void process_enter(struct process *p, pid_t pid)
+{
+	p->pid = pid;
+	p->next = *bucket_of(pid);
+	*bucket_of(pid) = p;
+}
+
+static void process_leave(struct process *p)
+{
+	struct process **link = bucket_of(p->pid);
+
+	while (*link != p)
+		link = &(*link)->next;
+	*link = p->next;
+}
+
 static void process_free(struct process *p)
 {
-	if (p->pid > 0) {
-		struct process **link = bucket_of(p->pid);
-
-		while (*link != p)
-			link = &(*link)->next;
-		*link = p->next;
-	}
+	process_leave(p);
 	count--;
 	slots_give(p->slot_kind, p->slot);
 	deadline_clear(&p->next_look);
@@ -133,7 +144,7 @@ static void on_next_look(struct deadline *d)
 	struct process *p = LOOP_OWNER(d, struct process, next_look);
 	bool due = p->end_at && loop_now() >= p->end_at;
 
-	if (p->launching && p->state != PROCESS_TERMINATING) {
+	if (p->launching && p->state != PROCESS_TERMINATING && !due) {
 		process_signal(p, SIGCONT);
 		deadline_set(d, LAUNCH_LATE, on_next_look);
 	} else if (p->exited && process_group_is_empty(p)) {
@@ -313,11 +324,10 @@ static void process_exited(struct process *p, int status)
 
 static void process_started(struct process *p)
 {
-	p->pid = p->job.pid;
+	process_leave(p);
+	process_enter(p, p->job.pid);
 	p->group = p->job.group;
 	p->started = loop_now();
-	p->next = *bucket_of(p->pid);
-	*bucket_of(p->pid) = p;
 	deadline_clear(&p->next_look);
 	switch (p->state) {
 	case PROCESS_ATTACHED:
@@ -378,6 +388,7 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 		return NULL;
 	}
 	count++;
+	process_enter(p, 0);
 	p->input = p->output = p->errors = WATCH_NONE;
 	p->slot_kind = SLOT_RUNNING;
 	p->slot = slot;
@@ -430,8 +441,6 @@ size_t process_count(void)
 
 void process_terminate_remains(void)
 {
-	if (launcher_count() > 0)
-		return;
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (const struct process *p = by_pid[i]; p; p = p->next)
 			if (!p->exited)
