@@ -324,8 +324,11 @@ load supervise
 @test "HUP: new processes come first" {
 	need_app
 	supervise -s "$S" -- "$APP"
+	logged 'hello$'
 	kill -HUP "$KEEPER"
-	eventually has 2
+	logged 'exited with status 0'
+	# Both have said hello before the first has gone.
+	[ "$(sed '/exited with/q' "$T/keeper.log" | grep -c 'hello$')" = 2 ]
 	eventually has 1
 }
 

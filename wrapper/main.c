@@ -7,6 +7,7 @@
 #include "children.h"
 #include "descriptors.h"
 #include "environment.h"
+#include "exec.h"
 #include "launch.h"
 #include "listen.h"
 #include "peer.h"
@@ -234,6 +235,7 @@ int main(int argc, char **argv)
 		printf("fcgiwrap (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
 		return 0;
 	}
+	exec_hide();
 	signal(SIGPIPE, SIG_IGN);
 	/* Beyond a limit on the size of files a write fails instead: a lost log line, or
 	 * a refused request. */

@@ -258,7 +258,6 @@ int worker_run(const struct settings *settings, long number, int listener, int l
 	};
 	body_set_directory(settings->spool_directory);
 	splice_open();
-	exec_hide();
 	if (!open_worker(settings, listener, lifeline, descriptors)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
