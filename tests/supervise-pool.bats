@@ -234,6 +234,32 @@ answered_all() {
 	eventually has 1
 }
 
+# fcgiwrap_is_idle [OPTION...]: one that idles is enough; where that is hidden, more are started.
+fcgiwrap_is_idle() {
+	need_census
+	need_users
+	chmod 711 "$T"
+	supervise -s "$S" --pm dynamic --max-children 3 --max-spare 1 "$@" -- "$FCGIWRAP"
+	sleep 2.5
+	has 1
+}
+
+@test "fcgiwrap, which hides from its own user, is seen to be idle by root" {
+	fcgiwrap_is_idle -u "$USER_A"
+}
+
+@test "and by its own user" {
+	need setpriv
+	chown "$USER_A" "$T"
+	supervise() {
+		start keeper setpriv --reuid="$USER_A" --clear-groups "$SPAWN_FCGI" --supervise -n \
+			-P "$T/keeper.pid" "$@"
+		KEEPER=$(pid_of keeper)
+		eventually test -s "$T/keeper.pid"
+	}
+	fcgiwrap_is_idle
+}
+
 @test "where busy and idle cannot be told, the most run all the time" {
 	[ ! -e "$FCGI_BUILD/spawn/census-linux.o" ] || skip 'they can be told here'
 	need_app
