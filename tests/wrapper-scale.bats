@@ -111,7 +111,7 @@ sleepers() {
 	script hold.sh <<<$'#!/bin/sh\nexec sleep 120'
 	start_wrapper -c 1 --max-scripts 1000
 	start crowd prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" get "$T/hold.sh"
-	eventually -t 20 has_children "$(pid_of wrapper)" 1000
+	eventually -t 60 has_children "$(pid_of wrapper)" 1000
 	echo "own memory: $(own_memory) KiB, peak: $(peak_memory) KiB"
 	[ "$(own_memory)" -lt 16384 ]
 	stop crowd

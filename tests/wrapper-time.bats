@@ -85,7 +85,7 @@ make_worker() {
 		printf 'Content-Type: text/plain\n\nchild=%s\n' $!
 		exec sleep 60
 	END
-	start_wrapper --kill-after 200ms
+	start_wrapper --kill-after 3s
 	ask request "$T/family.sh" CONTENT_LENGTH=0 expect-text child= abort expect-end
 	child=$(sed -n 's/^child=//p' <<<"$output")
 	alive "$child"
