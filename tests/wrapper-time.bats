@@ -66,7 +66,7 @@ make_worker() {
 @test "--timeout is followed by KILL, --kill-after later, for a script that ignores TERM" {
 	local script
 
-	start_wrapper --timeout 200ms --kill-after 400ms
+	start_wrapper --timeout 200ms --kill-after 3s
 	start_client client get "$CGI/ignore-term.sh" QUERY_STRING=30
 	in_file '^pid=' "$T/client.out"
 	script=$(sed -n 's/^pid=//p' "$T/client.out")
