@@ -42,7 +42,7 @@ static const struct settings *settings;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job_list todo, finished; /* under the lock */
-static long idle;                      /* starters that wait; under the lock */
+static long queued, idle;              /* jobs to do; starters that wait; under the lock */
 static unsigned long taken;            /* jobs; under the lock */
 static int64_t usual_time;             /* of a job, in microseconds; under the lock */
 static int wake = -1;                  /* for the loop, when something is finished */
@@ -126,17 +126,6 @@ static void job_do(struct launch_job *job, const struct launch_lane *lane)
 			close(job->ends[i]);
 }
 
-/* The loop is woken once for all that is finished before it looks. */
-static void job_finish(struct launch_job *job)
-{
-	bool first = !finished.first;
-
-	job_append(&finished, job);
-	if (first && write(wake, "", 1) < 0) {
-		/* The pipe is full: the loop will wake up anyway. */
-	}
-}
-
 static int64_t microseconds(void)
 {
 	struct timespec now;
@@ -153,28 +142,48 @@ static void note_time(int64_t took)
 	usual_time += (took - usual_time) / 8;
 }
 
+/* The loop is woken once for all that is finished before it looks; not under the lock,
+ * for which it would wait at once. */
+static void job_finish(struct launch_job *job, int64_t took)
+{
+	bool first;
+
+	pthread_mutex_lock(&lock);
+	note_time(took);
+	first = !finished.first;
+	job_append(&finished, job);
+	pthread_mutex_unlock(&lock);
+	if (first && write(wake, "", 1) < 0) {
+		/* The pipe is full: the loop will wake up anyway. */
+	}
+}
+
+static struct launch_job *job_await(void)
+{
+	struct launch_job *job;
+
+	pthread_mutex_lock(&lock);
+	while (!(job = job_first(&todo))) {
+		idle++;
+		pthread_cond_wait(&work, &lock);
+		idle--;
+	}
+	queued--;
+	taken++;
+	pthread_mutex_unlock(&lock);
+	return job;
+}
+
 static void *starter_run(void *context)
 {
 	const struct launch_lane *lane = context;
-	int64_t began;
 
-	pthread_mutex_lock(&lock);
 	for (;;) {
-		struct launch_job *job = job_first(&todo);
+		struct launch_job *job = job_await();
+		int64_t began = microseconds();
 
-		if (!job) {
-			idle++;
-			pthread_cond_wait(&work, &lock);
-			idle--;
-			continue;
-		}
-		taken++;
-		pthread_mutex_unlock(&lock);
-		began = microseconds();
 		job_do(job, lane);
-		pthread_mutex_lock(&lock);
-		note_time(microseconds() - began);
-		job_finish(job);
+		job_finish(job, microseconds() - began);
 	}
 	return NULL;
 }
@@ -238,8 +247,9 @@ static void job_do_here(void)
 		       "others", strerror(errno));
 	told = true;
 	while ((job = job_first(&todo))) {
+		queued--;
 		job_do(job, lane_count ? &lanes[0] : &no_lane);
-		job_finish(job);
+		job_finish(job, 0);
 	}
 }
 
@@ -268,16 +278,18 @@ static void on_watchdog(struct deadline *d)
 
 void launcher_start(struct launch_job *job)
 {
-	bool another;
+	bool another, awaited;
 
 	atomic_store(&job->child, 0);
 	launching++;
 	pthread_mutex_lock(&lock);
 	job_append(&todo, job);
-	another = !idle && starters < starters_usual;
-	if (idle)
-		pthread_cond_signal(&work);
+	queued++;
+	awaited = idle > 0;
+	another = idle < queued && starters < starters_usual;
 	pthread_mutex_unlock(&lock);
+	if (awaited)
+		pthread_cond_signal(&work);
 	if (another && !no_threads)
 		no_threads = !starter_add() && starters == 0;
 	if (starters == 0) {
