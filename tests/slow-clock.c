@@ -1,7 +1,8 @@
 /*
- * slow-clock: a library to preload. The program's clock, and its waits by pselect(2), run 20 times
- * as slowly as the time, so that a tenth of a second of its own is 2 s long, and a test can tell
- * whether it waited for that long, however busy the machine. What it starts has the usual clock.
+ * slow-clock: a library to preload, for Linux. The program's clock, and its waits by pselect(2),
+ * run 20 times as slowly as the time, so that a tenth of a second of its own is 2 s long, and a
+ * test can tell whether it waited for that long, however busy the machine. What it starts has the
+ * usual clock.
  */
 #define _GNU_SOURCE
 
@@ -11,6 +12,13 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
+
+static __attribute__((constructor)) void only_for_this_program(void)
+{
+	unsetenv("LD_PRELOAD");
+}
+
+#ifdef SYS_pselect6
 
 enum { SLOWER = 20 };
 
@@ -24,11 +32,6 @@ static long long ns_of(const struct timespec *t)
 static struct timespec timespec_of(long long ns)
 {
 	return (struct timespec){ (time_t)(ns / ns_per_s), (long)(ns % ns_per_s) };
-}
-
-static __attribute__((constructor)) void only_for_this_program(void)
-{
-	unsetenv("LD_PRELOAD");
 }
 
 int clock_gettime(clockid_t id, struct timespec *now)
@@ -50,3 +53,5 @@ int pselect(int n, fd_set *in, fd_set *out, fd_set *other, const struct timespec
 		longer = timespec_of(ns_of(limit) * SLOWER);
 	return (int)syscall(SYS_pselect6, n, in, out, other, limit ? &longer : NULL, &blocked);
 }
+
+#endif

@@ -41,11 +41,6 @@ timed() {
 	[ -z "$stderr" ]
 }
 
-# Lets a tenth of a second of spawn-fcgi's be 2 s long.
-slow_clock() {
-	TEST_WRAPPER="env LD_PRELOAD=$FCGI_BUILD/tests/slow-clock.so ASAN_OPTIONS=verify_asan_link_order=0"
-}
-
 # early OPTION...: a start that is over before the tenth of a second is. One of 5, since the machine
 # may be busy.
 early() {
@@ -168,7 +163,7 @@ stop_all() {
 
 @test "a program that ends before it waits for a connection is reported, whatever others do" {
 	acceptor 'if (mkdir $ARGV[0]) { select undef, undef, undef, 0.02; exit 4 } await'
-	[ ! -e "$FCGI_BUILD/tests/slow-clock.so" ] || slow_clock
+	slow_clock
 	spawn -s "$S" -P "$T/pid" -F 3 -- "$T/acceptor" "$T/first"
 	[ "$status" = 4 ]
 	[[ $stderr == *"child exited with: 4"* ]]

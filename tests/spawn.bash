@@ -108,3 +108,9 @@ nothing_left() {
 		fi
 	done
 }
+
+# Lets a tenth of a second of spawn-fcgi's be 2 s long, where tests/slow-clock.c knows how.
+slow_clock() {
+	[ -z "${TEST_WRAPPER-}" ] || return 0
+	TEST_WRAPPER="env LD_PRELOAD=$FCGI_BUILD/tests/slow-clock.so ASAN_OPTIONS=verify_asan_link_order=0"
+}

@@ -107,10 +107,10 @@ CRASH=$CGI/supervise-crash.sh
 		exec /bin/sleep "\$time"
 	END
 	supervise -s "$S" -F 40 --log "$T/app.log" -- "$T/prog"
+	before=$(descriptors "$KEEPER")
 	echo 0.15 >"$T/time"
 	# shellcheck disable=SC2046
 	kill $(children)
-	before=$(descriptors "$KEEPER")
 	LOGFILE=$T/app.log
 	many() { [ "$(grep -c 'exited with status 0' "$T/app.log")" -ge 1000 ]; }
 	eventually -t 120 many
