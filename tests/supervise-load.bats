@@ -68,7 +68,7 @@ all_good() {
 	cat "$T/load"
 	lost=$(sed -n 's/ 502$//p' "$T/load")
 	echo "$kills killed, ${lost:-0} lost"
-	[ "$kills" -gt 10 ]
+	[ "$kills" -ge 3 ]
 	[ "${lost:-0}" -le "$kills" ]
 	[ "$(awk '{ n += $1 } END { print n }' "$T/load")" = "$REQUESTS" ]
 	not grep -E 'Connection refused|No such file|Resource temporarily' "$T/nginx-error.log"
