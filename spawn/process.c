@@ -2,7 +2,7 @@
 
 #include "process.h"
 
-#include "compat.h"
+#include "calls.h"
 #include "descriptors.h"
 #include "report.h"
 
@@ -81,7 +81,7 @@ pid_t process_background(int *status)
 	int ends[2];
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+	if (call_pipe(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
 		report("cannot go to the background: %s", strerror(errno));
 		return -1;
 	}

@@ -92,6 +92,10 @@ static const struct call calls[] = {
 	CALL(clone3),
 #endif
 	CALL(epoll_create1),
+	CALL(epoll_ctl),
+#ifdef SYS_epoll_wait
+	CALL(epoll_wait),
+#endif
 	CALL(eventfd2),
 #ifdef SYS_execveat
 	CALL(execveat),
