@@ -8,6 +8,13 @@
 #include <errno.h>
 #include <stdatomic.h>
 
+/* The pipe(2) of glibc is pipe2(2), but the kernel has the old one. */
+#if defined __linux__ && (defined __x86_64__ || defined __i386__ || defined __arm__ || \
+			  defined __powerpc__ || defined __s390__)
+#include <sys/syscall.h>
+#define pipe(ends) ((int)syscall(SYS_pipe, ends))
+#endif
+
 /* Where libc lacks them, the plain calls are all there is. */
 #ifndef HAVE_PIPE2
 #define pipe2 plain_pipe

@@ -110,7 +110,9 @@ static const struct call calls[] = {
 #ifdef SYS_pidfd_open
 	CALL(pidfd_open),
 #endif
+#ifdef SYS_pipe /* which may be called instead */
 	CALL(pipe2),
+#endif
 	CALL(prctl),
 	CALL(prlimit64),
 	CALL(sched_getaffinity),
