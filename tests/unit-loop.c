@@ -473,11 +473,11 @@ static void events_before_deadlines(void)
 
 /* System calls that fail. ------------------------------------------------------------------ */
 
-/* With --wrap the linker puts these in front of libc's. */
+#ifdef LOOP_WRAPPED
+
+/* The linker puts these in front of libc's (--wrap). */
 static int epoll_error; /* of epoll_ctl to add, and epoll_wait */
 static bool calls_refused;
-
-#ifdef LOOP_WRAPPED
 
 int __real_epoll_create1(int flags);
 int __wrap_epoll_create1(int flags);
