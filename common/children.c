@@ -2,7 +2,7 @@
 
 #include "children.h"
 
-#include "compat.h"
+#include "calls.h"
 #include "report.h"
 
 #include <errno.h>
@@ -306,7 +306,7 @@ int children_keep(const struct children_plan *wanted)
 {
 	plan = wanted;
 	workers = calloc((size_t)plan->count, sizeof *workers);
-	if (!workers || pipe2(lifeline, O_CLOEXEC) < 0 || !loop_open() || !children_open() ||
+	if (!workers || call_pipe(lifeline, O_CLOEXEC) < 0 || !loop_open() || !children_open() ||
 	    !loop_catch(SIGTERM, on_stop) || !loop_catch(SIGINT, on_stop) ||
 	    !loop_catch(SIGUSR1, on_stop)) {
 		report("cannot watch over workers: %s", strerror(errno));

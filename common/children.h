@@ -76,7 +76,7 @@ struct children_plan {
 	int (*work)(const void *context, long number, int lifeline);
 	void (*stopping)(const void *context); /* in the parent; may be NULL */
 	const void *context;
-	long stop_timeout; /* milliseconds from TERM to KILL */
+	int64_t stop_timeout; /* milliseconds from TERM to KILL */
 };
 
 /*

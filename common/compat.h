@@ -1,6 +1,7 @@
 /*
  * What older or other systems lack. Where libc has a call, it is libc's own;
  * elsewhere the file of its name stands in. To be included after config.h.
+ * For calls that only a kernel may lack see calls.h.
  */
 #ifndef COMPAT_H
 #define COMPAT_H
@@ -33,14 +34,7 @@
 #define RLIMIT_NPROC (-1)
 #endif
 
-#ifndef HAVE_ACCEPT4
-int accept4(int fd, struct sockaddr *address, socklen_t *size, int flags);
-#endif
 #ifndef HAVE_GETPEEREID
 int getpeereid(int fd, uid_t *user, gid_t *group);
 #endif
-#ifndef HAVE_PIPE2
-int pipe2(int fds[2], int flags);
-#endif
-
 #endif

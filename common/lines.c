@@ -28,8 +28,10 @@ static void end_line(struct lines *l, int64_t now, void (*tell)(void *, const ch
 		size--;
 	if (size == 0)
 		return;
-	report_tame(l->text, size);
-	snprintf(l->last, sizeof l->last, "%.*s", (int)size, l->text);
+	report_sanitize(l->text, size);
+	snprintf(l->last, sizeof l->last, "%.*s",
+		 (int)(size < sizeof l->last ? size : report_whole(l->text, sizeof l->last - 1)),
+		 l->text);
 	if (now / 1000 != l->second) {
 		tell_dropped(l, tell, context);
 		l->second = now / 1000;
@@ -43,6 +45,20 @@ static void end_line(struct lines *l, int64_t now, void (*tell)(void *, const ch
 	tell(context, l->text, size);
 }
 
+/* Between characters, since each part is sanitized by itself. */
+static void break_line(struct lines *l, int64_t now, void (*tell)(void *, const char *, size_t),
+		       void *context)
+{
+	size_t whole = report_whole(l->text, LINE_MOST), cut = LINE_MOST - whole;
+	char rest[4];
+
+	memcpy(rest, l->text + whole, cut);
+	l->size = whole;
+	end_line(l, now, tell, context);
+	memcpy(l->text, rest, cut);
+	l->size = cut;
+}
+
 void lines_take(struct lines *l, const char *bytes, size_t size, int64_t now,
 		void (*tell)(void *, const char *, size_t), void *context)
 {
@@ -52,8 +68,10 @@ void lines_take(struct lines *l, const char *bytes, size_t size, int64_t now,
 	for (size_t i = 0; i < size; i++) {
 		if (bytes[i] != '\n')
 			l->text[l->size++] = bytes[i];
-		if (bytes[i] == '\n' || l->size == LINE_MOST)
+		if (bytes[i] == '\n')
 			end_line(l, now, tell, context);
+		else if (l->size == LINE_MOST)
+			break_line(l, now, tell, context);
 	}
 }
 

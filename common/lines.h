@@ -1,5 +1,5 @@
 /*
- * What a program writes, line by line: tamed, bounded in length and rate. Pure.
+ * What a program writes, line by line: sanitized, bounded in length and rate. Pure.
  */
 #ifndef LINES_H
 #define LINES_H

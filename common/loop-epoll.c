@@ -2,7 +2,7 @@
 
 #include "loop-wait.h"
 
-#include <stdlib.h>
+#include <errno.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
@@ -12,17 +12,37 @@
 
 enum { BATCH = 64 };
 
+/* What watch->slot says. */
+enum { ABSENT, PRESENT, PRESENT_SHARED };
+
 static int epoll = -1;
 static struct epoll_event fetched[BATCH];
 static int fetched_count;
 
-bool wait_open(void)
+static void epoll_close(void)
 {
 	if (epoll >= 0)
 		close(epoll);
+	epoll = -1;
+}
+
+/* Some filters of system calls let one of them pass, and not the others. */
+static bool epoll_open(void)
+{
+	int error;
+
+	epoll_close();
 	fetched_count = 0;
 	epoll = epoll_create1(EPOLL_CLOEXEC);
-	return epoll >= 0;
+	if (epoll < 0)
+		return false;
+	if (epoll_ctl(epoll, EPOLL_CTL_DEL, -1, NULL) < 0 && errno == EBADF &&
+	    epoll_wait(epoll, fetched, BATCH, 0) == 0)
+		return true;
+	error = errno;
+	epoll_close();
+	errno = error;
+	return false;
 }
 
 /* The end of a stream is always told, wanted or not; edge-triggered it is told
@@ -38,28 +58,36 @@ static struct epoll_event interest(struct watch *watch)
 	};
 }
 
-bool wait_add(struct watch *watch)
+static bool epoll_add(struct watch *watch)
 {
 	struct epoll_event event = interest(watch);
 
-	return epoll_ctl(epoll, EPOLL_CTL_ADD, watch->fd, &event) == 0;
-}
-
-void wait_change(struct watch *watch)
-{
-	struct epoll_event event = interest(watch);
-
-	if (epoll_ctl(epoll, EPOLL_CTL_MOD, watch->fd, &event) == 0)
-		return;
-	/* What is shared can only be taken out and put back, in the same place. */
-	epoll_ctl(epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+	watch->slot = ABSENT;
 	if (epoll_ctl(epoll, EPOLL_CTL_ADD, watch->fd, &event) < 0)
-		abort();
+		return false;
+	watch->slot = watch->wants & LOOP_SHARED ? PRESENT_SHARED : PRESENT;
+	return true;
 }
 
-void wait_remove(struct watch *watch)
+/* What is shared cannot be changed: it is taken out and put back. That may take
+ * memory; where nothing is wanted it can stay out. */
+static bool epoll_change(struct watch *watch)
 {
-	epoll_ctl(epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+	struct epoll_event event = interest(watch);
+
+	if (watch->slot == PRESENT && !(watch->wants & LOOP_SHARED) &&
+	    epoll_ctl(epoll, EPOLL_CTL_MOD, watch->fd, &event) == 0)
+		return true;
+	if (watch->slot != ABSENT)
+		epoll_ctl(epoll, EPOLL_CTL_DEL, watch->fd, NULL);
+	watch->slot = ABSENT;
+	return !watch->wants || epoll_add(watch);
+}
+
+static void epoll_remove(struct watch *watch)
+{
+	if (watch->slot != ABSENT)
+		epoll_ctl(epoll, EPOLL_CTL_DEL, watch->fd, NULL);
 	for (int i = 0; i < fetched_count; i++)
 		if (fetched[i].data.ptr == watch)
 			fetched[i].data.ptr = NULL;
@@ -72,18 +100,33 @@ static unsigned translate(uint32_t events)
 	return (events & EPOLLIN ? LOOP_READ : 0u) | (events & EPOLLOUT ? LOOP_WRITE : 0u);
 }
 
-void wait_once(int timeout, void (*woke)(void))
+static bool epoll_once(int timeout, void (*woke)(void), struct wait_result *out)
 {
 	int count = epoll_wait(epoll, fetched, BATCH, timeout);
+	int error = errno;
 
 	woke();
+	*out = (struct wait_result){ .complete = count >= 0 && count < BATCH };
 	fetched_count = count < 0 ? 0 : count;
 	for (int i = 0; i < fetched_count; i++) {
 		struct watch *watch = fetched[i].data.ptr;
 		unsigned events = watch ? translate(fetched[i].events) : 0;
 
-		if (watch && events & watch->wants)
+		if (watch && events & watch->wants) {
 			watch->ready(watch, events & (watch->wants | LOOP_HANGUP));
+			out->told++;
+		}
 	}
 	fetched_count = 0;
+	errno = error;
+	return count >= 0;
 }
+
+const struct wait_method wait_epoll = {
+	.name = "epoll",
+	.open = epoll_open,
+	.add = epoll_add,
+	.change = epoll_change,
+	.remove = epoll_remove,
+	.once = epoll_once,
+};

@@ -2,6 +2,7 @@
 
 #include "loop-wait.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 
@@ -12,7 +13,7 @@ static struct watch **owners;
 static size_t count, room;
 static size_t holes;
 
-bool wait_open(void)
+static bool poll_open(void)
 {
 	count = holes = 0;
 	return true;
@@ -35,17 +36,7 @@ static bool grow(void)
 	return true;
 }
 
-bool wait_add(struct watch *watch)
-{
-	if (count == room && !grow())
-		return false;
-	watch->slot = count++;
-	owners[watch->slot] = watch;
-	wait_change(watch);
-	return true;
-}
-
-void wait_change(struct watch *watch)
+static bool poll_change(struct watch *watch)
 {
 	/* poll(2) passes over negative descriptors; else it would tell about the
 	 * end of a stream again and again. */
@@ -54,9 +45,19 @@ void wait_change(struct watch *watch)
 		.events = (short)((watch->wants & LOOP_READ ? POLLIN : 0) |
 				  (watch->wants & LOOP_WRITE ? POLLOUT : 0)),
 	};
+	return true;
 }
 
-void wait_remove(struct watch *watch)
+static bool poll_add(struct watch *watch)
+{
+	if (count == room && !grow())
+		return false;
+	watch->slot = count++;
+	owners[watch->slot] = watch;
+	return poll_change(watch);
+}
+
+static void poll_remove(struct watch *watch)
 {
 	owners[watch->slot] = NULL;
 	slots[watch->slot] = (struct pollfd){ .fd = -1 };
@@ -86,15 +87,19 @@ static unsigned translate(short events)
 	return (events & POLLIN ? LOOP_READ : 0u) | (events & POLLOUT ? LOOP_WRITE : 0u);
 }
 
-void wait_once(int timeout, void (*woke)(void))
+static bool poll_once(int timeout, void (*woke)(void), struct wait_result *out)
 {
 	size_t asked;
-	int ready;
+	int ready, error;
+	bool fine;
 
 	fill_holes();
 	asked = count;
 	ready = poll(slots, (nfds_t)asked, timeout);
+	error = errno;
+	fine = ready >= 0;
 	woke();
+	*out = (struct wait_result){ .complete = fine };
 	for (size_t i = 0; ready > 0 && i < asked; i++) {
 		struct watch *watch = owners[i];
 		unsigned events = translate(slots[i].revents);
@@ -103,7 +108,20 @@ void wait_once(int timeout, void (*woke)(void))
 			continue;
 		ready--;
 		slots[i].revents = 0;
-		if (watch && events & watch->wants)
+		if (watch && events & watch->wants) {
 			watch->ready(watch, events & (watch->wants | LOOP_HANGUP));
+			out->told++;
+		}
 	}
+	errno = error;
+	return fine;
 }
+
+const struct wait_method wait_poll = {
+	.name = "poll",
+	.open = poll_open,
+	.add = poll_add,
+	.change = poll_change,
+	.remove = poll_remove,
+	.once = poll_once,
+};

@@ -12,7 +12,7 @@
 static int descriptor = -1;
 static sigset_t caught;
 
-int signals_open(void)
+static int descriptor_open(void)
 {
 	if (descriptor >= 0)
 		close(descriptor);
@@ -21,7 +21,7 @@ int signals_open(void)
 	return descriptor;
 }
 
-bool signals_catch(int number)
+static bool descriptor_catch(int number)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
@@ -32,7 +32,7 @@ bool signals_catch(int number)
 	       signalfd(descriptor, &caught, 0) >= 0;
 }
 
-size_t signals_take(int numbers[SIGNALS_MOST])
+static size_t descriptor_take(int numbers[SIGNALS_MOST])
 {
 	struct signalfd_siginfo come[SIGNALS_MOST];
 	ssize_t n = read(descriptor, come, sizeof come);
@@ -43,15 +43,25 @@ size_t signals_take(int numbers[SIGNALS_MOST])
 	return count;
 }
 
-void signals_hold(void)
+static void descriptor_hold(void)
 {
 }
 
-void signals_release(void)
+static void descriptor_release(void)
 {
 }
 
-void signals_leave(void)
+static void descriptor_leave(void)
 {
 	sigprocmask(SIG_UNBLOCK, &caught, NULL);
 }
+
+const struct signal_method signals_by_descriptor = {
+	.name = "signalfd",
+	.open = descriptor_open,
+	.catch = descriptor_catch,
+	.take = descriptor_take,
+	.hold = descriptor_hold,
+	.release = descriptor_release,
+	.leave = descriptor_leave,
+};

@@ -9,19 +9,28 @@
 
 enum { SIGNALS_MOST = 8 }; /* that can be caught */
 
-/* A descriptor that can be read when a caught signal has come, or -1 with errno.
- * Nothing is caught at first, and what an earlier one told of is forgotten. */
-int signals_open(void);
+struct signal_method {
+	const char *name; /* of the system call */
 
-/* Has a signal told of, instead of what it does by default. False with errno. */
-bool signals_catch(int number);
+	/* A descriptor that can be read when a caught signal has come, or -1 with errno.
+	 * Nothing is caught at first, and what an earlier one told of is forgotten. */
+	int (*open)(void);
 
-/* Takes the signals that have come, each once: their count. */
-size_t signals_take(int numbers[SIGNALS_MOST]);
+	/* Has a signal told of, instead of what it does by default. False with errno. */
+	bool (*catch)(int number);
 
-/* See loop.h. */
-void signals_hold(void);
-void signals_release(void);
-void signals_leave(void);
+	/* Takes the signals that have come, each once: their count. */
+	size_t (*take)(int numbers[SIGNALS_MOST]);
+
+	/* See loop.h. */
+	void (*hold)(void);
+	void (*release)(void);
+	void (*leave)(void);
+};
+
+extern const struct signal_method signals_by_descriptor, signals_by_pipe;
+
+/* Those of this system, the best first and one that is there everywhere last; then NULL. */
+extern const struct signal_method *const signal_methods[];
 
 #endif

@@ -2,9 +2,10 @@
 
 #include "loop-signals.h"
 
-#include "compat.h"
+#include "calls.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -31,16 +32,16 @@ static void on_signal(int number)
 	errno = saved;
 }
 
-int signals_open(void)
+static int pipe_open(void)
 {
 	for (int i = 0; i < 2; i++)
 		if (ends[i] >= 0)
 			close(ends[i]);
 	count = 0;
-	return pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -1 : ends[0];
+	return call_pipe(ends, O_CLOEXEC | O_NONBLOCK) < 0 ? -1 : ends[0];
 }
 
-bool signals_catch(int number)
+static bool pipe_catch(int number)
 {
 	struct sigaction action = { .sa_handler = on_signal, .sa_flags = SA_RESTART };
 	sigset_t this;
@@ -53,7 +54,7 @@ bool signals_catch(int number)
 	return sigaction(number, &action, NULL) == 0 && sigprocmask(SIG_UNBLOCK, &this, NULL) == 0;
 }
 
-size_t signals_take(int numbers[SIGNALS_MOST])
+static size_t pipe_take(int numbers[SIGNALS_MOST])
 {
 	char drain[64];
 	size_t taken = 0;
@@ -69,7 +70,7 @@ size_t signals_take(int numbers[SIGNALS_MOST])
 	return taken;
 }
 
-void signals_hold(void)
+static void pipe_hold(void)
 {
 	sigset_t all;
 
@@ -77,12 +78,12 @@ void signals_hold(void)
 	sigprocmask(SIG_BLOCK, &all, &before);
 }
 
-void signals_release(void)
+static void pipe_release(void)
 {
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
-void signals_leave(void)
+static void pipe_leave(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
 
@@ -90,3 +91,13 @@ void signals_leave(void)
 	for (size_t i = 0; i < count; i++)
 		sigaction(caught[i].number, &action, NULL);
 }
+
+const struct signal_method signals_by_pipe = {
+	.name = "pipe",
+	.open = pipe_open,
+	.catch = pipe_catch,
+	.take = pipe_take,
+	.hold = pipe_hold,
+	.release = pipe_release,
+	.leave = pipe_leave,
+};

@@ -1,8 +1,9 @@
 /*
  * The event loop: descriptors, deadlines, signals. One per process.
  *
- * Waiting itself is loop-epoll.c or loop-poll.c (see loop-wait.h); the rest is
- * portable. Callbacks run one at a time, never inside each other.
+ * Waiting itself is loop-epoll.c or loop-poll.c (see loop-wait.h), signals are
+ * loop-signalfd.c or loop-sigpipe.c; where the system refuses the first, the second
+ * takes its place. Callbacks run one at a time, never inside each other.
  */
 #ifndef LOOP_H
 #define LOOP_H
@@ -25,6 +26,7 @@ struct watch {
 	int fd;
 	unsigned wants;
 	size_t slot; /* for the waiting code alone */
+	struct watch *next_refused;
 	/* Called with those of the wanted events that came true; the end of the
 	 * stream and errors count as every event. */
 	void (*ready)(struct watch *watch, unsigned events);
@@ -53,7 +55,8 @@ bool loop_open(void);
 void loop_run(void);
 void loop_stop(void);
 
-/* Has done() called at the end of every turn, when no other callback runs. */
+/* Has done() called at the end of every turn, when no other callback runs: after what
+ * the descriptors told, and again after deadlines. */
 void loop_after_turn(void (*done)(void));
 
 /* Milliseconds of a clock that only goes forward, as of this turn of the loop. */
@@ -68,15 +71,21 @@ bool loop_is_time(int64_t *last, int64_t interval);
 bool loop_watch(struct watch *watch, int fd, unsigned events,
 		void (*ready)(struct watch *, unsigned));
 
-/* Says what is wanted from now on. */
-void loop_want(struct watch *watch, unsigned events);
+/* Says what is wanted from now on. False with errno if the system has no room for
+ * that now: then nothing is told until it has, which the loop tries again and again.
+ * Only what is LOOP_SHARED needs room. */
+bool loop_want(struct watch *watch, unsigned events);
 
 /* Lets go of the descriptor and closes it. Afterwards ready() is not called
  * again, not even for events already fetched, so the owner may be freed. */
 void loop_close(struct watch *watch);
 
-/* Sets, moves or clears a deadline, in milliseconds from now (at least 1). It
- * is cleared before passed() is called. */
+/*
+ * Sets, moves or clears a deadline, in milliseconds from now (at least 1). It
+ * is cleared before passed() is called. What had come before that moment is told
+ * first, also if the process was stopped meanwhile, so that a deadline can be moved
+ * by it.
+ */
 void deadline_set(struct deadline *deadline, int64_t delay, void (*passed)(struct deadline *));
 void deadline_clear(struct deadline *deadline);
 static inline bool deadline_is_set(const struct deadline *deadline)

@@ -35,7 +35,7 @@ static void spell(const struct option_row *o, char *out, size_t size)
 		snprintf(out, size, "--%s", o->name);
 }
 
-static bool parse_integer(const char *text, int base, long *out)
+static bool parse_integer(const char *text, int base, int64_t *out)
 {
 	char *end;
 
@@ -44,7 +44,7 @@ static bool parse_integer(const char *text, int base, long *out)
 	return errno == 0 && end != text && *end == '\0';
 }
 
-static bool parse_scaled(const char *text, const struct unit *units, size_t count, long *out)
+static bool parse_scaled(const char *text, const struct unit *units, size_t count, int64_t *out)
 {
 	char *end;
 	double value;
@@ -57,15 +57,16 @@ static bool parse_scaled(const char *text, const struct unit *units, size_t coun
 		if (strcmp(end, units[i].name) != 0)
 			continue;
 		value *= units[i].factor;
-		if (value >= (double)LONG_MAX)
+		if (value >= (double)INT64_MAX)
 			return false;
-		*out = (long)value;
-		return true;
+		*out = (int64_t)value;
+		/* What is less than the least is not nothing, which may be "no limit". */
+		return *out > 0 || strpbrk(text, "123456789") == NULL;
 	}
 	return false;
 }
 
-static bool parse_value(const struct option_row *o, const char *text, long *out)
+static bool parse_value(const struct option_row *o, const char *text, int64_t *out)
 {
 	switch (o->kind) {
 	case OPTION_NUMBER:
@@ -83,24 +84,26 @@ static bool parse_value(const struct option_row *o, const char *text, long *out)
 
 static void report_range(const struct option_row *o, const char *text)
 {
+	long long least = o->least, most = o->most;
 	char option[64];
 
 	spell(o, option, sizeof option);
 	switch (o->kind) {
 	case OPTION_OCTAL:
-		report("%s wants an octal number from %lo to %lo, not \"%s\"", option,
-		       (unsigned long)o->least, (unsigned long)o->most, text);
+		report("%s wants an octal number from %llo to %llo, not \"%s\"", option,
+		       (unsigned long long)least, (unsigned long long)most, text);
 		break;
 	case OPTION_DURATION:
-		report("%s wants a time from %g to %g seconds (units: ms s m h d), not \"%s\"",
-		       option, (double)o->least / 1000, (double)o->most / 1000, text);
+		report("%s wants a time from %g to %.10g seconds%s (units: ms s m h d), not \"%s\"",
+		       option, (double)(least ? least : 1) / 1000, (double)most / 1000,
+		       least ? "" : ", or 0", text);
 		break;
 	case OPTION_SIZE:
-		report("%s wants a size from %ld to %ld bytes (units: k m g), not \"%s\"", option,
-		       o->least, o->most, text);
+		report("%s wants a size from %lld to %lld bytes%s (units: k m g), not \"%s\"",
+		       option, least ? least : 1, most, least ? "" : ", or 0", text);
 		break;
 	default:
-		report("%s wants a number from %ld to %ld, not \"%s\"", option, o->least, o->most,
+		report("%s wants a number from %lld to %lld, not \"%s\"", option, least, most,
 		       text);
 	}
 }
@@ -121,7 +124,7 @@ static bool append(struct option_list *list, const char *text)
 static bool store(const struct option_row *o, const char *text, void *settings)
 {
 	void *at = (char *)settings + o->offset;
-	long value;
+	int64_t value;
 
 	switch (o->kind) {
 	case OPTION_FLAG:
@@ -137,7 +140,10 @@ static bool store(const struct option_row *o, const char *text, void *settings)
 			report_range(o, text);
 			return false;
 		}
-		*(long *)at = value;
+		if (o->kind == OPTION_DURATION || o->kind == OPTION_SIZE)
+			*(int64_t *)at = value;
+		else
+			*(long *)at = (long)value;
 		return true;
 	}
 }

@@ -10,6 +10,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 
 enum option_kind {
@@ -17,8 +18,8 @@ enum option_kind {
 	OPTION_TEXT,     /* const char *: points into argv */
 	OPTION_NUMBER,   /* long: decimal, within [least, most] */
 	OPTION_OCTAL,    /* long: octal, within [least, most] */
-	OPTION_DURATION, /* long: milliseconds, from "30", "1.5", "500ms", "2m", "1h" */
-	OPTION_SIZE,     /* long: bytes, from "512", "64k", "10m", "1g" */
+	OPTION_DURATION, /* int64_t: milliseconds, from "30", "1.5", "500ms", "2m", "1h" */
+	OPTION_SIZE,     /* int64_t: bytes, from "512", "64k", "10m", "1g" */
 	OPTION_LIST      /* struct option_list: one more text */
 };
 
@@ -29,7 +30,7 @@ struct option_row {
 	const char *help;
 	enum option_kind kind;
 	size_t offset; /* of the value in the settings */
-	long least, most;
+	int64_t least, most;
 };
 
 /* Values of an option that may be given more than once, in order. */
@@ -38,13 +39,22 @@ struct option_list {
 	size_t count;
 };
 
-#define FLAG(type, member) OPTION_FLAG, offsetof(type, member), 0, 0
-#define TEXT(type, member) OPTION_TEXT, offsetof(type, member), 0, 0
-#define LIST(type, member) OPTION_LIST, offsetof(type, member), 0, 0
-#define NUMBER(type, member, least, most) OPTION_NUMBER, offsetof(type, member), least, most
-#define OCTAL(type, member, least, most) OPTION_OCTAL, offsetof(type, member), least, most
-#define DURATION(type, member, least, most) OPTION_DURATION, offsetof(type, member), least, most
-#define SIZE(type, member, least, most) OPTION_SIZE, offsetof(type, member), least, most
+/* Where a member is, if it has the size of the type that the kind stores. */
+#define OPTION_AT(type, member, stored) \
+	(offsetof(type, member) + \
+	 0 * sizeof(char[sizeof(((type *)0)->member) == sizeof(stored) ? 1 : -1]))
+
+#define FLAG(type, member) OPTION_FLAG, OPTION_AT(type, member, bool), 0, 0
+#define TEXT(type, member) OPTION_TEXT, OPTION_AT(type, member, char *), 0, 0
+#define LIST(type, member) OPTION_LIST, OPTION_AT(type, member, struct option_list), 0, 0
+#define NUMBER(type, member, least, most) \
+	OPTION_NUMBER, OPTION_AT(type, member, long), least, most
+#define OCTAL(type, member, least, most) \
+	OPTION_OCTAL, OPTION_AT(type, member, long), least, most
+#define DURATION(type, member, least, most) \
+	OPTION_DURATION, OPTION_AT(type, member, int64_t), least, most
+#define SIZE(type, member, least, most) \
+	OPTION_SIZE, OPTION_AT(type, member, int64_t), least, most
 
 /*
  * Parses argv into settings by a table of count rows. Options and operands may

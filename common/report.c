@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -26,14 +27,68 @@ void report_to(void (*sink)(const char *, size_t))
 	diverted = sink;
 }
 
-void report_tame(char *text, size_t size)
+/* The character at the beginning of a text, and its length; 0: it is not UTF-8 (RFC 3629),
+ * and *missing of its bytes would make it so. */
+static size_t decode(const unsigned char *text, size_t size, uint32_t *character, size_t *missing)
 {
-	for (size_t i = 0; i < size; i++) {
-		unsigned char c = (unsigned char)text[i];
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	unsigned char lead = text[0];
+	size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
+			: lead < 0xf5 ? 4 : 0;
+	uint32_t c = length == 1 ? lead : length == 0 ? 0 : lead & (0x7fu >> length);
 
-		if ((c < ' ' && c != '\t') || c == 0x7f)
-			text[i] = '?';
+	*missing = 0;
+	for (size_t i = 1; i < length; i++) {
+		if (i == size) {
+			*missing = length - size;
+			return 0;
+		}
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		c = c << 6 | (text[i] & 0x3f);
 	}
+	*character = c;
+	return c < least[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : length;
+}
+
+/* Whether terminals and viewers obey it instead of showing it: control characters (C0 but
+ * for tabs, DEL, C1), ends of lines, and what changes the direction of other text. */
+static bool is_obeyed(uint32_t c)
+{
+	return (c < ' ' && c != '\t') || (c >= 0x7f && c <= 0x9f) || c == 0x61c ||
+	       c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
+	       (c >= 0x2066 && c <= 0x206f);
+}
+
+void report_sanitize(char *text, size_t size)
+{
+	for (size_t at = 0; at < size;) {
+		const unsigned char *bytes = (const unsigned char *)text + at;
+		uint32_t c;
+		size_t missing, length = decode(bytes, size - at, &c, &missing);
+
+		/* Where it is no UTF-8 a byte may be a character. */
+		if (length == 0) {
+			c = *bytes;
+			length = 1;
+		}
+		if (is_obeyed(c))
+			memset(text + at, '?', length);
+		at += length;
+	}
+}
+
+size_t report_whole(const char *text, size_t size)
+{
+	for (size_t back = 1; back < 4 && back <= size; back++) {
+		uint32_t c;
+		size_t missing;
+
+		decode((const unsigned char *)text + size - back, back, &c, &missing);
+		if (missing > 0)
+			return size - back;
+	}
+	return size;
 }
 
 void report_va(const char *format, va_list arguments)
@@ -46,8 +101,8 @@ void report_va(const char *format, va_list arguments)
 	size_t size = (size_t)head + (text > 0 ? (size_t)text : 0);
 
 	if (size > sizeof line - 2)
-		size = sizeof line - 2;
-	report_tame(line, size);
+		size = report_whole(line, sizeof line - 2);
+	report_sanitize(line, size);
 	line[size] = '\n';
 	if (diverted) {
 		diverted(line + head, size - (size_t)head);

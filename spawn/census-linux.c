@@ -227,7 +227,7 @@ static void visit(pid_t pid, void *argument)
 		return;
 	entry->processes++;
 	entry->awake += process.state != 'T';
-	entry->memory += process.pages * page_size;
+	entry->memory += (int64_t)process.pages * page_size;
 	entry->work += work_of(pid, &process);
 	if (!count_connections_anyhow(look, entry, pid) || look->depth == PROC_DEPTH_MOST)
 		entry->hidden = true;

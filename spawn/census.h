@@ -18,7 +18,7 @@ struct census_entry {
 	long processes;
 	long awake;       /* processes that are not stopped */
 	long connections; /* accepted from the socket */
-	long memory;      /* resident, in bytes */
+	int64_t memory;   /* resident, in bytes */
 	int64_t work;     /* processor time so far, in nanoseconds, some of it twice */
 	bool together;    /* one process has several connections at once */
 	bool hidden;      /* not all of it could be seen */

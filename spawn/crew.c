@@ -1,6 +1,8 @@
-#include "compat.h"
+#include <config.h>
 
 #include "crew.h"
+
+#include "calls.h"
 #include "process.h"
 #include "program.h"
 #include "ready.h"
@@ -69,7 +71,7 @@ static pid_t start_one(const struct settings *settings, const struct identity *i
 	bool failed;
 	pid_t pid;
 
-	if (pipe2(lifeline, O_CLOEXEC) < 0)
+	if (call_pipe(lifeline, O_CLOEXEC) < 0)
 		return -1;
 	pid = fork();
 	if (pid == 0) {

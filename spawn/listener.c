@@ -1,3 +1,5 @@
+#include <config.h>
+
 #include "listener.h"
 
 #include "descriptors.h"

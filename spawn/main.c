@@ -2,6 +2,8 @@
  * spawn-fcgi: gives a FastCGI program its listening socket, its user and its
  * surroundings, starts it, and leaves, or stays and watches over it.
  */
+#include <config.h>
+
 #include "check.h"
 #include "crew.h"
 #include "identity.h"

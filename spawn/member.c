@@ -2,7 +2,7 @@
 
 #include "member.h"
 
-#include "compat.h"
+#include "calls.h"
 #include "journal.h"
 #include "notify.h"
 #include "program.h"
@@ -241,7 +241,7 @@ struct member *member_start(void)
 	struct member *m = new_member();
 	int error;
 
-	if (m && pipe2(output, O_CLOEXEC) == 0 && pipe2(birth, O_CLOEXEC) == 0 &&
+	if (m && call_pipe(output, O_CLOEXEC) == 0 && call_pipe(birth, O_CLOEXEC) == 0 &&
 	    watch_pipes(m, output, birth)) {
 		close(output[1]);
 		close(birth[1]);

@@ -1,4 +1,7 @@
+#include <config.h>
+
 #include "pidfile.h"
+
 #include "report.h"
 
 #include <errno.h>

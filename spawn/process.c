@@ -2,7 +2,7 @@
 
 #include "process.h"
 
-#include "compat.h"
+#include "calls.h"
 #include "descriptors.h"
 #include "report.h"
 
@@ -20,7 +20,9 @@ enum { NS_PER_S = 1000000000 };
 /* Signals that we may handle, and how they were found: ignored perhaps, which a
  * program may count on; but without SIGCHLD no child's exit status would ever
  * reach us. */
-static const int ours[] = { SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE };
+static const int ours[] = {
+	SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ,
+};
 
 enum { OURS = sizeof ours / sizeof *ours };
 
@@ -36,7 +38,7 @@ static void on_death(int signal)
 
 bool process_enter(void)
 {
-	struct sigaction noticed = { .sa_handler = on_death };
+	struct sigaction noticed = { .sa_handler = on_death }, ignore = { .sa_handler = SIG_IGN };
 	sigset_t death;
 
 	if (!descriptors_fill_standard()) {
@@ -52,6 +54,10 @@ bool process_enter(void)
 	for (int i = 0; i < OURS; i++)
 		sigaction(ours[i], NULL, &found[i]);
 	sigaction(SIGCHLD, &noticed, NULL);
+	/* Beyond a limit on the size of files a write fails instead: of a log line, or
+	 * of the pid file. */
+	sigemptyset(&ignore.sa_mask);
+	sigaction(SIGXFSZ, &ignore, NULL);
 	return true;
 }
 
@@ -81,7 +87,7 @@ pid_t process_background(int *status)
 	int ends[2];
 	pid_t pid;
 
-	if (pipe2(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
+	if (call_pipe(ends, O_CLOEXEC) < 0 || (pid = fork()) < 0) {
 		report("cannot go to the background: %s", strerror(errno));
 		return -1;
 	}

@@ -1,4 +1,7 @@
+#include <config.h>
+
 #include "program.h"
+
 #include "listen.h"
 #include "process.h"
 #include "report.h"

@@ -17,7 +17,7 @@
 
 enum { MODE_UNSET = -1, MODE_DEFAULT = 0660, FORKS_MOST = 10000, CRASHES_MOST = 10000 };
 
-#define DAY 86400000L /* milliseconds */
+#define DAY ((int64_t)86400000) /* milliseconds */
 
 #define SET(kind, member) kind(struct settings, member)
 #define RANGE(kind, member, least, most) kind(struct settings, member, least, most)
@@ -69,7 +69,7 @@ static const struct option_row table[] = {
 	{ "max-lifetime", 0, "SEC", "replace one that is so old (default 0: never)",
 	  RANGE(DURATION, max_lifetime, 0, 365 * DAY) },
 	{ "max-memory", 0, "SIZE", "replace one that is so large (default 0: never)",
-	  RANGE(SIZE, max_memory, 0, LONG_MAX) },
+	  RANGE(SIZE, max_memory, 0, INT64_MAX) },
 	{ "crash-limit", 0, "N/SEC", "so many crashes make a crash loop (default 10/10)",
 	  SET(TEXT, crash_limit) },
 	{ "give-up", 0, NULL, "end in a crash loop instead of slowing down", SET(FLAG, give_up) },
@@ -229,7 +229,7 @@ static bool read_crash_limit(struct settings *s)
 		}
 	}
 	report("--crash-limit wants N/SEC, from 1/1 to %d/%ld, not \"%s\"", CRASHES_MOST,
-	       DAY / 1000, s->crash_limit);
+	       (long)(DAY / 1000), s->crash_limit);
 	return false;
 }
 

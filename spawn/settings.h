@@ -8,6 +8,7 @@
 #include "pool.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* The exit status of an error of our own, as against the program's. */
 enum { EXIT_OWN_ERROR = 255 };
@@ -37,16 +38,16 @@ struct settings {
 	const char *mode_name;
 	struct pool_plan pool; /* made from -F, the mode and the next three */
 	long min_spare, max_spare, max_children;
-	long idle_timeout;
-	long max_lifetime, max_memory; /* 0: no limit */
+	int64_t idle_timeout;
+	int64_t max_lifetime, max_memory; /* 0: no limit */
 	const char *crash_limit;
 	long crash_count, crash_time; /* made from it */
 	bool give_up;
 	const char *stop_signal_name;
 	int stop_signal; /* made from it */
-	long stop_timeout;
+	int64_t stop_timeout;
 	const char *log;
-	long exit_on_idle; /* 0: never */
+	int64_t exit_on_idle; /* 0: never */
 	int inherited;     /* sockets passed by a service manager */
 
 	bool check;

@@ -92,6 +92,10 @@ static const struct call calls[] = {
 	CALL(clone3),
 #endif
 	CALL(epoll_create1),
+	CALL(epoll_ctl),
+#ifdef SYS_epoll_wait
+	CALL(epoll_wait),
+#endif
 	CALL(eventfd2),
 #ifdef SYS_execveat
 	CALL(execveat),
@@ -106,7 +110,9 @@ static const struct call calls[] = {
 #ifdef SYS_pidfd_open
 	CALL(pidfd_open),
 #endif
+#ifdef SYS_pipe /* which may be called instead */
 	CALL(pipe2),
+#endif
 	CALL(prctl),
 	CALL(prlimit64),
 	CALL(sched_getaffinity),

@@ -1,9 +1,10 @@
-/* Lines of standard error: cut, tamed, bounded in length and rate. */
+/* Lines of standard error: cut, sanitized, bounded in length and rate. */
 #include <config.h>
 
 #include "lines.h"
 #include "tap.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,75 @@ static void is(const char *text, const char *expected, const char *what)
 	ok(same, "%s", what);
 	if (!same)
 		printf("# told: %s\n", lines_of(text, 1000));
+}
+
+/* A line of this text is told so. */
+static void shows(const char *text, const char *expected, const char *what)
+{
+	char in[256], out[256];
+
+	snprintf(in, sizeof in, "%s\n", text);
+	snprintf(out, sizeof out, "%s|", expected);
+	is(in, out, what);
+}
+
+static void check_sanitize(void)
+{
+	shows("a\302\233" "31mb", "a??31mb", "C1 controls in UTF-8 are replaced");
+	shows("\302\205\302\200\302\237", "??????", "the first, the last, and a next line");
+	shows("\302\240\302\245", "\302\240\302\245", "not what comes behind them");
+	shows("a\23331m", "a?31m", "a C1 control as a byte is replaced");
+	shows("\342\200\256gpj.exe", "???gpj.exe", "an override of direction is replaced");
+	shows("\342\200\216\342\200\217\330\234", "????????", "marks of direction too");
+	shows("\342\201\246a\342\201\251", "???a???", "isolates too");
+	shows("a\342\200\250b\342\200\251", "a???b???", "ends of lines and paragraphs too");
+	shows("\342\200\223\342\200\247\342\200\257\342\202\254",
+	      "\342\200\223\342\200\247\342\200\257\342\202\254", "signs beside them stay");
+	shows("\320\226\327\220\331\205\346\227\245\360\237\230\200",
+	      "\320\226\327\220\331\205\346\227\245\360\237\230\200", "letters of all scripts stay");
+	shows("gr\374n \351t\351", "gr\374n \351t\351", "letters of Latin-1 stay");
+	shows("\300\233\340\202\233\360\200\202\233", "\300?\340??\360???",
+	      "overlong forms hide no control");
+	shows("\355\240\200\364\220\200\200\365\200", "\355\240?\364???\365?",
+	      "neither do characters that there are not");
+	shows("\342\302\233\342\200", "\342??\342?", "a cut character hides none behind it");
+}
+
+static bool breaks_whole(const char *character)
+{
+	struct lines lines = { .text = NULL };
+	size_t length = strlen(character);
+	bool whole = true;
+
+	for (size_t before = LINE_MOST - length; before <= LINE_MOST; before++) {
+		char text[LINE_MOST + 16];
+
+		memset(text, 'x', before);
+		snprintf(text + before, sizeof text - before, "%sy\n", character);
+		forget();
+		lines_take(&lines, text, strlen(text), 0, tell, NULL);
+		whole &= told_count == 1 + (before + length + 1 > LINE_MOST) &&
+			 strstr(told, character) && told_size == before + length + 1 + (size_t)told_count;
+	}
+	lines_free(&lines);
+	return whole;
+}
+
+static void check_breaks(void)
+{
+	struct lines lines = { .text = NULL };
+	char text[300];
+
+	ok(breaks_whole("\303\274"), "a line is not broken within a character of two bytes");
+	ok(breaks_whole("\342\202\254"), "of three");
+	ok(breaks_whole("\360\237\230\200"), "of four");
+	ok(breaks_whole("\374"), "a byte that is none is one by itself");
+	for (size_t i = 0; i < sizeof text - 2; i += 2)
+		memcpy(text + i, "\303\274", 2);
+	memcpy(text + sizeof text - 2, "\n", 2);
+	lines_take(&lines, text, strlen(text), 0, tell, NULL);
+	ok(strlen(lines.last) == sizeof lines.last - 2, "nor is the last line cut within one");
+	lines_free(&lines);
 }
 
 static void check_length(void)
@@ -123,7 +193,9 @@ int main(void)
 	is("one\ntwo", "one|two|", "a last line may have no end");
 	is("a\tb\033[31m\001\177c\rd\n", "a\tb?[31m??c?d|", "control characters are replaced, tabs stay");
 	is("gr\303\274n\n", "gr\303\274n|", "other letters stay");
+	check_sanitize();
 	check_length();
+	check_breaks();
 	check_rate();
 	check_last();
 	return tap_done();

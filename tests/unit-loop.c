@@ -1,14 +1,22 @@
-/* The event loop: deadlines, descriptors and signals, each called when it is due and never else. */
+/* The event loop: deadlines, descriptors and signals, each called when it is due and never else;
+ * with the system calls that it prefers, and where they are refused. */
 #include <config.h>
 
 #include "loop.h"
+#include "report.h"
 #include "tap.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#ifdef LOOP_WRAPPED
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#endif
 
 static struct deadline guard;
 static bool guarded; /* a loop had to be stopped, since what was to happen did not */
@@ -66,14 +74,14 @@ static void set_timer(struct timer *t, int64_t delay)
 	deadline_set(&t->deadline, delay, on_timer);
 }
 
-/* None passes early, and none that is due is left for later. */
+/* None passes early, and none passes before one that was due before it. */
 static bool all_in_time(int count)
 {
 	for (int i = 0; i < count; i++) {
 		if (timers[i].passed_at < timers[i].due)
 			return false;
 		for (int j = 0; j < count; j++)
-			if (timers[i].due <= timers[j].passed_at &&
+			if (timers[i].due <= timers[j].due &&
 			    timers[i].passed_at > timers[j].passed_at)
 				return false;
 	}
@@ -350,6 +358,220 @@ static void many_descriptors(void)
 	ok(told == MANY - (MANY + 2) / 3, "among many descriptors the right one is called");
 }
 
+/* Events before deadlines. ------------------------------------------------------------------ */
+
+enum { CLIENTS = 200 };
+
+/* A client of which there is so much to read, a byte at a time, before its time-out. */
+static struct client {
+	struct end end;
+	struct deadline timeout;
+	int writer, bytes;
+} clients[CLIENTS];
+
+static int timeouts, served;
+static struct client *served_last;
+
+static void on_timeout(struct deadline *d)
+{
+	(void)d;
+	timeouts++;
+}
+
+static void read_byte(struct watch *w, unsigned events)
+{
+	struct client *c = (struct client *)(void *)end_of(w);
+
+	(void)events;
+	if (read(w->fd, &(char){ 0 }, 1) != 1)
+		abort();
+	if (--c->bytes > 0)
+		return;
+	loop_want(w, 0);
+	served++;
+	served_last = c;
+}
+
+static void read_and_clear(struct watch *w, unsigned events)
+{
+	read_byte(w, events);
+	if (served_last)
+		deadline_clear(&served_last->timeout);
+	served_last = NULL;
+}
+
+static void clear_at_end_of_turn(void)
+{
+	if (served_last)
+		deadline_clear(&served_last->timeout);
+	served_last = NULL;
+}
+
+/* As if the process were stopped for a time that is longer than the time-outs, while all of
+ * this arrives: whether all of it counts. */
+static bool all_served(int count, int bytes, int milliseconds,
+		       void (*ready)(struct watch *, unsigned))
+{
+	timeouts = served = 0;
+	for (int i = 0; i < count; i++) {
+		int fds[2];
+
+		if (pipe(fds) < 0)
+			abort();
+		for (int n = 0; n < bytes; n++)
+			if (write(fds[1], "x", 1) != 1)
+				abort();
+		watch(&clients[i].end, fds[0], LOOP_READ, ready);
+		clients[i].writer = fds[1];
+		clients[i].bytes = bytes;
+		deadline_set(&clients[i].timeout, milliseconds / 2, on_timeout);
+	}
+	usleep((useconds_t)milliseconds * 1000);
+	run_a_moment();
+	for (int i = 0; i < count; i++) {
+		deadline_clear(&clients[i].timeout);
+		loop_close(&clients[i].end.watch);
+		close(clients[i].writer);
+	}
+	if (timeouts > 0 || served < count)
+		printf("# %d of %d served, %d time-outs\n", served, count, timeouts);
+	return timeouts == 0 && served == count;
+}
+
+static void never_read(struct watch *w, unsigned events)
+{
+	(void)w, (void)events;
+}
+
+static bool passes_beside_endless_events(int milliseconds)
+{
+	bool passed;
+	int fds[2];
+
+	if (pipe(fds) < 0 || write(fds[1], "x", 1) != 1)
+		abort();
+	watch(&ends[0], fds[0], LOOP_READ, never_read);
+	deadline_set(&pause_end, 5, on_pause_end);
+	usleep((useconds_t)milliseconds * 1000);
+	passed = run();
+	loop_close(&ends[0].watch);
+	close(fds[1]);
+	return passed;
+}
+
+static void events_before_deadlines(void)
+{
+	ok(all_served(1, 1, 40, read_and_clear), "what has come before a deadline is told first");
+	ok(all_served(CLIENTS, 1, 40, read_and_clear), "of many descriptors too");
+	ok(all_served(3, 10, 200, read_and_clear), "after a long stop also what takes several turns");
+	loop_after_turn(clear_at_end_of_turn);
+	ok(all_served(1, 1, 40, read_byte), "and the turn ends before a deadline passes");
+	loop_after_turn(NULL);
+	ok(passes_beside_endless_events(0), "what is never read holds up no deadline");
+	ok(passes_beside_endless_events(200), "after a long stop neither");
+}
+
+/* System calls that fail. ------------------------------------------------------------------ */
+
+#ifdef LOOP_WRAPPED
+
+/* The linker puts these in front of libc's (--wrap). */
+static int epoll_error; /* of epoll_ctl to add, and epoll_wait */
+static bool calls_refused;
+
+int __real_epoll_create1(int flags);
+int __wrap_epoll_create1(int flags);
+int __real_epoll_ctl(int epoll, int change, int fd, struct epoll_event *event);
+int __wrap_epoll_ctl(int epoll, int change, int fd, struct epoll_event *event);
+int __real_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout);
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout);
+int __real_signalfd(int fd, const sigset_t *signals, int flags);
+int __wrap_signalfd(int fd, const sigset_t *signals, int flags);
+int __real_pipe2(int ends[2], int flags);
+int __wrap_pipe2(int ends[2], int flags);
+
+static int failing(int error)
+{
+	errno = error;
+	return -1;
+}
+
+int __wrap_epoll_create1(int flags)
+{
+	return calls_refused ? failing(ENOSYS) : __real_epoll_create1(flags);
+}
+
+int __wrap_epoll_ctl(int epoll, int change, int fd, struct epoll_event *event)
+{
+	return epoll_error && change == EPOLL_CTL_ADD ? failing(epoll_error)
+						       : __real_epoll_ctl(epoll, change, fd, event);
+}
+
+int __wrap_epoll_wait(int epoll, struct epoll_event *events, int count, int timeout)
+{
+	return epoll_error && timeout != 0 ? failing(epoll_error)
+					   : __real_epoll_wait(epoll, events, count, timeout);
+}
+
+int __wrap_signalfd(int fd, const sigset_t *signals, int flags)
+{
+	return calls_refused ? failing(EPERM) : __real_signalfd(fd, signals, flags);
+}
+
+int __wrap_pipe2(int fds[2], int flags)
+{
+	return calls_refused ? failing(EINVAL) : __real_pipe2(fds, flags);
+}
+
+static void no_room(void)
+{
+	int fds[2];
+	bool wanted;
+
+	if (pipe(fds) < 0)
+		abort();
+	watch(&ends[0], fds[0], LOOP_READ | LOOP_SHARED, note);
+	if (write(fds[1], "x", 1) != 1)
+		abort();
+	epoll_error = ENOSPC;
+	ok(loop_want(&ends[0].watch, 0), "nothing can be wanted without room");
+	wanted = loop_want(&ends[0].watch, LOOP_READ | LOOP_SHARED);
+	ok(!wanted && errno == ENOSPC, "what is shared cannot be wanted again");
+	run_a_moment();
+	ok(ends[0].calls == 0, "and is not told then");
+	ok(!loop_watch(&ends[1].watch, fds[1], LOOP_WRITE, note) && ends[1].watch.fd == -1,
+	   "nothing new is taken up");
+	epoll_error = 0;
+	ok(run() && ends[0].calls == 1, "it is told when there is room again");
+	close(fds[1]);
+	epoll_error = ENOMEM;
+	loop_want(&ends[0].watch, 0);
+	loop_want(&ends[0].watch, LOOP_READ | LOOP_SHARED);
+	loop_close(&ends[0].watch);
+	epoll_error = 0;
+	/* Its memory holds something else now. */
+	if (pipe(fds) < 0 || write(fds[1], "x", 1) != 1)
+		abort();
+	ends[0] = (struct end){ .watch = { .fd = fds[0], .wants = LOOP_READ, .ready = note } };
+	deadline_set(&pause_end, 300, on_pause_end);
+	ok(run() && ends[0].calls == 0, "unless it was closed meanwhile");
+	ends[0].watch = WATCH_NONE;
+	close(fds[0]);
+	close(fds[1]);
+	epoll_error = ENOMEM;
+	deadline_set(&pause_end, 30, on_pause_end);
+	ok(run(), "deadlines pass while waiting fails");
+	epoll_error = 0;
+}
+
+#else
+
+static void no_room(void)
+{
+}
+
+#endif
+
 /* Signals. --------------------------------------------------------------------------------- */
 
 static int caught[2];
@@ -397,8 +619,9 @@ static void the_end_of_a_turn(void)
 	ok(run() && after_turns >= 1, "the end of a turn is told");
 }
 
-int main(void)
+static void all(void)
 {
+	caught[0] = caught[1] = 0;
 	if (!loop_open())
 		abort();
 	deadlines();
@@ -409,7 +632,35 @@ int main(void)
 	closing_within_a_turn();
 	replacing_within_a_turn();
 	many_descriptors();
+	events_before_deadlines();
 	signals();
 	the_end_of_a_turn();
+}
+
+static char said[256];
+
+static void keep_report(const char *text, size_t size)
+{
+	size_t used = strlen(said);
+
+	snprintf(said + used, sizeof said - used, "%.*s\n", (int)size, text);
+}
+
+int main(void)
+{
+	alarm(60);
+	report_to(keep_report);
+	all();
+	no_room();
+	ok(!said[0], "nothing is said while all calls are there");
+#ifdef LOOP_WRAPPED
+	printf("# calls refused\n");
+	calls_refused = true;
+	all();
+	ok(loop_open() && strcmp(said, "epoll is refused; poll is used instead\n"
+				       "signalfd is refused; pipe is used instead\n"
+				       "pipe2 is refused; pipe is called instead\n") == 0,
+	   "what is refused is said, and once");
+#endif
 	return tap_done();
 }

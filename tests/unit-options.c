@@ -14,10 +14,13 @@
 
 enum { WORDS_MOST = 16 };
 
+#define DAY ((int64_t)86400000)
+
 struct values {
 	bool flag, other;
 	const char *text;
-	long number, octal, duration, size;
+	long number, octal;
+	int64_t duration, wait, size;
 	struct option_list list;
 };
 
@@ -29,7 +32,8 @@ static const struct option_row table[] = {
 	{ NULL, 'm', "N", "an option without name", NUMBER(struct values, number, -5, LONG_MAX) },
 	{ "octal", 'o', "MODE", "an octal number", OCTAL(struct values, octal, 0, 0777) },
 	{ "duration", 'd', "SEC", "a time", DURATION(struct values, duration, 1, 3600000) },
-	{ "size", 's', "SIZE", "a size", SIZE(struct values, size, 0, LONG_MAX) },
+	{ "wait", 'w', "SEC", "a time, or 0", DURATION(struct values, wait, 0, 30 * DAY) },
+	{ "size", 's', "SIZE", "a size", SIZE(struct values, size, 0, INT64_MAX) },
 	{ "list", 'l', "WORD", "a list", LIST(struct values, list) },
 };
 
@@ -153,14 +157,17 @@ static void scaled(void)
 	};
 	static const struct {
 		const char *text;
-		long bytes;
+		int64_t bytes;
 	} sizes[] = {
-		{ "0", 0 }, { "512", 512 }, { "64k", 65536 }, { "64K", 65536 }, { "10m", 10485760 },
+		{ "0", 0 }, { "0.0k", 0 }, { "512", 512 }, { "64k", 65536 }, { "64K", 65536 },
+		{ "10m", 10485760 },
 		{ "1g", 1073741824 }, { "1.5M", 1572864 },
+		{ "2g", (int64_t)1 << 31 }, { "4g", (int64_t)1 << 32 }, { "1000000g", (int64_t)1000000 << 30 },
 	};
 	static const char *const bad_durations[] = { "0", "0.0001", "2h", "1d", "x", "~", "1x", "-1",
 						     "1e999", "1.5.5", "nan", "inf", "ms", "." };
-	static const char *const bad_sizes[] = { "-1", "x", "~", "1x", "k", "1kb", "99999999999g" };
+	static const char *const bad_sizes[] = { "-1", "x", "~", "1x", "k", "1kb", "99999999999g",
+						 "8589934592g" };
 	char line[64];
 
 	for (size_t i = 0; i < sizeof durations / sizeof *durations; i++) {
@@ -177,13 +184,48 @@ static void scaled(void)
 	}
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
 		snprintf(line, sizeof line, "-s %s", sizes[i].text);
-		ok(parse(line) == 3 && values.size == sizes[i].bytes, "%s is %ld bytes", sizes[i].text,
-		   sizes[i].bytes);
+		ok(parse(line) == 3 && values.size == sizes[i].bytes, "%s is %lld bytes", sizes[i].text,
+		   (long long)sizes[i].bytes);
 	}
 	for (size_t i = 0; i < sizeof bad_sizes / sizeof *bad_sizes; i++) {
 		snprintf(line, sizeof line, "-s %s", bad_sizes[i]);
 		ok(says(line, "-s wants a size"), "\"%s\" is no such size", bad_sizes[i]);
 	}
+}
+
+/* The same on systems whose long has 32 bits. */
+static void bounds(void)
+{
+	ok(parse("-w 30d") == 3 && values.wait == 30 * DAY, "30 days");
+	ok(parse("-w 2147483.648") == 3 && values.wait == 2147483648, "a time of 2^31 ms");
+	ok(says("-w 31d", "-w wants a time from 0.001 to 2592000 seconds, or 0 (units: ms s m h d), "
+		"not \"31d\""), "31 days are more than 30");
+	ok(says("-d 4294968d", "-d wants a time from 0.001 to 3600 seconds"),
+	   "what a smaller number would hold again is too much");
+	ok(says("-n 4294967297", "-n wants a number from 1 to 100"), "for a number too");
+	ok(parse("-m 2147483647") == 3 && values.number == 2147483647, "a number of 31 bits");
+	ok(says("-s 9223372036854775807", "-s wants a size from 1 to 9223372036854775807 bytes, or 0"),
+	   "sizes end where they are still exact");
+}
+
+/* 0 may mean "no limit", which is not what little means. */
+static void less_than_the_least(void)
+{
+	static const char *const little[] = { "0.4ms", "0.0009", "0.0000001h", ".0001s" };
+	static const char *const nothing[] = { "0", "0ms", "0.0", "0d" };
+	char line[64];
+
+	for (size_t i = 0; i < sizeof little / sizeof *little; i++) {
+		snprintf(line, sizeof line, "--wait %s", little[i]);
+		ok(says(line, "-w wants a time from 0.001 to"), "%s is not 0", little[i]);
+	}
+	for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++) {
+		snprintf(line, sizeof line, "--wait %s", nothing[i]);
+		values.wait = 1;
+		ok(parse(line) == 3 && values.wait == 0, "%s is 0", nothing[i]);
+	}
+	ok(says("-s 0.5", "-s wants a size from 1 to"), "half a byte is not 0");
+	ok(parse("-w 1.9ms") == 3 && values.wait == 1, "what is more than the least is cut");
 }
 
 static void order(void)
@@ -205,6 +247,7 @@ static void misuse(void)
 	ok(says("-?", "unknown option -? (see --help)"), "-? is unknown, unless it is in the table");
 	ok(says("--nonsense", "unknown option --nonsense (see --help)"), "an unknown name is named");
 	ok(says("a --nonsense b", "unknown option --nonsense (see --help)"), "between operands too");
+	ok(says("--non\302\233" "31m", "unknown option --non??31m"), "without controls in it");
 	ok(says("--nonsense=x", "unknown option --nonsense"), "with a value too");
 	ok(says("-t", "option -t wants an argument (see --help)"), "a missing argument is told");
 	ok(says("--text", "option --text wants an argument (see --help)"), "for a name too");
@@ -240,6 +283,8 @@ int main(void)
 	kinds();
 	numbers();
 	scaled();
+	bounds();
+	less_than_the_least();
 	order();
 	misuse();
 	help();

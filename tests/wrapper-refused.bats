@@ -43,7 +43,8 @@ start_refused() {
 		shift
 	done
 	need_deny "${rules[@]}"
-	TEST_WRAPPER="$DENY ${rules[*]} --" start_wrapper -c 1 -f "${@:2}"
+	RULES=${rules[*]}
+	TEST_WRAPPER="$DENY $RULES --" start_wrapper -c 1 -f "${@:2}"
 }
 
 # serves_under RULE... [-- OPTION...]: all the usual business goes well under this filter, with
@@ -71,13 +72,18 @@ serves() {
 		is_whole "$BATS_FILE_TMPDIR/300k" || return
 	ask timeout 20 out 1 "$response" get "$T/file.sh" expect-end app=0 &&
 		is_whole "$BATS_FILE_TMPDIR/20m" || return
-	ask timeout 20 request "$CGI/sum.sh" CONTENT_LENGTH=5242880 stdin-file "$BATS_FILE_TMPDIR/5m" stdin-end \
-		expect-end app=0 &&
-		has_line "$SUM" || return
+	# This script has a pipe itself.
+	[[ ${RULES-} == *pipe2* ]] || sums || return
 	ask timeout 20 get "$CGI/stderr.sh" expect-stderr 'complaint 2' expect-end app=0 || return
 	ask timeout 20 request "$CGI/wait.sh" QUERY_STRING="$T/never" CONTENT_LENGTH=0 expect-text waiting \
 		abort expect-end &&
 		eventually gone "$(sed -n 's/^waiting pid=//p' <<<"$output")"
+}
+
+sums() {
+	ask timeout 20 request "$CGI/sum.sh" CONTENT_LENGTH=5242880 stdin-file "$BATS_FILE_TMPDIR/5m" stdin-end \
+		expect-end app=0 &&
+		has_line "$SUM"
 }
 
 # is_whole FILE: $response is this behind its header; it is removed.
@@ -89,17 +95,6 @@ is_whole() {
 stops() {
 	kill -TERM "$(pid_of wrapper)"
 	await wrapper 5 && [ "$STATUS" = 0 ] && vanished "$T/s"
-}
-
-# serves_or_refuses_under CALL ERROR: what every Linux of the last ten years has may be missed,
-# but then the start fails at once, and names the cause.
-serves_or_refuses_under() {
-	if start_refused "$1=$2"; then
-		serves && stops
-		return
-	fi
-	await wrapper
-	[ "$STATUS" != 0 ] && [ "$STATUS" -lt 126 ] && grep -q "^fcgiwrap: .*: $3" "$T/log"
 }
 
 @test "without a filter nothing is logged" {
@@ -268,6 +263,10 @@ serves_or_refuses_under() {
 	serves_under accept4=ENOSYS
 }
 
+@test "accept4 refused with EINVAL" {
+	serves_under accept4=EINVAL
+}
+
 @test "prlimit64 refused with EPERM" {
 	serves_under prlimit64=EPERM
 }
@@ -284,28 +283,65 @@ serves_or_refuses_under() {
 	serves_under sched_getaffinity=ENOSYS
 }
 
-@test "pipe2 refused with EPERM: fcgiwrap serves, or says so and does not start" {
-	serves_or_refuses_under pipe2 EPERM
+@test "pipe2 refused with EPERM" {
+	serves_under pipe2=EPERM
 }
 
-@test "signalfd4 refused with EPERM: fcgiwrap serves, or says so and does not start" {
-	serves_or_refuses_under signalfd4 EPERM
+@test "pipe2 refused with ENOSYS" {
+	serves_under pipe2=ENOSYS
 }
 
-@test "epoll_create1 refused with EPERM: fcgiwrap serves, or says so and does not start" {
-	serves_or_refuses_under epoll_create1 EPERM
+@test "pipe2 refused with EINVAL" {
+	serves_under pipe2=EINVAL
 }
 
-@test "pipe2 refused with ENOSYS: fcgiwrap serves, or says so and does not start" {
-	serves_or_refuses_under pipe2 ENOSYS
+@test "signalfd4 refused with EPERM" {
+	serves_under signalfd4=EPERM
 }
 
-@test "signalfd4 refused with ENOSYS: fcgiwrap serves, or says so and does not start" {
-	serves_or_refuses_under signalfd4 ENOSYS
+@test "signalfd4 refused with ENOSYS" {
+	serves_under signalfd4=ENOSYS
 }
 
-@test "epoll_create1 refused with ENOSYS: fcgiwrap serves, or says so and does not start" {
-	serves_or_refuses_under epoll_create1 ENOSYS
+@test "epoll_create1 refused with EPERM" {
+	serves_under epoll_create1=EPERM
+}
+
+@test "epoll_create1 refused with ENOSYS" {
+	serves_under epoll_create1=ENOSYS
+}
+
+@test "epoll_ctl refused with EPERM" {
+	serves_under epoll_ctl=EPERM
+}
+
+@test "epoll_ctl refused with ENOSYS" {
+	serves_under epoll_ctl=ENOSYS
+}
+
+@test "epoll_wait refused with EPERM" {
+	serves_under epoll_wait=EPERM
+}
+
+@test "epoll_wait refused with ENOSYS" {
+	serves_under epoll_wait=ENOSYS
+}
+
+@test "epoll, signalfd and pipe2 refused, all at once" {
+	serves_under epoll_create1=ENOSYS signalfd4=ENOSYS pipe2=ENOSYS accept4=ENOSYS
+}
+
+@test "what is refused is said once, whatever the number of workers" {
+	RULES='epoll_create1=EPERM signalfd4=EPERM pipe2=EPERM'
+	# shellcheck disable=SC2086
+	need_deny $RULES
+	TEST_WRAPPER="$DENY $RULES --" start_wrapper -c 3 -f
+	serves
+	[ "$(wc -l <"$T/log")" = 3 ] || { cat "$T/log"; return 1; }
+	in_log 'fcgiwrap: epoll is refused; poll is used instead'
+	in_log 'fcgiwrap: signalfd is refused; pipe is used instead'
+	in_log 'fcgiwrap: pipe2 is refused; pipe is called instead'
+	stops
 }
 
 # Starts templates: a script of theirs is answered too.
@@ -359,21 +395,36 @@ serves_perl_under() {
 	[ "$(wc -l <"$T/runs")" = 5 ]
 }
 
-@test "a connection that cannot be accepted at all costs no processor time, and is logged" {
-	local before pid
+# idles_under RULE...: no connection can be taken, which costs no processor time, and is logged
+# for this reason.
+idles_under() {
+	local before pid reason=$1
 
+	shift
 	need_proc
-	need_deny accept4=EPERM accept=EPERM
-	TEST_WRAPPER="$DENY accept4=EPERM accept=EPERM --" start_wrapper -c 1
+	need_deny "$@"
+	TEST_WRAPPER="$DENY $* --" start_wrapper -c 1
 	pid=$(pid_of wrapper)
 	start_client client wait 30000
-	logged 'cannot accept a connection: Operation not permitted'
+	logged "cannot accept a connection: $reason"
 	before=$(cpu_of "$pid")
 	sleep 1
 	[ "$(($(cpu_of "$pid") - before))" -lt 30 ]
 	[ "$(wc -l <"$T/log")" -lt 20 ]
 	stop client
 	stops
+}
+
+@test "a connection that cannot be accepted at all costs no processor time, and is logged" {
+	idles_under 'Operation not permitted' accept4=EPERM accept=EPERM
+}
+
+@test "connections that all fail before they are accepted cost no processor time, and are logged" {
+	idles_under 'Software caused connection abort' accept4=ECONNABORTED accept=ECONNABORTED
+}
+
+@test "no room for another connection costs no processor time, and is logged" {
+	idles_under 'Too many open files in system' accept4=ENFILE accept=ENFILE
 }
 
 # The emulator of one's own architecture shows what one for another does to the calls.

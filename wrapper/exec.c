@@ -2,14 +2,16 @@
 
 #include "exec.h"
 
-#include "compat.h"
+#include "calls.h"
 #include "report.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { CLOSED_MOST = 4096 /* descriptors that are closed one by one */ };
 
@@ -33,7 +35,7 @@ static pid_t exec_fork(void (*become)(void *), void *context, void *notice, size
 	int told[2];
 	pid_t pid;
 
-	if (pipe2(told, O_CLOEXEC) < 0)
+	if (call_pipe(told, O_CLOEXEC) < 0)
 		return -1;
 	pid = fork();
 	if (pid == 0) {

@@ -2,7 +2,7 @@
 
 #include "launcher.h"
 
-#include "compat.h"
+#include "calls.h"
 #include "exec.h"
 #include "loop.h"
 #include "os.h"
@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -323,7 +324,7 @@ bool launcher_open(const struct settings *s, long descriptors)
 	while (descriptors >= PLENTY && lane_count < starters_usual &&
 	       launch_open_lane(&lanes[lane_count]))
 		lane_count++;
-	if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+	if (call_pipe(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return false;
 	wake = ends[1];
 	return loop_watch(&woken, ends[0], LOOP_READ, on_woken);

@@ -2,7 +2,7 @@
 
 #include "os.h"
 
-#include "compat.h"
+#include "calls.h"
 #include "report.h"
 
 #include <errno.h>
@@ -67,7 +67,7 @@ long os_unsent(int socket)
 
 bool os_pipe(int ends[2], int ours)
 {
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	if (call_pipe(ends, O_CLOEXEC) < 0)
 		return false;
 	if (fcntl(ends[ours], F_SETFL, O_NONBLOCK) == 0)
 		return true;

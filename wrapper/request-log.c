@@ -72,7 +72,7 @@ void request_log_tell(struct request_log *log, char **copy, const char *text)
 
 	if (size >= TEXT_MOST)
 		size = TEXT_MOST - 1;
-	report_tame(own, (size_t)size);
+	report_sanitize(own, (size_t)size);
 	if (copy)
 		*copy = strdup(own);
 	if (!request_log_send(log, own, (size_t)size))

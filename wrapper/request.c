@@ -924,7 +924,7 @@ static void on_lag(struct request *r)
 
 static const struct timer_row {
 	bool (*runs)(const struct request *);
-	long fixed; /* milliseconds, or 0: a setting, where 0 is never */
+	int64_t fixed; /* milliseconds, or 0: a setting, where 0 is never */
 	size_t setting;
 	void (*passed)(struct request *);
 } timer_rows[REQUEST_TIMERS] = {
@@ -956,8 +956,8 @@ static void request_derive_timers(struct request *r)
 		const struct timer_row *row = &timer_rows[i];
 		struct deadline *d = &r->timers[i].deadline;
 		bool touched = r->touched & 1u << i;
-		long delay = row->fixed ? row->fixed
-			: *(const long *)(const void *)((const char *)settings_of(r) + row->setting);
+		int64_t delay = row->fixed ? row->fixed
+			: *(const int64_t *)(const void *)((const char *)settings_of(r) + row->setting);
 
 		if (!delay || !row->runs(r))
 			deadline_clear(d);

@@ -8,13 +8,12 @@
 #include "report.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 enum { WORDS_MOST = 64, WORKERS_ENOUGH = 16 };
 
-#define HOUR 3600000L
+#define HOUR ((int64_t)3600000)
 
 #define DAY (24 * HOUR)
 
@@ -75,9 +74,9 @@ static const struct option_row table[] = {
 	{ "max-params", 0, "SIZE", "refuse requests with more parameters (default 1m)",
 	  SIZE(struct settings, max_params, 1024, 16 * 1024 * 1024) },
 	{ "max-body", 0, "SIZE", "refuse larger request bodies (default 2g)",
-	  SIZE(struct settings, max_body, 0, LONG_MAX) },
+	  SIZE(struct settings, max_body, 0, INT64_MAX) },
 	{ "max-spool", 0, "SIZE", "keep this much of request bodies on disk in all (default 4g)",
-	  SIZE(struct settings, max_spool, 0, LONG_MAX) },
+	  SIZE(struct settings, max_spool, 0, INT64_MAX) },
 	{ "spool-dir", 0, "DIR", "where request bodies wait that do not fit in memory",
 	  TEXT(struct settings, spool_directory) },
 	{ "errors-to-client", 0, NULL, "put the reason of an error into its page",
@@ -111,9 +110,9 @@ static const struct settings defaults = {
 	.max_background = 64,
 	.background_timeout = HOUR,
 	.on_abort_text = "kill",
-	.max_params = 1024L * 1024,
-	.max_spool = LONG_MAX < 0x100000000LL ? LONG_MAX : (long)0x100000000LL,
-	.max_body = LONG_MAX < 0x80000000LL ? LONG_MAX : (long)0x80000000LL,
+	.max_params = 1024 * 1024,
+	.max_spool = (int64_t)4 << 30,
+	.max_body = (int64_t)2 << 30,
 	.spool_directory = "/tmp",
 };
 

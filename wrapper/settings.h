@@ -7,6 +7,7 @@
 #include "options.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 /* Exit status for every start that fails. */
 enum { STATUS_FAILURE = 1 };
@@ -21,7 +22,7 @@ struct settings {
 	const char *socket_owner, *socket_group;
 	long socket_mode; /* -1: 0660 less the umask */
 	struct option_list allow, allow_user;
-	long stop_timeout;
+	int64_t stop_timeout;
 
 	/* which scripts, and how they run */
 	struct option_list scripts, roots, interpreters, warm;
@@ -30,14 +31,14 @@ struct settings {
 	long nice;
 
 	/* how many, and how long */
-	long max_scripts, max_unfinished, queue, queue_timeout, start_timeout;
-	long timeout, silence_timeout, client_timeout, idle_timeout, kill_after;
-	long max_background, background_timeout;
+	long max_scripts, max_unfinished, max_background, queue;
+	int64_t queue_timeout, start_timeout, timeout, silence_timeout, client_timeout;
+	int64_t idle_timeout, kill_after, background_timeout;
 	const char *on_abort_text; /* "kill" or "ignore" */
 	enum { ON_ABORT_KILL, ON_ABORT_IGNORE } on_abort; /* the same */
 
 	/* sizes */
-	long max_params, max_body, max_spool;
+	int64_t max_params, max_body, max_spool;
 	const char *spool_directory;
 
 	/* messages */

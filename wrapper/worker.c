@@ -2,8 +2,8 @@
 
 #include "worker.h"
 
+#include "calls.h"
 #include "children.h"
-#include "compat.h"
 #include "connection.h"
 #include "exec.h"
 #include "launcher.h"
@@ -68,10 +68,23 @@ static void pause_accepting(void)
 	deadline_set(&accept_again, ACCEPT_PAUSE, on_accept_again);
 }
 
-static bool is_transient(int error)
+/* Errors of one connection that has failed before it was taken; Linux passes those of
+ * the network on as well. */
+static bool is_of_connection(int error)
 {
-	return error == EAGAIN || error == EWOULDBLOCK || error == EINTR || error == ECONNABORTED ||
-	       error == EPROTO;
+	switch (error) {
+	case EINTR:
+	case ECONNABORTED:
+	case EPROTO:
+	case ENETDOWN:
+	case ENOPROTOOPT:
+	case EHOSTDOWN:
+	case EHOSTUNREACH:
+	case ENETUNREACH:
+		return true;
+	default:
+		return false;
+	}
 }
 
 static void admit(int fd)
@@ -94,45 +107,32 @@ static void admit(int fd)
 	close(fd);
 }
 
-/* Some filters of system calls know accept(2) only. */
-static int accept_any(void)
+/* False if no more are to be taken now. */
+static bool accept_one(int *failures)
 {
-	static bool refused;
-	int fd;
+	int fd = call_accept(listener_watch.fd);
 
-	if (!refused) {
-		fd = accept4(listener_watch.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-		if (fd >= 0 || (errno != ENOSYS && errno != EPERM))
-			return fd;
-	}
-	fd = accept(listener_watch.fd, NULL, NULL);
-	if (fd < 0)
-		return fd;
-	if (!refused)
-		report("accept4 is refused; accept is called instead");
-	refused = true;
-	fcntl(fd, F_SETFL, O_NONBLOCK);
-	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	return fd;
-}
-
-/* False if none could be taken now. */
-static bool accept_one(void)
-{
-	int fd = accept_any();
-
-	if (fd >= 0)
+	if (fd >= 0) {
+		*failures = 0;
 		admit(fd);
-	else if (!is_transient(errno))
-		pause_accepting();
-	return fd >= 0;
+		return true;
+	}
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return false;
+	/* Others may be behind it, unless all fail. */
+	if (is_of_connection(errno) && ++*failures < ACCEPTED_MOST)
+		return true;
+	pause_accepting();
+	return false;
 }
 
 static void on_listener(struct watch *watch, unsigned events)
 {
+	int failures = 0;
+
 	(void)watch, (void)events;
 	for (int i = 0; i < ACCEPTED_MOST && service.count < connections_most; i++)
-		if (!accept_one())
+		if (!accept_one(&failures))
 			break;
 	want_connections();
 }
@@ -140,8 +140,10 @@ static void on_listener(struct watch *watch, unsigned events)
 /* Nobody else has been woken for connections that this process was woken for. */
 static void stop_accepting(void)
 {
+	int failures = 0;
+
 	loop_want(&listener_watch, 0);
-	while (service.count < connections_most && accept_one())
+	while (service.count < connections_most && accept_one(&failures))
 		;
 	deadline_clear(&accept_again);
 	loop_close(&listener_watch);

@@ -1,0 +1,91 @@
+#include <config.h>
+
+#include "calls.h"
+
+#include "compat.h"
+#include "report.h"
+
+#include <errno.h>
+#include <stdatomic.h>
+
+/* The pipe(2) of glibc is pipe2(2), but the kernel has the old one. */
+#if defined __linux__ && (defined __x86_64__ || defined __i386__ || defined __arm__ || \
+			  defined __powerpc__ || defined __s390__)
+#include <sys/syscall.h>
+#define pipe(ends) ((int)syscall(SYS_pipe, ends))
+#endif
+
+/* Where libc lacks them, the plain calls are all there is. */
+#ifndef HAVE_PIPE2
+#define pipe2 plain_pipe
+#endif
+#ifndef HAVE_ACCEPT4
+#define accept4(listener, address, size, flags) plain_accept(listener)
+#endif
+
+bool call_is_refused(int error)
+{
+	return error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL;
+}
+
+/* A process that another thread starts before this may keep the descriptor; those on
+ * their way to a script close what is not theirs. */
+static void set_flags(int fd, bool close_on_exec, bool nonblocking)
+{
+	if (close_on_exec)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	/* Some systems pass O_NONBLOCK on from a listener, some do not. */
+	fcntl(fd, F_SETFL, nonblocking ? O_NONBLOCK : 0);
+}
+
+static int plain_pipe(int ends[2], int flags)
+{
+	if (pipe(ends) < 0)
+		return -1;
+	for (int i = 0; i < 2; i++)
+		set_flags(ends[i], flags & O_CLOEXEC, flags & O_NONBLOCK);
+	return 0;
+}
+
+static int plain_accept(int listener)
+{
+	int fd = accept(listener, NULL, NULL);
+
+	if (fd >= 0)
+		set_flags(fd, true, true);
+	return fd;
+}
+
+int call_pipe(int ends[2], int flags)
+{
+	static atomic_bool refused;
+
+	if (!refused) {
+		if (pipe2(ends, flags) == 0)
+			return 0;
+		if (!call_is_refused(errno))
+			return -1;
+	}
+	if (plain_pipe(ends, flags) < 0)
+		return -1;
+	if (!atomic_exchange(&refused, true))
+		report("pipe2 is refused; pipe is called instead");
+	return 0;
+}
+
+/* A firewall may refuse a single connection: then the plain call fails too. */
+int call_accept(int listener)
+{
+	static atomic_bool refused;
+	int fd;
+
+	if (!refused) {
+		fd = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		if (fd >= 0 || !call_is_refused(errno))
+			return fd;
+	}
+	fd = plain_accept(listener);
+	if (fd >= 0 && !atomic_exchange(&refused, true))
+		report("accept4 is refused; accept is called instead");
+	return fd;
+}
