@@ -137,15 +137,16 @@ static void report_refusal(const char *name)
 
 /* Whoever can connect can run whatever may be run: says where that is too much,
  * and refuses what only seems to restrict it. */
-static bool check_access(const struct settings *settings, int listener)
+static bool check_access(const struct settings *settings)
 {
 	union {
 		struct sockaddr any;
 		struct sockaddr_storage room;
 	} address;
 	socklen_t size = sizeof address;
+	bool listed = settings->allow.count > 0 || getenv("FCGI_WEB_SERVER_ADDRS");
 
-	if (getsockname(listener, &address.any, &size) < 0)
+	if (getsockname(source.listener, &address.any, &size) < 0)
 		return true;
 	if (address.any.sa_family != AF_UNIX && settings->allow_user.count > 0) {
 		report("--allow-user: users cannot be told on a TCP socket (use --allow, or a Unix "
@@ -157,10 +158,14 @@ static bool check_access(const struct settings *settings, int listener)
 		       "socket)");
 		return false;
 	}
-	if (!peer_is_loopback(&address.any) && settings->scripts.count == 0 &&
-	    settings->roots.count == 0)
+	if (peer_is_loopback(&address.any) || listed)
+		return true;
+	if (settings->scripts.count > 0 || settings->roots.count > 0)
+		report("WARNING: anybody who can connect to this TCP port can run its scripts, and "
+		       "say to be any user (use --allow)");
+	else
 		report("WARNING: anybody who can connect to this TCP port can run any program on "
-		       "this machine (use --root or -p, and --allow)");
+		       "this machine (use --allow, and --root or -p)");
 	return true;
 }
 
@@ -220,7 +225,7 @@ int main(int argc, char **argv)
 	/* Now that what was meant for us alone is out of the environment. */
 	if (!environment_keep_own(environ))
 		report("cannot begin to serve: %s", strerror(errno));
-	else if (launch_open() && check_access(&settings, source.listener))
+	else if (launch_open() && check_access(&settings))
 		status = serve(&settings, heeds_hup);
 	leave_source();
 	return status;

@@ -27,8 +27,7 @@
 enum {
 	RESERVED_DESCRIPTORS = 32,
 	SCRIPT_DESCRIPTORS = 8, /* three pipes, both ends for a while; the body's file, ... */
-	/* Connections that are taken in one turn: the turns of a busy worker are long,
-	 * but others may have less to do. */
+	/* Connections that are taken in one turn, while nobody else would take them. */
 	ACCEPTED_MOST = 16,
 	/* milliseconds, when the system is out of something */
 	ACCEPT_PAUSE = 200,
@@ -117,6 +116,15 @@ static int accept_any(void)
 	return fd;
 }
 
+/* The open file of an inherited socket may be shared with others, which change it. */
+static void keep_nonblocking(void)
+{
+	int flags = fcntl(listener_watch.fd, F_GETFL);
+
+	if (!(flags & O_NONBLOCK))
+		fcntl(listener_watch.fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 /* False if none could be taken now. */
 static bool accept_one(void)
 {
@@ -129,12 +137,25 @@ static bool accept_one(void)
 	return fd >= 0;
 }
 
+/* The system wakes whoever has waited for the longest time. A kept connection stays where
+ * it was accepted, so that all should have their part. */
+static void go_to_end_of_line(void)
+{
+	loop_want(&listener_watch, 0);
+}
+
 static void on_listener(struct watch *watch, unsigned events)
 {
+	bool shared = slots_are_shared();
+	int most = shared ? 1 : ACCEPTED_MOST;
+
 	(void)watch, (void)events;
-	for (int i = 0; i < ACCEPTED_MOST && service.count < connections_most; i++)
+	keep_nonblocking();
+	for (int i = 0; i < most && service.count < connections_most; i++)
 		if (!accept_one())
 			break;
+	if (shared)
+		go_to_end_of_line();
 	want_connections();
 }
 
@@ -149,6 +170,7 @@ static void tell_parent(char what)
 static void stop_accepting(void)
 {
 	loop_want(&listener_watch, 0);
+	keep_nonblocking();
 	while (service.count < connections_most && accept_one())
 		;
 	deadline_clear(&accept_again);
