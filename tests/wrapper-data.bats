@@ -20,7 +20,7 @@ body_of() {
 
 # remembers_peak, then peak_grew_below KIB: bounds the memory that the wrapper took meanwhile.
 peak() {
-	sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(pid_of wrapper)/status"
+	sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(worker)/status"
 }
 
 peak_below() {
@@ -29,12 +29,12 @@ peak_below() {
 	kib=$(peak)
 	echo "took $((kib - $2)) KiB"
 	# a sanitizer's own memory tells nothing
-	[ $((kib - $2)) -lt "$1" ] || grep -q libasan "/proc/$(pid_of wrapper)/maps"
+	[ $((kib - $2)) -lt "$1" ] || grep -q libasan "/proc/$(worker)/maps"
 }
 
 # has_spool COUNT: so many request bodies wait in nameless files.
 has_spool() {
-	local files=("/proc/$(pid_of wrapper)/fd"/*) file count=0
+	local files=("/proc/$(worker)/fd"/*) file count=0
 
 	for file in "${files[@]}"; do
 		case $(readlink "$file") in
@@ -307,7 +307,7 @@ holds_descriptors() {
 	need_proc
 	start_wrapper -c 1
 	start idle "$FCGI_TALK" -j 40 "$SOCKET" get "$CGI/hello.sh" keep wait 20000
-	eventually holds_descriptors "$(pid_of wrapper)" 40
+	eventually holds_descriptors "$(worker)" 40
 	ask timeout 10 get "$CGI/hello.sh"
 	has_line hello
 }
@@ -445,7 +445,7 @@ lines_said() {
 
 # idle_with DESCRIPTORS: no script is left, not even as a zombie, and no descriptor either.
 idle_with() {
-	has_children "$(pid_of wrapper)" 0 && [ "$(descriptors "$(pid_of wrapper)")" = "$1" ]
+	has_children "$(worker)" 0 && [ "$(descriptors "$(worker)")" = "$1" ]
 }
 
 @test "500 requests of every kind leave no descriptor and no process behind" {
@@ -454,8 +454,8 @@ idle_with() {
 	need_proc
 	start_wrapper -c 1 --kill-after 500ms
 	ask get "$CGI/hello.sh"
-	eventually has_children "$(pid_of wrapper)" 0
-	before=$(descriptors "$(pid_of wrapper)")
+	eventually has_children "$(worker)" 0
+	before=$(descriptors "$(worker)")
 	for dialogue in "get $CGI/hello.sh keep get $CGI/echo" "post $CGI/echo text" \
 		"get $CGI/crash.sh" "get $CGI/missing.sh" "get $CGI/bad-interpreter.sh" \
 		"request $CGI/wait.sh keep CONTENT_LENGTH=0 expect-text waiting abort read" \

@@ -365,7 +365,7 @@ serves_perl_under() {
 	need_proc
 	need_deny accept4=EPERM accept=EPERM
 	TEST_WRAPPER="$DENY accept4=EPERM accept=EPERM --" start_wrapper -c 1
-	pid=$(pid_of wrapper)
+	pid=$(worker)
 	start_client client wait 30000
 	logged 'cannot accept a connection: Operation not permitted'
 	before=$(cpu_of "$pid")

@@ -129,6 +129,15 @@ has_children() {
 	[ "$(children_of "$1" | wc -l)" = "$2" ]
 }
 
+# worker: the process of fcgiwrap that serves, where it is one (-c 1).
+worker() {
+	local parent
+
+	parent=$(pid_of wrapper)
+	eventually has_children "$parent" 1 >&2
+	children_of "$parent"
+}
+
 # vanished PATH: nothing has that name.
 vanished() {
 	[ ! -e "$1" ] && [ ! -L "$1" ]
