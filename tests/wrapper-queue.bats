@@ -260,7 +260,7 @@ enrich() {
 @test "without a process to be had a request waits, and starts when there is one" {
 	local before
 
-	start_poor --nproc=1:1000
+	start_poor --nproc=2:1000
 	before=$(cpu_of "$(worker)")
 	start_client client trace "$T/trace" request "$CGI/hello.sh" CONTENT_LENGTH=0 "${SEEN[@]}" \
 		expect-no-reply 600 expect-text hello expect-end app=0
@@ -275,7 +275,7 @@ enrich() {
 }
 
 @test "without a process to be had requests are answered with 503 after --queue-timeout" {
-	start_poor --nproc=1:1000 --queue-timeout 500ms
+	start_poor --nproc=2:1000 --queue-timeout 500ms
 	crowd 20 20 get "$CGI/hello.sh" expect-text 'Status: 503 ' expect-end
 	enrich
 	eventually talk get "$CGI/hello.sh" expect-text hello

@@ -415,8 +415,6 @@ poor() {
 	[ "$STATUS" = 0 ]
 }
 
-# holder FLAGS: starts fcgiwrap -c 2 on descriptor 0, which this process holds too; tells how the
-# socket is before, meanwhile and after.
 @test "an inherited socket is blocking again at the end, or not, as it was found" {
 	local flags
 
@@ -431,12 +429,10 @@ poor() {
 			my $say = sub { print $_[0], " ", fcntl($s, F_GETFL, 0) & O_NONBLOCK ? "nonblocking" : "blocking", "\n" };
 			my $pid = fork // die;
 			if ($pid == 0) { open STDIN, "<&", $s; exec @program or die "$program[0]: $!\n" }
-			for (1 .. 500) {
-				last if fcntl($s, F_GETFL, 0) & O_NONBLOCK;
-				select undef, undef, undef, 0.02;
-			}
 			my $c;
 			socket($c, AF_UNIX, SOCK_STREAM, 0) && connect($c, pack_sockaddr_un($path)) or die "$!\n";
+			syswrite $c, "\1\x09\0\0\0\0\0\0"; # GET_VALUES
+			sysread $c, my $answer, 8 or die "no answer\n";
 			$say->("meanwhile");
 			kill TERM => $pid;
 			waitpid $pid, 0;
@@ -494,11 +490,16 @@ start_powerless() {
 }
 
 @test "--timeout of a script that cannot be signalled answers its client, and keeps its slot taken" {
+	script silent.sh <<-END
+		#!/bin/sh
+		until [ -e $T/go ]; do sleep 0.05; done
+	END
 	start_powerless -c 1 --timeout 200ms --kill-after 200ms --max-scripts 1 --queue-timeout 300ms
-	ask get "$CGI/wait.sh" QUERY_STRING="$T/go" status
+	ask get "$T/silent.sh"
+	has 'Status: 504 '
 	logged 'process [0-9]+ cannot be ended: Operation not permitted'
 	logged_times 1 'cannot be ended'
-	ask get "$CGI/hello.sh" status
+	ask get "$CGI/hello.sh"
 	has 'Status: 503 '
 	: >"$T/go"
 	eventually talk get "$CGI/hello.sh" expect-text hello

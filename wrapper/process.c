@@ -319,7 +319,8 @@ static void process_exited(struct process *p, int status)
 	p->status = status;
 	if (p->owner)
 		p->events->exited(p->owner);
-	else if (p->alone)
+	/* What it leaves behind has had its KILL, or will not. */
+	else if (p->alone || (p->state == PROCESS_TERMINATING && !p->end_at))
 		process_free(p);
 	else
 		process_look_later(p);
