@@ -322,10 +322,17 @@ load supervise
 }
 
 @test "HUP: new processes come first" {
-	need_app
-	supervise -s "$S" -- "$APP"
+	# Each notes itself, and how many there were when it is asked to end.
+	program <<-END
+		trap 'cp $T/up $T/seen; exit 0' TERM
+		echo >>$T/up
+		while :; do sleep 0.05; done
+	END
+	supervise -s "$S" -- "$T/prog"
+	eventually test -s "$T/up"
 	kill -HUP "$KEEPER"
-	eventually has 2
+	eventually test -e "$T/seen"
+	[ "$(wc -l <"$T/seen")" = 2 ]
 	eventually has 1
 }
 

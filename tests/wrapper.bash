@@ -143,7 +143,7 @@ vanished() {
 	[ ! -e "$1" ] && [ ! -L "$1" ]
 }
 
-# The same as start_wrapper, as somebody who is not root.
+# start_unprivileged [OPTION...]: the same as start_wrapper, as somebody who is not root.
 start_unprivileged() {
 	local other=
 
@@ -154,7 +154,7 @@ start_unprivileged() {
 		$other test -x "$CGI/hello.sh" || skip "others may not execute $CGI/hello.sh"
 		chmod 777 "$T"
 	fi
-	TEST_WRAPPER="$other ${TEST_WRAPPER-}" start_wrapper
+	TEST_WRAPPER="$other ${TEST_WRAPPER-}" start_wrapper "$@"
 }
 
 # cpu_of PID: CPU time of a process, in hundredths of a second.
