@@ -473,6 +473,7 @@ poor() {
 # start_powerless OPTION...: fcgiwrap may signal nobody, as if scripts had changed their user.
 start_powerless() {
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	[ -e "$FCGI_BUILD/wrapper/exec-linux.o" ] || skip 'it has to signal helpers of its own'
 	"$FCGI_BUILD/tests/deny" --can kill=EPERM 2>/dev/null || skip 'this system cannot refuse kill'
 	TEST_WRAPPER="$FCGI_BUILD/tests/deny kill=EPERM --" start_wrapper "$@"
 }

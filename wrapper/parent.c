@@ -304,7 +304,8 @@ static void update_workers(void)
 			more = start_successor();
 		}
 	}
-	if (reloading && !find_charge(is_starting) && !find_charge(is_outdated)) {
+	if (reloading && count_present() == settings->workers && !find_charge(is_starting) &&
+	    !find_charge(is_outdated)) {
 		reloading = false;
 		report("reloaded");
 	}

@@ -159,7 +159,7 @@ static void on_next_look(struct deadline *d)
 			process_free(p);
 			return;
 		}
-		if (os_kill(p->pid, 0) < 0 && errno == EPERM)
+		if (!p->launching && os_kill(p->pid, 0) < 0 && errno == EPERM)
 			report("process %ld cannot be ended: %s (it has changed its user?)",
 			       (long)p->pid, strerror(errno));
 		p->end_at = 0; /* what cannot be killed keeps its slot until it ends */
