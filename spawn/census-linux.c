@@ -161,34 +161,50 @@ static int64_t work_of(pid_t pid, const struct process *process)
 	return ticks + (proc_read(pid, "schedstat", text, sizeof text) ? atoll(text) : 0);
 }
 
-static void count_connections(const struct look *look, struct census_entry *entry, pid_t pid)
+/* False if not all that the process has open could be seen; nothing is counted then. */
+static bool count_connections(const struct look *look, struct census_entry *entry, pid_t pid)
 {
 	char path[64], target[64];
 	const struct dirent *link;
+	bool all = true;
 	long found = 0;
 	DIR *fds;
 
 	snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
 	fds = opendir(path);
-	if (!fds) {
-		entry->hidden = true;
-		return;
-	}
-	while ((link = readdir(fds))) {
+	if (!fds)
+		return false;
+	while (all && (link = readdir(fds))) {
 		ssize_t n = readlinkat(dirfd(fds), link->d_name, target, sizeof target - 1);
 
 		target[n > 0 ? n : 0] = '\0';
 		/* Root may list them anyhow, but "." and ".." are no links. */
-		if (n < 0 && errno == EACCES)
-			entry->hidden = true;
+		all = n >= 0 || errno != EACCES;
 		if (strncmp(target, "socket:[", 8) == 0 &&
 		    has_inode(&look->accepted, strtoul(target + 8, NULL, 10)))
 			found++;
 	}
 	closedir(fds);
+	if (!all)
+		return false;
 	entry->connections += found;
 	if (found > 1)
 		entry->together = true;
+	return true;
+}
+
+/* What hides from its own user is still shown to root with all capabilities. */
+static bool count_connections_anyhow(const struct look *look, struct census_entry *entry,
+				     pid_t pid)
+{
+	bool all = count_connections(look, entry, pid);
+
+	if (!all) {
+		proc_look_as(identity, false);
+		all = count_connections(look, entry, pid);
+		proc_look_as(identity, true);
+	}
+	return all;
 }
 
 static struct census_entry *entry_of(const struct look *look, long session)
@@ -213,11 +229,10 @@ static void visit(pid_t pid, void *argument)
 	entry->awake += process.state != 'T';
 	entry->memory += process.pages * page_size;
 	entry->work += work_of(pid, &process);
-	count_connections(look, entry, pid);
-	if (look->depth == PROC_DEPTH_MOST) {
+	if (!count_connections_anyhow(look, entry, pid) || look->depth == PROC_DEPTH_MOST)
 		entry->hidden = true;
+	if (look->depth == PROC_DEPTH_MOST)
 		return;
-	}
 	look->depth++;
 	proc_visit_children(pid, visit, look);
 	look->depth--;

@@ -18,7 +18,8 @@ typedef void proc_visitor(pid_t pid, void *argument);
 
 /* What a process has open is shown to its own user, and to root only if root has
  * all capabilities, which it has not in a container. So look as this user, and
- * then as ourselves again. */
+ * then as ourselves again; what a process hides from its own user as fcgiwrap does,
+ * only root sees. */
 void proc_look_as(const struct identity *identity, bool begin);
 
 /* Reads a small file of a process or thread. False if there is none, or it may

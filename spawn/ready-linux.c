@@ -126,8 +126,11 @@ bool ready_is_seen(pid_t child, int listener, const struct identity *identity)
 
 	if (fstat(listener, &search.socket) < 0)
 		return false;
-	proc_look_as(identity, true);
 	look_at(child, &search);
-	proc_look_as(identity, false);
+	if (!search.found) {
+		proc_look_as(identity, true);
+		look_at(child, &search);
+		proc_look_as(identity, false);
+	}
 	return search.found;
 }

@@ -322,17 +322,13 @@ load supervise
 }
 
 @test "HUP: new processes come first" {
-	# Each notes itself, and how many there were when it is asked to end.
-	program <<-END
-		trap 'cp $T/up $T/seen; exit 0' TERM
-		echo >>$T/up
-		while :; do sleep 0.05; done
-	END
-	supervise -s "$S" -- "$T/prog"
-	eventually test -s "$T/up"
+	need_app
+	supervise -s "$S" -- "$APP"
+	logged 'hello$'
 	kill -HUP "$KEEPER"
-	eventually test -e "$T/seen"
-	[ "$(wc -l <"$T/seen")" = 2 ]
+	logged 'exited with status 0'
+	# Both have said hello before the first has gone.
+	[ "$(sed '/exited with/q' "$T/keeper.log" | grep -c 'hello$')" = 2 ]
 	eventually has 1
 }
 

@@ -95,10 +95,10 @@ start_inherited() {
 @test "LISTEN_FDS and ondemand: nothing runs until somebody connects" {
 	need_census
 	need_app
-	start_inherited --pm ondemand --exit-on-idle 600ms -- "$APP"
+	start_inherited --pm ondemand --exit-on-idle 3 -- "$APP"
 	has 0
 	ask
-	await keeper 5
+	await keeper
 	[ "$STATUS" = 0 ]
 	[ -S "$S" ]
 }

@@ -275,11 +275,11 @@ start_flipping() {
 	mkdir "$T/root"
 	start_flipping
 	start_wrapper --root "$T/root"
-	while [ "$SECONDS" -lt "$end" ]; do
+	until [ "$SECONDS" -ge "$end" ] && grep -q 'outside of every --root' "$T/log"; do
 		run "$FCGI_TALK" -n 100 -j 2 "$SOCKET" get "$T/root/dir/x.sh" expect-end
 		[ "$output" = 'ok=100 failed=0' ]
+		[ "$SECONDS" -lt "$((end + 60))" ]
 	done
-	grep -q 'outside of every --root' "$T/log"
 	vanished "$T/escaped"
 }
 

@@ -482,11 +482,22 @@ idle_with() {
 
 @test "a long body is moved by the system, not read" {
 	need strace
-	[ -e "$FCGI_BUILD/wrapper/bulk-linux.o" ] || skip 'built without splice'
+	[ -e "$FCGI_BUILD/wrapper/splice-linux.o" ] || skip 'built without splice'
 	strace -o "$T/strace" true 2>/dev/null || skip 'strace may not trace here'
 	mebibytes 4 >"$T/body"
 	TEST_WRAPPER="strace -I 2 -f -qq -e trace=splice -o $T/strace ${TEST_WRAPPER-}" start_wrapper -c 1
 	ask request "$CGI/sum.sh" CONTENT_LENGTH=$((4 * MIB)) stdin-file "$T/body" stdin-end expect-end
 	has "bytes=$((4 * MIB))"
 	grep -qE 'splice\(.* = [0-9]{3}' "$T/strace"
+}
+
+@test "over TCP the end of a response waits for no acknowledgement of what came before it" {
+	need strace
+	need_no_valgrind
+	strace -o "$T/strace" true 2>/dev/null || skip 'strace may not trace here'
+	SOCKET=tcp:127.0.0.1:$(free_port)
+	start wrapper env ASAN_OPTIONS=detect_leaks=0 strace -I 2 -f -qq -o "$T/strace" -e trace=setsockopt \
+		"$FCGIWRAP" -s "$SOCKET"
+	eventually ask get "$CGI/hello.sh"
+	grep -q 'TCP_NODELAY, \[1\], 4) = 0' "$T/strace"
 }

@@ -51,8 +51,10 @@ void exec_follow_parent(pid_t parent);
  * is then ELOOP). ENOSYS where that cannot be done in one step. */
 int exec_here(const char *name, char *const *arguments, char *const *environment);
 
-/* Has the system close this process's memory and descriptors to others of the same
- * user, if it can do that: scripts are. Not to those that execute a file. */
+/* Has the system close the memory and descriptors of this process, and of those that
+ * it forks, to others of the same user, as scripts are, if it can do that. Not if this
+ * user is also who started it: a supervisor without root's power could not see who is
+ * busy any more. */
 void exec_hide(void);
 
 /* The fast way: exec-linux.c, or exec-none.c. */

@@ -6,6 +6,7 @@
 #include "account.h"
 #include "descriptors.h"
 #include "environment.h"
+#include "exec.h"
 #include "launch.h"
 #include "listen.h"
 #include "parent.h"
@@ -214,6 +215,7 @@ int main(int argc, char **argv)
 		printf("fcgiwrap (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
 		return 0;
 	}
+	exec_hide();
 	signal(SIGPIPE, SIG_IGN);
 	/* Beyond a limit on the size of files a write fails instead: a lost log line, or
 	 * a refused request. */

@@ -4,7 +4,6 @@
 
 #include "compat.h"
 #include "connection.h"
-#include "exec.h"
 #include "launcher.h"
 #include "loop.h"
 #include "peer.h"
@@ -309,7 +308,6 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 	};
 	body_set_directory(settings->spool_directory);
 	splice_open();
-	exec_hide();
 	if (!open_worker(settings, listener, pipe, descriptors)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
