@@ -23,7 +23,7 @@ enum { /* milliseconds */
 };
 
 /* A worker as its parent sees it, in the place of its number. */
-struct charge {
+struct kept_worker {
 	struct child child;
 	enum { ABSENT, STARTING, SERVING, RETIRING } state;
 	unsigned long reload; /* how many there had been when it was started */
@@ -35,7 +35,7 @@ struct charge {
 static const struct settings *settings;
 static int listener, listener_flags;
 static void (*on_stopping)(void);
-static struct charge *charges;
+static struct kept_worker *workers;
 static size_t numbers;
 static unsigned long reloads;
 static bool reloading, stopping, has_served;
@@ -46,91 +46,91 @@ static struct deadline start_again;
 static void parent_update(void);
 static void parent_stop(void);
 
-static struct charge *charge_of(struct child *child)
+static struct kept_worker *worker_of(struct child *child)
 {
-	return LOOP_OWNER(child, struct charge, child);
+	return LOOP_OWNER(child, struct kept_worker, child);
 }
 
-static struct charge *find_charge(bool (*suits)(const struct charge *))
+static struct kept_worker *find_worker(bool (*suits)(const struct kept_worker *))
 {
-	for (struct charge *c = charges; c < charges + numbers; c++)
-		if (suits(c))
-			return c;
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		if (suits(w))
+			return w;
 	return NULL;
 }
 
-static bool is_absent(const struct charge *c)
+static bool is_absent(const struct kept_worker *w)
 {
-	return c->state == ABSENT;
+	return w->state == ABSENT;
 }
 
-static bool is_starting(const struct charge *c)
+static bool is_starting(const struct kept_worker *w)
 {
-	return c->state == STARTING;
+	return w->state == STARTING;
 }
 
-static bool is_outdated(const struct charge *c)
+static bool is_outdated(const struct kept_worker *w)
 {
-	return c->state == SERVING && c->reload != reloads;
+	return w->state == SERVING && w->reload != reloads;
 }
 
-static bool is_left(const struct charge *c)
+static bool is_left(const struct kept_worker *w)
 {
-	return c->state != ABSENT;
+	return w->state != ABSENT;
 }
 
-static bool accepts(const struct charge *c)
+static bool accepts(const struct kept_worker *w)
 {
-	return c->accepts;
+	return w->accepts;
 }
 
-/* Those that are there to stay. */
+/* How many are there to stay. */
 static long count_present(void)
 {
 	long count = 0;
 
 	for (size_t i = 0; i < numbers; i++)
-		count += charges[i].state == STARTING || charges[i].state == SERVING;
+		count += workers[i].state == STARTING || workers[i].state == SERVING;
 	return count;
 }
 
 /* The start of a worker. */
 
-static int charge_work(struct child *child)
+static int worker_work(struct child *child)
 {
-	struct charge *c = charge_of(child);
+	struct kept_worker *w = worker_of(child);
 
 	/* A pipe that is held open here would not tell the others that the parent is gone. */
 	for (size_t i = 0; i < numbers; i++)
-		if (charges[i].pipe.fd >= 0)
-			close(charges[i].pipe.fd);
-	return worker_run(settings, c - charges, listener, c->its_end);
+		if (workers[i].pipe.fd >= 0)
+			close(workers[i].pipe.fd);
+	return worker_run(settings, w - workers, listener, w->its_end);
 }
 
 static void on_late(struct deadline *d)
 {
-	struct charge *c = charge_of(child_of_kill(d));
+	struct kept_worker *w = worker_of(child_of_kill(d));
 
-	report("worker %ld did not %s in time; killing it", (long)c->child.pid,
-	       c->state == STARTING ? "begin to serve" : "stop");
-	child_signal(&c->child, SIGKILL);
+	report("worker %ld did not %s in time; killing it", (long)w->child.pid,
+	       w->state == STARTING ? "begin to serve" : "stop");
+	child_signal(&w->child, SIGKILL);
 }
 
 static void on_told(struct watch *watch, unsigned events)
 {
-	struct charge *c = LOOP_OWNER(watch, struct charge, pipe);
+	struct kept_worker *w = LOOP_OWNER(watch, struct kept_worker, pipe);
 	char what;
 	ssize_t n = read(watch->fd, &what, 1);
 
 	(void)events;
 	if (n == 0) {
 		loop_want(watch, 0); /* what there is to do is done when it is reaped */
-	} else if (n > 0 && what == WORKER_SERVES && c->state == STARTING) {
-		deadline_clear(&c->child.kill);
-		c->state = SERVING;
+	} else if (n > 0 && what == WORKER_SERVES && w->state == STARTING) {
+		deadline_clear(&w->child.kill);
+		w->state = SERVING;
 		has_served = true;
 	} else if (n > 0 && what == WORKER_ACCEPTS_NO_MORE) {
-		c->accepts = false;
+		w->accepts = false;
 	}
 	parent_update();
 }
@@ -139,29 +139,31 @@ static void on_told(struct watch *watch, unsigned events)
  * was another reload since. */
 static void reload_fail(unsigned long reload)
 {
-	for (struct charge *c = charges; c < charges + numbers; c++)
-		if (c->reload < reload)
-			c->reload = reload;
-	reloading = false;
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		if (w->reload < reload)
+			w->reload = reload;
+	reloading = reload != reloads;
 }
 
-static void on_charge_ended(struct child *child, int how)
+static void on_worker_ended(struct child *child, int how)
 {
-	struct charge *c = charge_of(child);
+	struct kept_worker *w = worker_of(child);
 	bool failed = !WIFEXITED(how) || WEXITSTATUS(how) != 0;
 	const char *then = "; starting another";
 	char end[80];
 
-	if (c->state == RETIRING) {
+	if (w->state == RETIRING) {
 		then = "";
-	} else if (c->state == STARTING && count_present() > settings->workers) {
+	} else if (WIFSIGNALED(how) && WTERMSIG(how) == SIGHUP) {
+		/* It went to all processes, and came before this one ignored it. */
+	} else if (w->state == STARTING && count_present() > settings->workers) {
 		then = " before it served; the old workers stay";
-		reload_fail(c->reload);
-	} else if (c->state == STARTING && !has_served && WIFEXITED(how) && failed) {
+		reload_fail(w->reload);
+	} else if (w->state == STARTING && !has_served && WIFEXITED(how) && failed) {
 		exit_status = STATUS_FAILURE; /* it has said why */
 		return;
 	}
-	if (c->state == RETIRING && !failed)
+	if (w->state == RETIRING && !failed)
 		return;
 	child_describe_end(how, end, sizeof end);
 	report("worker %ld %s%s", (long)child->pid, end, then);
@@ -182,24 +184,24 @@ static void start_later(int64_t lived)
 		deadline_set(&start_again, start_pause, on_start_again);
 }
 
-static void on_charge_gone(struct child *child)
+static void on_worker_gone(struct child *child)
 {
-	struct charge *c = charge_of(child);
+	struct kept_worker *w = worker_of(child);
 
-	slots_free_all((size_t)(c - charges));
-	loop_close(&c->pipe);
-	if (c->state != RETIRING && count_present() <= settings->workers)
+	slots_free_all((size_t)(w - workers));
+	loop_close(&w->pipe);
+	if (w->state != RETIRING && count_present() <= settings->workers)
 		start_later(loop_now() - child->started);
-	c->state = ABSENT;
-	c->accepts = false;
+	w->state = ABSENT;
+	w->accepts = false;
 	if (exit_status != 0 && !stopping)
 		parent_stop();
 	else
 		parent_update();
 }
 
-static const struct child_owner charge_owner = {
-	.work = charge_work, .ended = on_charge_ended, .gone = on_charge_gone,
+static const struct child_owner worker_owner = {
+	.work = worker_work, .ended = on_worker_ended, .gone = on_worker_gone,
 };
 
 /* Both ends are of this process only. */
@@ -215,31 +217,31 @@ static bool open_pipe(int ends[2])
 }
 
 /* False with errno. */
-static bool charge_start(struct charge *c)
+static bool worker_start(struct kept_worker *w)
 {
 	int ends[2], error;
 	bool started;
 
 	if (!open_pipe(ends))
 		return false;
-	if (!loop_watch(&c->pipe, ends[0], LOOP_READ, on_told)) {
+	if (!loop_watch(&w->pipe, ends[0], LOOP_READ, on_told)) {
 		error = errno;
 		close(ends[0]);
 		close(ends[1]);
 		errno = error;
 		return false;
 	}
-	c->its_end = ends[1];
-	started = child_fork(&c->child, &charge_owner, false);
+	w->its_end = ends[1];
+	started = child_fork(&w->child, &worker_owner, false);
 	error = errno;
 	close(ends[1]);
 	if (started) {
-		c->state = STARTING;
-		c->accepts = true;
-		c->reload = reloads;
-		child_kill_after(&c->child, SERVES_WITHIN, on_late);
+		w->state = STARTING;
+		w->accepts = true;
+		w->reload = reloads;
+		child_kill_after(&w->child, SERVES_WITHIN, on_late);
 	} else {
-		loop_close(&c->pipe);
+		loop_close(&w->pipe);
 	}
 	errno = error;
 	return started;
@@ -247,18 +249,18 @@ static bool charge_start(struct charge *c)
 
 /* The pipe ends in one direction; in the other the worker has yet to tell that it accepts no
  * more. */
-static void charge_retire(struct charge *c)
+static void worker_retire(struct kept_worker *w)
 {
-	c->state = RETIRING;
-	shutdown(c->pipe.fd, SHUT_WR);
-	child_kill_after(&c->child, settings->stop_timeout + settings->kill_after + HANGS_AFTER,
+	w->state = RETIRING;
+	shutdown(w->pipe.fd, SHUT_WR);
+	child_kill_after(&w->child, settings->stop_timeout + settings->kill_after + HANGS_AFTER,
 			 on_late);
 }
 
-static void charge_hurry(struct charge *c)
+static void worker_hurry(struct kept_worker *w)
 {
-	child_signal(&c->child, WORKER_HASTE);
-	child_kill_after(&c->child, HASTE_MOST, on_late);
+	child_signal(&w->child, WORKER_HASTE);
+	child_kill_after(&w->child, HASTE_MOST, on_late);
 }
 
 /* What is to be done next, from what there is. */
@@ -267,7 +269,7 @@ static bool start_missing(void)
 {
 	if (deadline_is_set(&start_again))
 		return false;
-	if (charge_start(find_charge(is_absent)))
+	if (worker_start(find_worker(is_absent)))
 		return true;
 	report("cannot start a worker: %s (trying again)", strerror(errno));
 	start_later(0);
@@ -276,11 +278,11 @@ static bool start_missing(void)
 
 static bool start_successor(void)
 {
-	struct charge *c = find_charge(is_absent);
+	struct kept_worker *w = find_worker(is_absent);
 
-	if (!c)
+	if (!w)
 		return false; /* until one that retires is gone */
-	if (charge_start(c))
+	if (worker_start(w))
 		return true;
 	report("cannot start a worker: %s; the old workers stay", strerror(errno));
 	reload_fail(reloads);
@@ -289,23 +291,23 @@ static bool start_successor(void)
 
 static void update_workers(void)
 {
-	struct charge *outdated;
+	struct kept_worker *outdated;
 
 	for (bool more = true; more;) {
 		long present = count_present();
 
 		if (present < settings->workers) {
 			more = start_missing();
-		} else if (find_charge(is_starting) || !(outdated = find_charge(is_outdated))) {
+		} else if (find_worker(is_starting) || !(outdated = find_worker(is_outdated))) {
 			more = false;
 		} else if (present > settings->workers) {
-			charge_retire(outdated);
+			worker_retire(outdated);
 		} else {
 			more = start_successor();
 		}
 	}
-	if (reloading && count_present() == settings->workers && !find_charge(is_starting) &&
-	    !find_charge(is_outdated)) {
+	if (reloading && count_present() == settings->workers && !find_worker(is_starting) &&
+	    !find_worker(is_outdated)) {
 		reloading = false;
 		report("reloaded");
 	}
@@ -328,9 +330,9 @@ static void parent_update(void)
 		update_workers();
 		return;
 	}
-	if (!find_charge(accepts))
+	if (!find_worker(accepts))
 		close_listener();
-	if (!find_charge(is_left))
+	if (!find_worker(is_left))
 		loop_stop();
 }
 
@@ -341,9 +343,9 @@ static void parent_stop(void)
 	stopping = true;
 	deadline_clear(&start_again);
 	on_stopping();
-	for (struct charge *c = charges; c < charges + numbers; c++)
-		if (c->state == STARTING || c->state == SERVING)
-			charge_retire(c);
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		if (w->state == STARTING || w->state == SERVING)
+			worker_retire(w);
 	parent_update();
 }
 
@@ -354,9 +356,9 @@ static void on_stop(int signal)
 		parent_stop();
 		return;
 	}
-	for (struct charge *c = charges; c < charges + numbers; c++)
-		if (c->state != ABSENT)
-			charge_hurry(c);
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		if (w->state != ABSENT)
+			worker_hurry(w);
 }
 
 static void on_reload(int signal)
@@ -372,10 +374,10 @@ static void on_reload(int signal)
 
 static bool parent_open(bool heeds_hup)
 {
-	charges = calloc(numbers, sizeof *charges);
-	for (size_t i = 0; charges && i < numbers; i++)
-		charges[i].pipe = WATCH_NONE;
-	return charges && loop_open() && children_open() && loop_catch(SIGTERM, on_stop) &&
+	workers = calloc(numbers, sizeof *workers);
+	for (size_t i = 0; workers && i < numbers; i++)
+		workers[i].pipe = WATCH_NONE;
+	return workers && loop_open() && children_open() && loop_catch(SIGTERM, on_stop) &&
 	       loop_catch(SIGINT, on_stop) && loop_catch(SIGUSR1, on_stop) &&
 	       (!heeds_hup || loop_catch(SIGHUP, on_reload)) &&
 	       fcntl(listener, F_SETFL, listener_flags | O_NONBLOCK) == 0;
@@ -402,6 +404,6 @@ int parent_run(const struct settings *wanted, int socket, bool heeds_hup,
 	parent_update();
 	loop_run();
 	close_listener();
-	free(charges);
+	free(workers);
 	return exit_status;
 }
