@@ -6,6 +6,12 @@
 load lib
 load wrapper
 
+setup() {
+	test_begin
+	# These tests may run under nohup(1).
+	[ -z "$(trap -p HUP)" ] || TEST_WRAPPER="env --default-signal=HUP ${TEST_WRAPPER-}"
+}
+
 # workers: the processes that serve, one per line.
 workers() {
 	children_of "$(pid_of wrapper)" | sort
