@@ -432,11 +432,11 @@ left_alive() {
 
 @test "what a script leaves behind when it exits is ended after --background-timeout" {
 	make_leaver
-	start_wrapper -c 1 --background-timeout 4s
+	start_wrapper -c 1 --background-timeout 10s
 	crowd 5 1 get "$T/leave.sh" expect-text left expect-end app=0
 	left_alive 5
 	not left_alive 4
-	eventually left_alive 0
+	eventually -t 30 left_alive 0
 }
 
 @test "what scripts leave behind is counted by --max-background" {

@@ -15,6 +15,10 @@ peak_memory() {
 	awk '/^VmHWM:/ { print $2 }' "/proc/$(worker)/status"
 }
 
+threads() {
+	awk '/^Threads:/ { print $2 }' "/proc/$(worker)/status"
+}
+
 # A sanitizer needs memory of its own.
 need_plain_build() {
 	need_proc
@@ -84,8 +88,8 @@ need_descriptors() {
 sleepers() {
 	local before=$EPOCHREALTIME
 
-	run prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" get "$CGI/sleep.sh" \
-		QUERY_STRING="$1" expect-text slept expect-end app=0
+	run prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" timeout 120 \
+		get "$CGI/sleep.sh" QUERY_STRING="$1" expect-text slept expect-end app=0
 	MS=$(((${EPOCHREALTIME/./} - ${before/./}) / 1000))
 	[ "$output" = 'ok=1000 failed=0' ]
 }
@@ -110,8 +114,9 @@ sleepers() {
 	need_descriptors 6000
 	script hold.sh <<<$'#!/bin/sh\nexec sleep 120'
 	start_wrapper -c 1 --max-scripts 1000
-	start crowd prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" get "$T/hold.sh"
-	eventually -t 20 has_children "$(worker)" 1000
+	start crowd prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" timeout 120 \
+		get "$T/hold.sh"
+	eventually -t 110 has_children "$(worker)" 1000
 	echo "own memory: $(own_memory) KiB, peak: $(peak_memory) KiB"
 	[ "$(own_memory)" -lt 16384 ]
 	stop crowd
@@ -171,7 +176,7 @@ normal_requests() {
 }
 
 @test "memory and descriptors stay as they are over 3000 requests" {
-	local before fds
+	local before fds starters grown
 
 	need_plain_build
 	start_wrapper -c 1
@@ -181,11 +186,14 @@ normal_requests() {
 	crowd 100 10 post "$CGI/echo" "$(printf '%05000d' 1)"
 	before=$(own_memory)
 	fds=$(descriptors "$(worker)")
+	starters=$(threads)
 	crowd 1500 10 get /nonexistent/script
 	crowd 750 10 get "$CGI/hello.sh"
 	crowd 750 10 post "$CGI/echo" "$(printf '%05000d' 1)"
-	echo "grown by $(($(own_memory) - before)) KiB"
-	[ "$(($(own_memory) - before))" -lt 400 ]
+	# A busy machine lets starts take long, so that more starters come.
+	grown=$(($(own_memory) - before - 100 * ($(threads) - starters)))
+	echo "grown by $grown KiB"
+	[ "$grown" -lt 400 ]
 	eventually has_descriptors "$fds"
 	eventually has_children "$(worker)" 0
 }

@@ -66,7 +66,7 @@ make_worker() {
 @test "--timeout is followed by KILL, --kill-after later, for a script that ignores TERM" {
 	local script
 
-	start_wrapper --timeout 200ms --kill-after 400ms
+	start_wrapper --timeout 200ms --kill-after 3s
 	start_client client get "$CGI/ignore-term.sh" QUERY_STRING=30
 	in_file '^pid=' "$T/client.out"
 	script=$(sed -n 's/^pid=//p' "$T/client.out")
@@ -85,7 +85,7 @@ make_worker() {
 		printf 'Content-Type: text/plain\n\nchild=%s\n' $!
 		exec sleep 60
 	END
-	start_wrapper --kill-after 200ms
+	start_wrapper --kill-after 3s
 	ask request "$T/family.sh" CONTENT_LENGTH=0 expect-text child= abort expect-end
 	child=$(sed -n 's/^child=//p' <<<"$output")
 	alive "$child"

@@ -204,7 +204,11 @@ template() {
 			print "$fd ", $what =~ s/[0-9]+|\/memfd.*|\/tmp.*//gr, "\n" if defined $what;
 		}
 		open my $file, '<', '/proc/self/status';
-		print grep { /^Sig[^Q]|^Shd|^Cap|^Groups|^NoNew|^Umask/ } <$file>;
+		for (grep { /^Sig[^Q]|^Shd|^Cap|^Groups|^NoNew|^Umask/ } <$file>) {
+			# Signals 32 and 33 belong to the C library, which changes them with the first thread.
+			s/(?<=^SigIgn:\t)(\w+)/sprintf '%x', hex($1) & ~0x180000000/e;
+			print;
+		}
 		print getpgrp == $$ ? "leads\n" : "is led\n", readlink '/proc/self/cwd', "\n";
 		print ${^TAINT}, " $;", " [$,] [$\\] [$/]\n";
 	END

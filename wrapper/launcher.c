@@ -12,10 +12,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <time.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 enum {
 	STARTERS_LEAST = 2,
@@ -23,8 +26,12 @@ enum {
 	PLENTY = 1024, /* descriptors */
 	STACK_SIZE = 512 * 1024,
 	/* Milliseconds after which jobs that no starter has taken get another one: all
-	 * may hang on a file system. */
-	HANGS_AFTER = 20
+	 * may hang on a file system. But what is slow because the processors are busy
+	 * is not helped by one: so it takes that many times what a start usually takes. */
+	HANGS_AFTER = 20,
+	UNUSUALLY_LONG = 4,
+	NO_START_TAKES = 500, /* when it does not hang */
+	US_PER_MS = 1000
 };
 
 struct job_list {
@@ -37,10 +44,12 @@ static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job_list todo, finished; /* under the lock */
 static long idle;                      /* starters that wait; under the lock */
 static unsigned long taken;            /* jobs; under the lock */
+static int64_t usual_time;             /* of a job, in microseconds; under the lock */
 static int wake = -1;                  /* for the loop, when something is finished */
 static struct watch woken;
 static struct deadline watchdog;
 static unsigned long taken_before;
+static int64_t moved_at; /* when the watchdog last saw a job being taken */
 static long starters, starters_usual;
 static size_t launching;
 static bool no_threads;
@@ -128,9 +137,26 @@ static void job_finish(struct launch_job *job)
 	}
 }
 
+static int64_t microseconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * US_PER_MS * 1000 + now.tv_nsec / 1000;
+}
+
+/* A moving average. */
+static void note_time(int64_t took)
+{
+	if (took > (int64_t)NO_START_TAKES * US_PER_MS)
+		took = (int64_t)NO_START_TAKES * US_PER_MS;
+	usual_time += (took - usual_time) / 8;
+}
+
 static void *starter_run(void *context)
 {
 	const struct launch_lane *lane = context;
+	int64_t began;
 
 	pthread_mutex_lock(&lock);
 	for (;;) {
@@ -144,8 +170,10 @@ static void *starter_run(void *context)
 		}
 		taken++;
 		pthread_mutex_unlock(&lock);
+		began = microseconds();
 		job_do(job, lane);
 		pthread_mutex_lock(&lock);
+		note_time(microseconds() - began);
 		job_finish(job);
 	}
 	return NULL;
@@ -217,16 +245,23 @@ static void job_do_here(void)
 
 static void on_watchdog(struct deadline *d)
 {
-	bool stuck, waiting;
+	int64_t patience;
+	bool waiting;
 
 	pthread_mutex_lock(&lock);
 	waiting = todo.first;
-	stuck = waiting && taken == taken_before;
+	patience = usual_time * UNUSUALLY_LONG / US_PER_MS;
+	if (taken != taken_before)
+		moved_at = loop_now();
 	taken_before = taken;
 	pthread_mutex_unlock(&lock);
+	if (patience < HANGS_AFTER)
+		patience = HANGS_AFTER;
 	/* Each has a slot of a running script, which bounds the number of starters. */
-	if (stuck)
+	if (waiting && loop_now() - moved_at >= patience) {
 		starter_add();
+		moved_at = loop_now();
+	}
 	if (waiting)
 		deadline_set(d, HANGS_AFTER, on_watchdog);
 }
@@ -245,10 +280,12 @@ void launcher_start(struct launch_job *job)
 	pthread_mutex_unlock(&lock);
 	if (another && !no_threads)
 		no_threads = !starter_add() && starters == 0;
-	if (starters == 0)
+	if (starters == 0) {
 		job_do_here();
-	else if (!deadline_is_set(&watchdog))
+	} else if (!deadline_is_set(&watchdog)) {
+		moved_at = loop_now();
 		deadline_set(&watchdog, HANGS_AFTER, on_watchdog);
+	}
 }
 
 size_t launcher_count(void)

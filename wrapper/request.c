@@ -317,6 +317,12 @@ bool request_is_received(const struct request *r)
 	}
 }
 
+/* One that runs, or is about to. */
+static bool request_has_script(const struct request *r)
+{
+	return r->phase == REQUEST_LAUNCHING || r->phase == REQUEST_RUNNING;
+}
+
 bool request_can_splice(const struct request *r)
 {
 	return r->phase == REQUEST_RUNNING && r->upload && upload_can_splice(r->upload);
@@ -325,7 +331,7 @@ bool request_can_splice(const struct request *r)
 bool request_holds_back(const struct request *r)
 {
 	return r->upload && r->phase != REQUEST_ENDING &&
-	       upload_holds_back(r->upload, r->phase == REQUEST_RUNNING);
+	       upload_holds_back(r->upload, request_has_script(r));
 }
 
 /* The script's side. */
@@ -335,6 +341,8 @@ static void on_process_started(void *owner)
 	struct request *r = owner;
 
 	r->phase = REQUEST_RUNNING;
+	if (r->upload)
+		upload_room(r->upload);
 	request_log_found(&r->log, r->process->job.asking->script.path);
 	r->log.pid = r->process->pid;
 	asking_free(r->process->job.asking);
@@ -493,6 +501,8 @@ static void request_launch(struct request *r)
 	if (r->process) {
 		r->asking = NULL;
 		r->phase = REQUEST_LAUNCHING;
+		if (r->upload)
+			upload_wait(r->upload);
 		return;
 	}
 	if (loop_is_time(&last_shortage, COMPLAIN_EVERY))
@@ -834,7 +844,7 @@ static bool expects_more(const struct request *r)
 
 static bool is_full(const struct request *r)
 {
-	return r->phase == REQUEST_RUNNING && r->upload && r->upload->flow == UPLOAD_FULL;
+	return request_has_script(r) && r->upload && r->upload->flow == UPLOAD_FULL;
 }
 
 static void on_queue_time(struct request *r)

@@ -139,6 +139,11 @@ ssize_t upload_splice(struct upload *u, int socket, int stdin_fd, size_t size)
 	return n;
 }
 
+void upload_wait(struct upload *u)
+{
+	u->flow = UPLOAD_FULL;
+}
+
 void upload_room(struct upload *u)
 {
 	u->flow = UPLOAD_FLOWING;
@@ -164,11 +169,11 @@ bool upload_wants_room(const struct upload *u)
 	return !u->refused && (!body_is_empty(&u->body) || u->flow == UPLOAD_FULL);
 }
 
-bool upload_holds_back(const struct upload *u, bool running)
+bool upload_holds_back(const struct upload *u, bool has_script)
 {
 	if (u->refused)
 		return false;
 	return body_is_held(&u->body) ||
-	       (running && u->flow == UPLOAD_FULL && !upload_has_all(u) &&
+	       (has_script && u->flow == UPLOAD_FULL && !upload_has_all(u) &&
 		(body_is_empty(&u->body) || body_is_in_memory(&u->body)));
 }

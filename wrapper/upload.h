@@ -26,7 +26,7 @@ enum upload_outcome {
 /* How the script takes it. */
 enum upload_flow {
 	UPLOAD_FLOWING,
-	UPLOAD_FULL,   /* it has taken nothing of the last piece yet: its pipe is full */
+	UPLOAD_FULL,   /* its pipe is full, or it is about to start */
 	UPLOAD_LAGGING /* and not for a while: what comes is stored */
 };
 
@@ -61,7 +61,9 @@ enum upload_outcome upload_feed(struct upload *upload, int stdin_fd);
 bool upload_can_splice(const struct upload *upload);
 ssize_t upload_splice(struct upload *upload, int socket, int stdin_fd, size_t size);
 
-/* The pipe has room again; and it has had none for a while. */
+/* The script is about to start, and takes nothing before; its pipe has room again; and
+ * it has had none for a while. */
+void upload_wait(struct upload *upload);
 void upload_room(struct upload *upload);
 void upload_lag(struct upload *upload);
 
@@ -73,8 +75,8 @@ bool upload_is_done(const struct upload *upload);
 /* Whether bytes wait for room in the pipe. */
 bool upload_wants_room(const struct upload *upload);
 
-/* Whether a client that sends nothing else should wait: the script is reading what
- * has come, or there is no room for more. */
-bool upload_holds_back(const struct upload *upload, bool running);
+/* Whether a client that sends nothing else should wait: the script, if there is one, is
+ * reading what has come or soon will, or there is no room for more. */
+bool upload_holds_back(const struct upload *upload, bool has_script);
 
 #endif
