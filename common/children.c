@@ -2,11 +2,7 @@
 
 #include "children.h"
 
-#include "calls.h"
-#include "report.h"
-
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,8 +15,7 @@ enum { /* milliseconds */
 	PAUSE_LEAST = 100,
 	PAUSE_MOST = 10000,
 	YOUNG = 1000,
-	LOOK_AGAIN = 200,
-	HASTE_MOST = 1000
+	LOOK_AGAIN = 200
 };
 
 static struct child *first;
@@ -199,122 +194,4 @@ void child_describe_end(int status, char *out, size_t size)
 			 strsignal(WTERMSIG(status)));
 	else
 		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
-}
-
-/* A fixed number of workers that end with their parent. */
-
-struct worker {
-	struct child child;
-	int64_t pause;
-	struct deadline start_again;
-};
-
-static const struct children_plan *plan;
-static struct worker *workers;
-static bool stopping;
-static int lifeline[2]; /* the parent holds the writing end, and never writes */
-static struct deadline kill_all;
-
-static void start_worker(struct worker *worker);
-
-static void on_start_again(struct deadline *d)
-{
-	start_worker(LOOP_OWNER(d, struct worker, start_again));
-}
-
-static void start_later(struct worker *worker, int64_t lived)
-{
-	worker->pause = child_pause(worker->pause, lived);
-	if (worker->pause > 0)
-		deadline_set(&worker->start_again, worker->pause, on_start_again);
-	else
-		start_worker(worker);
-}
-
-static int work(struct child *child)
-{
-	close(lifeline[1]);
-	return plan->work(plan->context, LOOP_OWNER(child, struct worker, child) - workers,
-			  lifeline[0]);
-}
-
-static void on_worker_ended(struct child *child, int status)
-{
-	char end[80];
-
-	if (stopping && WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return;
-	child_describe_end(status, end, sizeof end);
-	report("worker %ld %s%s", (long)child->pid, end, stopping ? "" : "; starting another");
-}
-
-static void on_worker_gone(struct child *child)
-{
-	if (!stopping)
-		start_later(LOOP_OWNER(child, struct worker, child), loop_now() - child->started);
-	else if (!first)
-		loop_stop();
-}
-
-static const struct child_owner worker_owner = {
-	.work = work, .ended = on_worker_ended, .gone = on_worker_gone,
-};
-
-static void start_worker(struct worker *worker)
-{
-	if (child_fork(&worker->child, &worker_owner, false))
-		return;
-	report("cannot start a worker: fork: %s (trying again)", strerror(errno));
-	start_later(worker, 0);
-}
-
-static void signal_workers(int signal)
-{
-	for (struct child *child = first; child; child = child->next)
-		child_signal(child, signal);
-}
-
-static void on_kill_all(struct deadline *d)
-{
-	(void)d;
-	report("workers did not stop in time; killing them");
-	signal_workers(SIGKILL);
-}
-
-static void on_stop(int signal)
-{
-	(void)signal;
-	if (stopping) {
-		signal_workers(CHILDREN_HASTE);
-		deadline_set(&kill_all, HASTE_MOST, on_kill_all);
-		return;
-	}
-	stopping = true;
-	for (long i = 0; i < plan->count; i++)
-		deadline_clear(&workers[i].start_again);
-	if (!first) {
-		loop_stop();
-		return;
-	}
-	close(lifeline[1]);
-	if (plan->stopping)
-		plan->stopping(plan->context);
-	deadline_set(&kill_all, plan->stop_timeout, on_kill_all);
-}
-
-int children_keep(const struct children_plan *wanted)
-{
-	plan = wanted;
-	workers = calloc((size_t)plan->count, sizeof *workers);
-	if (!workers || call_pipe(lifeline, O_CLOEXEC) < 0 || !loop_open() || !children_open() ||
-	    !loop_catch(SIGTERM, on_stop) || !loop_catch(SIGINT, on_stop) ||
-	    !loop_catch(SIGUSR1, on_stop)) {
-		report("cannot watch over workers: %s", strerror(errno));
-		return -1;
-	}
-	for (long i = 0; i < plan->count; i++)
-		start_worker(&workers[i]);
-	loop_run();
-	free(workers);
-	return 0;
 }

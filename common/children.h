@@ -65,27 +65,4 @@ void child_describe_end(int status, char *out, size_t size);
 /* Ends of children from before children_open(). */
 void children_reap(void);
 
-/* What tells a child to end at once. */
-enum { CHILDREN_HASTE = SIGQUIT };
-
-struct children_plan {
-	long count;
-	/* What each child does, by its number from 0; its result is the child's
-	 * exit status. The lifeline is a descriptor that ends when the parent
-	 * stops or is gone. */
-	int (*work)(const void *context, long number, int lifeline);
-	void (*stopping)(const void *context); /* in the parent; may be NULL */
-	const void *context;
-	int64_t stop_timeout; /* milliseconds from TERM to KILL */
-};
-
-/*
- * Forks the children and keeps their number, with a growing pause before a
- * child that died young is replaced. On TERM, INT or USR1 their lifeline ends, and they
- * get KILL after the stop time-out; at a second signal CHILDREN_HASTE, and KILL
- * soon after. Opens the loop of this process. Returns 0 when all have gone after
- * such a signal, -1 if it could not begin.
- */
-int children_keep(const struct children_plan *plan);
-
 #endif

@@ -26,6 +26,15 @@
 #endif
 #endif
 
+/* To execute a file one need not be allowed to read it. */
+#ifndef O_EXEC
+#ifdef O_PATH
+#define O_EXEC O_PATH
+#else
+#define O_EXEC O_RDONLY
+#endif
+#endif
+
 /* -1: there is no such limit. */
 #ifndef RLIMIT_AS
 #define RLIMIT_AS (-1)

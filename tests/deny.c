@@ -104,6 +104,7 @@ static const struct call calls[] = {
 #ifdef SYS_getrandom
 	CALL(getrandom),
 #endif
+	CALL(kill),
 #ifdef SYS_memfd_create
 	CALL(memfd_create),
 #endif

@@ -41,17 +41,19 @@ load spawn
 	need_no_valgrind
 	need_proc
 	need perl
-	RUN_BY=$T/ignoring
-	cat >"$RUN_BY" <<-'END'
-		#!/usr/bin/env perl
-		$SIG{HUP} = $SIG{CHLD} = 'IGNORE';
-		exec @ARGV;
-	END
-	chmod +x "$RUN_BY"
+	for RUN_BY in IGNORE DEFAULT; do
+		cat >"$T/$RUN_BY" <<-END
+			#!/usr/bin/env perl
+			\$SIG{HUP} = \$SIG{CHLD} = '$RUN_BY';
+			exec @ARGV;
+		END
+		chmod +x "$T/$RUN_BY"
+	done
+	RUN_BY=$T/IGNORE
 	spawn -s "$S" -- /bin/sleep 60
 	[ "$status" = 0 ]
 	(( (0x$(status_of "$PIDS" SigIgn) & 0x10001) == 0x10001 ))
-	RUN_BY=
+	RUN_BY=$T/DEFAULT
 	spawn -s "$T/s2" -- /bin/sleep 60
 	(( (0x$(status_of "$PIDS" SigIgn) & 0x10001) == 0 ))
 	(( 0x$(status_of "$PIDS" SigBlk) == 0 ))

@@ -88,14 +88,17 @@ static void check_limits(void)
 static void check_workers(void)
 {
 	begin(SLOTS, 2, 0, 2);
-	ok(slots_are_shared(), "two workers share");
+	ok(!slots_are_shared(), "one that is alone shares with nobody");
 	take(SLOT_RUNNING, 3);
 	ok(as_worker(1, take_all) == 1, "what one has taken another cannot take");
+	ok(slots_are_shared(), "two workers share");
 	ok(take(SLOT_RUNNING, 1) == 0 && slots_taken(SLOT_RUNNING) == SLOTS,
 	   "what a worker held when it was killed stays taken");
 	ok(as_worker(1, take_all) == 1, "until the next of its number comes");
 	slots_enter(0);
 	ok(slots_taken(SLOT_RUNNING) == 1, "which gives back nothing of the others");
+	slots_free_all(1);
+	ok(slots_taken(SLOT_RUNNING) == 0 && !slots_are_shared(), "or until it is told to be gone");
 }
 
 static void check_parts(void)

@@ -517,21 +517,34 @@ need_nobody() {
 	[ "$(stat -c %a "$T/s")" = 600 ]
 }
 
-@test "a TCP address that others can reach, without --root or -p, is warned of loudly" {
+@test "a TCP address that others can reach, without --allow, is warned of loudly" {
 	start_wrapper -s "tcp:0.0.0.0:$(free_port)"
 	logged '^fcgiwrap: WARNING: anybody who can connect to this TCP port can run any program'
+	logged_times 1 .
 }
 
-@test "there is no warning for a loopback address, a Unix socket, or with --root or -p" {
+@test "scripts that others can reach as if they were the web server are warned of" {
+	local restriction
+
+	for restriction in --root="$CGI" -p"$CGI/hello.sh"; do
+		: >"$T/log"
+		start_wrapper -s "tcp:0.0.0.0:$(free_port)" "$restriction"
+		logged '^fcgiwrap: WARNING: anybody who can connect to this TCP port can run its scripts'
+		logged_times 1 .
+		stop wrapper
+	done
+}
+
+@test "there is no warning for a loopback address, a Unix socket, or with a list of peers" {
 	local address
 
 	for address in "tcp:127.0.0.1:$(free_port)" "unix:$T/s"; do
 		start_wrapper -s "$address"
 		stop wrapper
 	done
-	start_wrapper -s "tcp:0.0.0.0:$(free_port)" --root "$CGI"
+	start_wrapper -s "tcp:0.0.0.0:$(free_port)" --allow 127.0.0.1
 	stop wrapper
-	start_wrapper -s "tcp:0.0.0.0:$(free_port)" -p "$CGI/hello.sh"
+	FCGI_WEB_SERVER_ADDRS=127.0.0.1 start_wrapper -s "tcp:0.0.0.0:$(free_port)"
 	stop wrapper
 	logged_times 0 .
 }

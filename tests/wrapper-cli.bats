@@ -334,7 +334,7 @@ make_stale() {
 	start_client client request "$T/answer.sh" CONTENT_LENGTH=0 keep \
 		expect-text begin deaf wait 500 listen expect-text '\nend\n' expect-end app=0
 	in_file begin "$T/client.out"
-	eventually has_children "$(pid_of wrapper)" 0 # all is said, but not sent
+	eventually has_children "$(worker)" 0 # all is said, but not sent
 	kill -TERM "$(pid_of wrapper)"
 	await client
 	cat "$T/client.log"

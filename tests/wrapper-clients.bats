@@ -112,7 +112,7 @@ fcgi_connections() {
 	start_wrapper -c 1
 	start_haproxy 'option mpxs-conns' 'option keep-conn' 'option get-values'
 	start slow curl -sS --unix-socket "$NGINX_SOCKET" "$URL/wait.sh?$T/go"
-	eventually has_children "$(pid_of wrapper)" 1
+	eventually has_children "$(worker)" 1
 	serves_get
 	: >"$T/go"
 	await slow
@@ -133,10 +133,10 @@ fcgi_connections() {
 	start_wrapper -c 1
 	start_haproxy 'no option keep-conn'
 	start slow curl -sS --unix-socket "$NGINX_SOCKET" "$URL/sleep.sh?60"
-	eventually has_children "$(pid_of wrapper)" 1
+	eventually has_children "$(worker)" 1
 	kill "$(pid_of slow)"
 	await slow
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 }
 
 @test "Apache: the usual business" {

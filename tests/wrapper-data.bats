@@ -18,9 +18,15 @@ body_of() {
 	sed '1,/^\r$/d' "$1"
 }
 
-# remembers_peak, then peak_grew_below KIB: bounds the memory that the wrapper took meanwhile.
+# first_peak, then peak_below KIB THAT: bounds the memory that the wrapper took meanwhile. A new
+# worker has yet to touch what it shares with its parent.
+first_peak() {
+	talk post "$CGI/echo" "$(printf '%05000d' 1)" >/dev/null
+	peak
+}
+
 peak() {
-	sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(pid_of wrapper)/status"
+	sed -n 's/^VmHWM:[[:space:]]*\([0-9]*\) kB/\1/p' "/proc/$(worker)/status"
 }
 
 peak_below() {
@@ -29,12 +35,12 @@ peak_below() {
 	kib=$(peak)
 	echo "took $((kib - $2)) KiB"
 	# a sanitizer's own memory tells nothing
-	[ $((kib - $2)) -lt "$1" ] || grep -q libasan "/proc/$(pid_of wrapper)/maps"
+	[ $((kib - $2)) -lt "$1" ] || grep -q libasan "/proc/$(worker)/maps"
 }
 
 # has_spool COUNT: so many request bodies wait in nameless files.
 has_spool() {
-	local files=("/proc/$(pid_of wrapper)/fd"/*) file count=0
+	local files=("/proc/$(worker)/fd"/*) file count=0
 
 	for file in "${files[@]}"; do
 		case $(readlink "$file") in
@@ -65,7 +71,7 @@ has_spool() {
 
 	need_proc
 	start_wrapper -c 1
-	before=$(peak)
+	before=$(first_peak)
 	ask out 1 "$T/answer" get "$CGI/stream.sh" QUERY_STRING=100 expect-end app=0
 	[ "$(body_of "$T/answer" | cksum)" = "$(mebibytes 100 | cksum)" ]
 	peak_below 1024 "$before"
@@ -77,7 +83,7 @@ has_spool() {
 	need_proc
 	start_wrapper -c 1
 	mebibytes 100 >"$T/body"
-	before=$(peak)
+	before=$(first_peak)
 	ask request "$CGI/sum.sh" CONTENT_LENGTH=$((100 * MIB)) stdin-file "$T/body" stdin-end \
 		expect-end app=0
 	has "bytes=$((100 * MIB)) cksum=$(cksum <"$T/body" | cut -d ' ' -f 1)"
@@ -89,7 +95,7 @@ has_spool() {
 
 	need_proc
 	start_wrapper -c 1
-	before=$(peak)
+	before=$(first_peak)
 	start_client client request "$CGI/stream.sh" QUERY_STRING=100 CONTENT_LENGTH=0 \
 		expect-text 000000000000001 deaf wait 10000
 	in_file 000000000000001 "$T/client.out"
@@ -307,7 +313,7 @@ holds_descriptors() {
 	need_proc
 	start_wrapper -c 1
 	start idle "$FCGI_TALK" -j 40 "$SOCKET" get "$CGI/hello.sh" keep wait 20000
-	eventually holds_descriptors "$(pid_of wrapper)" 40
+	eventually holds_descriptors "$(worker)" 40
 	ask timeout 10 get "$CGI/hello.sh"
 	has_line hello
 }
@@ -445,7 +451,7 @@ lines_said() {
 
 # idle_with DESCRIPTORS: no script is left, not even as a zombie, and no descriptor either.
 idle_with() {
-	has_children "$(pid_of wrapper)" 0 && [ "$(descriptors "$(pid_of wrapper)")" = "$1" ]
+	has_children "$(worker)" 0 && [ "$(descriptors "$(worker)")" = "$1" ]
 }
 
 @test "500 requests of every kind leave no descriptor and no process behind" {
@@ -454,8 +460,8 @@ idle_with() {
 	need_proc
 	start_wrapper -c 1 --kill-after 500ms
 	ask get "$CGI/hello.sh"
-	eventually has_children "$(pid_of wrapper)" 0
-	before=$(descriptors "$(pid_of wrapper)")
+	eventually has_children "$(worker)" 0
+	before=$(descriptors "$(worker)")
 	for dialogue in "get $CGI/hello.sh keep get $CGI/echo" "post $CGI/echo text" \
 		"get $CGI/crash.sh" "get $CGI/missing.sh" "get $CGI/bad-interpreter.sh" \
 		"request $CGI/wait.sh keep CONTENT_LENGTH=0 expect-text waiting abort read" \

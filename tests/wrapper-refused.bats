@@ -404,7 +404,7 @@ idles_under() {
 	need_proc
 	need_deny "$@"
 	TEST_WRAPPER="$DENY $* --" start_wrapper -c 1
-	pid=$(pid_of wrapper)
+	pid=$(worker)
 	start_client client wait 30000
 	logged "cannot accept a connection: $reason"
 	before=$(cpu_of "$pid")

@@ -102,7 +102,7 @@ load wrapper
 		id 2 request "$CGI/sleep.sh" QUERY_STRING=0.8 CONTENT_LENGTH=0 keep \
 		id 1 expect-end id 2 expect-text slept expect-end app=0 protocol=0 status
 	lacks_line 'id=1 app=0 protocol=0'
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 }
 
 @test "a script killed in the midst of its response leaves the neighbour on its connection alone" {
@@ -143,7 +143,7 @@ listening() {
 	start clients "$FCGI_TALK" -n 100 -j 100 "$SOCKET" timeout 60 deaf \
 		request "$CGI/stream.sh" QUERY_STRING=8 CONTENT_LENGTH=0 stdin-end read-some 100000 \
 		wait 50000
-	eventually -t 30 has_children "$(pid_of wrapper)" 100
+	eventually -t 30 has_children "$(worker)" 100
 	sleep 1
 	run perl -MFcntl -e '
 		my ($all, $wide) = (0, 0);
@@ -156,7 +156,7 @@ listening() {
 		}
 		print "$all pipes, $wide of them widened\n";
 		exit !($all >= 100 && $wide <= 64);
-	' "$(pid_of wrapper)"
+	' "$(worker)"
 	echo "$output"
 	[ "$status" = 0 ]
 }

@@ -247,7 +247,7 @@ ends_endless() {
 	ask get "$T/$script" "$@"
 	has 'Status: 502 '
 	eventually -t 5 gone "$(cat "$T/pid")"
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 }
 
 @test "a script whose endless output has no header is terminated" {

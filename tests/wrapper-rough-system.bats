@@ -116,7 +116,7 @@ quick() {
 	await slow 5
 	[ "$STATUS" = 0 ]
 	logged 'slow\.sh.*--start-timeout'
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 	stop lease
 	sleep 0.2
 	not grep -q '^slow' "$T/slow.out"
@@ -142,7 +142,7 @@ quick() {
 	quick
 	sleep 0.5
 	stop lease
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 	vanished "$T/ran"
 }
 
@@ -206,7 +206,7 @@ make_late_reader() {
 	need prlimit
 	make_late_reader
 	start_within prlimit --fsize=102400 -- -c 1
-	pid=$(pid_of wrapper)
+	pid=$(worker)
 	start_client neighbour get "$CGI/sleep.sh" QUERY_STRING=1 expect-text slept expect-end app=0
 	ask request "$T/late.sh" CONTENT_LENGTH=3000000 stdin-zero 3000000 stdin-end \
 		expect-text bytes=3000000 expect-end app=0
@@ -324,7 +324,7 @@ uploads_late() {
 		exec head -c 1000000 /dev/zero
 	END
 	start_wrapper -c 1
-	pid=$(pid_of wrapper)
+	pid=$(worker)
 	ask get "$CGI/hello.sh"
 	for margin in 1024 512 128 0; do
 		size=$(awk '/^VmSize/ { print $2 }' "/proc/$pid/status")
@@ -353,7 +353,7 @@ trace_wrapper() {
 	done
 	rm -f "$T/tracer.log"
 	start tracer strace -f -o "$T/calls" -e trace="$(sed 's/:.*//' <<<"$1")" "${options[@]}" \
-		-p "$(pid_of wrapper)"
+		-p "$(worker)"
 	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
 	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
 }
@@ -495,7 +495,7 @@ make_counter() {
 	start_wrapper -c 1
 	first=$(pid_of wrapper)
 	start_client client get "$CGI/sleep.sh" QUERY_STRING=2 expect-text slept expect-end
-	eventually has_children "$first" 1
+	eventually has_children "$(worker)" 1
 	kill -TERM "$first"
 	eventually not talk close
 	start successor "$FCGIWRAP" -c 1 -s "$SOCKET"
@@ -546,7 +546,7 @@ slow_start() {
 	slow_start -c 1
 	start_client reader timeout 20 request "$CGI/length.sh" CONTENT_LENGTH=3 stdin ab await "$T/go" \
 		stdin c stdin-end expect-text bytes=3 expect-end
-	eventually has_children "$(pid_of wrapper)" 1
+	eventually has_children "$(worker)" 1
 	start_client slow timeout 60 request "$T/slow.sh" CONTENT_LENGTH=0 stdin-end expect-text slow
 	in_file asked "$T/lease.out"
 	: >"$T/go"

@@ -8,15 +8,15 @@ load wrapper
 
 # Memory of the wrapper's own in KiB: what it does not share with files, and at most so far.
 own_memory() {
-	awk '/^(Private_Dirty|Swap):/ { sum += $2 } END { print sum }' "/proc/$(pid_of wrapper)/smaps_rollup"
+	awk '/^(Private_Dirty|Swap):/ { sum += $2 } END { print sum }' "/proc/$(worker)/smaps_rollup"
 }
 
 peak_memory() {
-	awk '/^VmHWM:/ { print $2 }' "/proc/$(pid_of wrapper)/status"
+	awk '/^VmHWM:/ { print $2 }' "/proc/$(worker)/status"
 }
 
 threads() {
-	awk '/^Threads:/ { print $2 }' "/proc/$(pid_of wrapper)/status"
+	awk '/^Threads:/ { print $2 }' "/proc/$(worker)/status"
 }
 
 # A sanitizer needs memory of its own.
@@ -75,7 +75,7 @@ start_hoard() {
 
 # has_descriptors NUMBER: so many are open, or will be soon.
 has_descriptors() {
-	[ "$(descriptors "$(pid_of wrapper)")" = "$1" ]
+	[ "$(descriptors "$(worker)")" = "$1" ]
 }
 
 need_descriptors() {
@@ -106,7 +106,7 @@ sleepers() {
 	echo "took $awake ms without sleep, $asleep ms with it"
 	# How long a thousand starts take, and how evenly, is the machine's affair.
 	[ "$asleep" -lt "$((2 * awake + 5000))" ]
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 }
 
 @test "1000 scripts at once cost the wrapper less than 16 MiB" {
@@ -116,11 +116,11 @@ sleepers() {
 	start_wrapper -c 1 --max-scripts 1000
 	start crowd prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" timeout 120 \
 		get "$T/hold.sh"
-	eventually -t 110 has_children "$(pid_of wrapper)" 1000
+	eventually -t 110 has_children "$(worker)" 1000
 	echo "own memory: $(own_memory) KiB, peak: $(peak_memory) KiB"
 	[ "$(own_memory)" -lt 16384 ]
 	stop crowd
-	eventually -t 20 has_children "$(pid_of wrapper)" 0
+	eventually -t 20 has_children "$(worker)" 0
 	[ "$(peak_memory)" -lt 24576 ]
 }
 
@@ -167,7 +167,7 @@ normal_requests() {
 	need_descriptors 6000
 	need_proc
 	start_wrapper -c 1
-	before=$(descriptors "$(pid_of wrapper)")
+	before=$(descriptors "$(worker)")
 	start_hoard 500 100
 	stop hoard
 	eventually has_descriptors "$before"
@@ -185,7 +185,7 @@ normal_requests() {
 	crowd 100 10 get "$CGI/hello.sh"
 	crowd 100 10 post "$CGI/echo" "$(printf '%05000d' 1)"
 	before=$(own_memory)
-	fds=$(descriptors "$(pid_of wrapper)")
+	fds=$(descriptors "$(worker)")
 	starters=$(threads)
 	crowd 1500 10 get /nonexistent/script
 	crowd 750 10 get "$CGI/hello.sh"
@@ -195,7 +195,7 @@ normal_requests() {
 	echo "grown by $grown KiB"
 	[ "$grown" -lt 400 ]
 	eventually has_descriptors "$fds"
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 }
 
 @test "10000 requests over one kept connection are all answered" {

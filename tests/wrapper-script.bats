@@ -246,6 +246,20 @@ proxied() {
 	logged secret.sh
 }
 
+@test "a program that may be executed, but not read, runs below a --root too" {
+	need perl
+	cp "$(command -v perl)" "$T/secret"
+	chmod 111 "$T/secret"
+	start_unprivileged --root "$T"
+	ask post "$T/secret" 'print "Content-Type: text/plain\n\nran\n";'
+	has_line ran
+	rm "$T/secret"
+	ln -s "$(command -v perl)" "$T/secret"
+	ask get "$T/secret"
+	lacks ran
+	has 'Status: 40'
+}
+
 @test "with -p only the scripts that it names run" {
 	start_wrapper -p "$CGI/hello.sh" -p "$CGI/env.sh"
 	ask get "$CGI/hello.sh"

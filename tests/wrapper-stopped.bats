@@ -16,7 +16,7 @@ stop_for() {
 	local pid seconds=$1
 
 	shift
-	pid=$(pid_of wrapper)
+	pid=$(worker)
 	kill -STOP "$pid"
 	eventually is_stopped "$pid"
 	"$@"

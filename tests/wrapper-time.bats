@@ -163,7 +163,7 @@ make_worker() {
 	start_client client timeout 60 request "$CGI/stream.sh" QUERY_STRING=100 CONTENT_LENGTH=0 \
 		read-some 1000 wait 30000
 	logged '--silence-timeout'
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 	ask get "$CGI/hello.sh"
 	has_line hello
 }
@@ -173,7 +173,7 @@ make_worker() {
 
 	need_proc
 	start_wrapper -c 1 --silence-timeout 500ms
-	before=$(descriptors "$(pid_of wrapper)")
+	before=$(descriptors "$(worker)")
 	script kept.sh <<-'END'
 		#!/bin/sh
 		printf 'Content-Type: text/plain\n\n'
@@ -185,7 +185,7 @@ make_worker() {
 }
 
 has_descriptors() {
-	[ "$(descriptors "$(pid_of wrapper)")" = "$1" ]
+	[ "$(descriptors "$(worker)")" = "$1" ]
 }
 
 @test "--client-timeout answers a client that stalls in its parameters with 408" {
@@ -225,6 +225,14 @@ has_descriptors() {
 	ask begin params SCRIPT_FILENAME="$CGI/sum.sh" params-send wait 300 params CONTENT_LENGTH=4 \
 		params-send wait 300 params-end wait 300 stdin ab wait 300 stdin cd expect-end app=0
 	has bytes=4
+}
+
+@test "--timeout ends a script whose client goes on sending a byte now and then" {
+	start_wrapper -c 1 --timeout 1s --client-timeout 1s --max-scripts 1
+	start_client dripper timeout 60 may-close request "$CGI/sum.sh" CONTENT_LENGTH=1000 pace 200 slice 1 \
+		stdin "$(printf '%0100d' 0)"
+	logged 'sum\.sh.*: ended after [.0-9]* s \(--timeout\)'
+	ask get "$CGI/hello.sh" expect-text hello
 }
 
 @test "--client-timeout does not concern a client that waits for its answer" {
@@ -321,7 +329,7 @@ has_descriptors() {
 	: >"$T/w"
 	eventually test -e "$T/w.finished"
 	logged_times 0 .
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 }
 
 @test "a script in the background leaves its place to others" {
@@ -346,7 +354,7 @@ has_descriptors() {
 	ask get "$CGI/hello.sh"
 	has 'Status: 503 '
 	: >"$T/w"
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 	ask get "$CGI/hello.sh"
 	has_line hello
 }
@@ -356,7 +364,7 @@ has_descriptors() {
 	start_wrapper -c 1 --background-timeout 400ms
 	ask get "$T/work.sh" QUERY_STRING="$T/w"
 	eventually test -e "$T/w.term"
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 	vanished "$T/w.finished"
 	logged 'process [0-9]+ is still at work .* after its request; ending it'
 }
@@ -468,9 +476,9 @@ has_descriptors() {
 	start_client client request "$T/self.pl" CONTENT_LENGTH=0 stdin-end deaf wait 2500 listen \
 		wait 2000 close
 	sleep 3
-	before=$(cpu_of "$(pid_of wrapper)")
+	before=$(cpu_of "$(worker)")
 	sleep 1
-	[ "$(($(cpu_of "$(pid_of wrapper)") - before))" -lt 30 ]
+	[ "$(($(cpu_of "$(worker)") - before))" -lt 30 ]
 }
 
 @test "a log that nobody reads keeps nobody waiting" {
@@ -489,7 +497,7 @@ has_descriptors() {
 	crowd 20 10 get "$CGI/crash.sh"
 	crowd 20 10 request "$CGI/ignore-term.sh" QUERY_STRING=0.3 CONTENT_LENGTH=0 expect-text pid= close
 	crowd 20 10 get "$CGI/no-such.sh"
-	eventually has_children "$(pid_of wrapper)" 0
+	eventually has_children "$(worker)" 0
 }
 
 @test "--stop-timeout cuts what has not finished, by TERM to the scripts" {
@@ -509,7 +517,7 @@ has_descriptors() {
 	need_proc
 	make_mute
 	start_wrapper -c 1
-	pid=$(pid_of wrapper)
+	pid=$(worker)
 	start_client client request "$T/half.sh" CONTENT_LENGTH=0 expect-text half= wait 30000
 	start_client stalled request "$CGI/echo" CONTENT_LENGTH=10 stdin half wait 30000
 	start_client deaf deaf request "$CGI/stream.sh" QUERY_STRING=50 CONTENT_LENGTH=0 wait 30000

@@ -84,7 +84,7 @@ template() {
 		print "Content-Type: text/plain\n\npid $$\nparent ", getppid, "\nloader $Probe::loader\n";
 	END
 	ask get "$T/who.pl"
-	has_line "parent $(pid_of wrapper)"
+	has_line "parent $(worker)"
 	lacks_line "loader $(sed -n 's/^pid //p' <<<"$output")"
 	local first=$output
 	ask get "$T/who.pl"
@@ -368,7 +368,7 @@ template() {
 	template=$(template)
 	start_client client get "$T/stays.pl"
 	in_file '^[0-9]+$' "$T/client.out"
-	kill -KILL "$(pid_of wrapper)"
+	kill -KILL "$(worker)"
 	eventually gone "$template"
 	eventually gone "$(grep -xE '[0-9]+' "$T/client.out")"
 	kill -KILL "$(pid_of client)" || :
@@ -435,7 +435,7 @@ template() {
 	ask get "$T/where.pl" FCGI_CHDIR="$T/there"
 	has_line "$(realpath "$T/there") $(template)"
 	ask get "$T/where.pl" FCGI_CHDIR=-
-	has_line "$(readlink "/proc/$(pid_of wrapper)/cwd") $(template)"
+	has_line "$(readlink "/proc/$(worker)/cwd") $(template)"
 	ask get "$T/where.pl" FCGI_CHDIR="$T/missing"
 	has 'Status: 403'
 	logged 'cannot change to its directory .*/missing: No such file'
@@ -530,7 +530,7 @@ make_counts() {
 	local i template
 	for i in {1..8}; do
 		sleep 0.1
-		template=$(children_of "$(pid_of wrapper)" | head -n 1)
+		template=$(children_of "$(worker)" | head -n 1)
 		grep -qs Probe "/proc/$template/cmdline" && kill -KILL "$template"
 	done
 	await crowd 60

@@ -184,7 +184,7 @@ fetch_many() {
 }
 
 has_descriptors() {
-	[ "$(descriptors "$(pid_of wrapper)")" = "$1" ]
+	[ "$(descriptors "$(worker)")" = "$1" ]
 }
 
 @test "nginx: a kept connection serves request after request" {
@@ -194,7 +194,7 @@ has_descriptors() {
 	start_wrapper -c 1
 	start_site
 	fetch /cgi/hello.sh
-	before=$(descriptors "$(pid_of wrapper)")
+	before=$(descriptors "$(worker)")
 	for path in hello.sh env.sh missing.sh crash.sh hello.sh; do
 		fetch "/kept/$path"
 	done

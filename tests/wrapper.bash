@@ -129,12 +129,21 @@ has_children() {
 	[ "$(children_of "$1" | wc -l)" = "$2" ]
 }
 
+# worker: the process of fcgiwrap that serves, where it is one (-c 1).
+worker() {
+	local parent
+
+	parent=$(pid_of wrapper)
+	eventually has_children "$parent" 1 >&2
+	children_of "$parent"
+}
+
 # vanished PATH: nothing has that name.
 vanished() {
 	[ ! -e "$1" ] && [ ! -L "$1" ]
 }
 
-# The same as start_wrapper, as somebody who is not root.
+# start_unprivileged [OPTION...]: the same as start_wrapper, as somebody who is not root.
 start_unprivileged() {
 	local other=
 
@@ -145,7 +154,7 @@ start_unprivileged() {
 		$other test -x "$CGI/hello.sh" || skip "others may not execute $CGI/hello.sh"
 		chmod 777 "$T"
 	fi
-	TEST_WRAPPER="$other ${TEST_WRAPPER-}" start_wrapper
+	TEST_WRAPPER="$other ${TEST_WRAPPER-}" start_wrapper "$@"
 }
 
 # cpu_of PID: CPU time of a process, in hundredths of a second.

@@ -698,6 +698,9 @@ void connection_finish_all(struct service *service)
 {
 	service->ending = true;
 	for (struct connection *c = service->connections; c; c = c->next) {
+		/* The next request may be here already. */
+		if (c->state == SERVING && c->asked && !c->input_ended)
+			read_socket(c);
 		/* What was accepted only just is about to ask: it is served, too. */
 		if (c->state == SERVING && c->asked)
 			c->state = c->requests || !buffer_is_empty(&c->client.out) ? FINISHING

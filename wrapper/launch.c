@@ -180,18 +180,38 @@ static void name_descriptor(int fd, char out[32])
 	*out = '\0';
 }
 
-/* The file that was opened is the one that is executed, unless it is a script, or
- * may not be read: those are executed by name, after a look. */
-static int exec_checked(const char *name, char *const *arguments, char *const *environment)
+/* For reading, or, where that is not allowed, at least for execution; never a link,
+ * nor anything that would have to be waited for. */
+static int open_program(const char *name, bool *readable)
 {
-	int fd = open(name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	char head[2] = "", path[32];
+	const int how = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+	int fd = open(name, O_RDONLY | how);
 	struct stat st;
 
-	if (fd < 0 && errno != EACCES)
+	*readable = fd >= 0;
+	if (fd < 0 && errno == EACCES)
+		fd = open(name, O_EXEC | how);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		return -1;
+	if (S_ISREG(st.st_mode))
+		return fd;
+	errno = S_ISLNK(st.st_mode) ? ELOOP : EACCES;
+	return -1;
+}
+
+/* The file that was opened is the one that is executed, unless it is a script, or the
+ * system has no name for what is open: then it is executed by its own, after a look. */
+static int exec_checked(const char *name, char *const *arguments, char *const *environment)
+{
+	char head[2] = "", path[32];
+	bool readable;
+	int fd = open_program(name, &readable);
+	struct stat st;
+
+	if (fd < 0)
 		return -1;
 	/* The interpreter of a script cannot open a descriptor that is closed. */
-	if (fd >= 0 && (read(fd, head, 2) < 2 || head[0] != '#' || head[1] != '!')) {
+	if (!readable || read(fd, head, 2) < 2 || head[0] != '#' || head[1] != '!') {
 		name_descriptor(fd, path);
 		execve(path, arguments, environment);
 		if (errno != ENOENT)

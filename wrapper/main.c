@@ -4,12 +4,12 @@
 #include <config.h>
 
 #include "account.h"
-#include "children.h"
 #include "descriptors.h"
 #include "environment.h"
 #include "exec.h"
 #include "launch.h"
 #include "listen.h"
+#include "parent.h"
 #include "peer.h"
 #include "report.h"
 #include "rlimits.h"
@@ -17,7 +17,6 @@
 #include "settings.h"
 #include "slots.h"
 #include "warm.h"
-#include "worker.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -29,14 +28,15 @@
 
 extern char **environ;
 
-enum { BACKLOG = 511, FIRST_INHERITED = 3, SOCKET_MODE = 0660, HANGS_AFTER = 1000 /* ms */ };
+enum { BACKLOG = 511, FIRST_INHERITED = 3, SOCKET_MODE = 0660 };
 
-struct source {
+/* Where requests come from. */
+static struct source {
 	int listener;
 	bool made; /* by us, so that its file is ours to remove */
 	struct listen_address address;
 	struct listen_identity file;
-};
+} source = { .listener = -1 };
 
 static bool find_owner(struct listen_file *out, const struct settings *settings)
 {
@@ -56,7 +56,7 @@ static bool find_owner(struct listen_file *out, const struct settings *settings)
 	return true;
 }
 
-static bool make_socket(struct source *out, const struct settings *settings)
+static bool make_socket(const struct settings *settings)
 {
 	mode_t mask = umask(0);
 	struct listen_file file = { .mode = settings->socket_mode >= 0
@@ -66,16 +66,16 @@ static bool make_socket(struct source *out, const struct settings *settings)
 	umask(mask);
 	if (!find_owner(&file, settings))
 		return false;
-	listen_address_url(&out->address, settings->socket);
-	out->made = true;
-	out->listener = listen_open(&out->address, &file, BACKLOG);
-	listen_identify(&out->address, &out->file);
-	return out->listener >= 0;
+	listen_address_url(&source.address, settings->socket);
+	source.listener = listen_open(&source.address, &file, BACKLOG);
+	source.made = source.listener >= 0;
+	listen_identify(&source.address, &source.file);
+	return source.made;
 }
 
-static bool inherit_socket(struct source *out, int fd, const char *name)
+static bool inherit_socket(int fd, const char *name)
 {
-	out->listener = fd;
+	source.listener = fd;
 	if (listen_is_socket(fd))
 		return true;
 	report("%s is not a listening socket (give one with -s, by spawn-fcgi, or by a systemd "
@@ -83,43 +83,31 @@ static bool inherit_socket(struct source *out, int fd, const char *name)
 	return false;
 }
 
-/* Where requests come from: what systemd passes, else what -s asks for, else
- * descriptor 0. False after reporting that there is nothing. */
-static bool find_source(struct source *out, const struct settings *settings)
+/* What systemd passes, else what -s asks for, else descriptor 0. False after
+ * reporting that there is nothing. */
+static bool find_source(const struct settings *settings)
 {
 	int passed = listen_inherited();
 
-	*out = (struct source){ .listener = -1 };
 	descriptors_close(FIRST_INHERITED + (passed > 0));
 	if (passed > 1)
 		report("of %d sockets passed by LISTEN_FDS only the first is served", passed);
 	if (passed > 0 && settings->socket)
 		report("-s %s is ignored, since a socket was passed by LISTEN_FDS", settings->socket);
 	if (passed > 0)
-		return inherit_socket(out, FIRST_INHERITED, "descriptor 3 (LISTEN_FDS)");
+		return inherit_socket(FIRST_INHERITED, "descriptor 3 (LISTEN_FDS)");
 	if (settings->socket)
-		return make_socket(out, settings);
-	return inherit_socket(out, STDIN_FILENO, "standard input");
+		return make_socket(settings);
+	return inherit_socket(STDIN_FILENO, "standard input");
 }
 
-struct crew {
-	const struct settings *settings;
-	int listener;
-};
-
-static int work(const void *context, long number, int lifeline)
+/* When a stop begins: whoever comes now shall find a successor, or nobody. That one
+ * may have taken the place already. */
+static void leave_source(void)
 {
-	const struct crew *crew = context;
-
-	return worker_run(crew->settings, number, crew->listener, lifeline);
-}
-
-/* Nobody is to wait for a worker that will not come back. */
-static void close_listener(const void *context)
-{
-	const struct crew *crew = context;
-
-	close(crew->listener);
+	if (source.made)
+		listen_remove_own(&source.address, &source.file);
+	source.made = false;
 }
 
 static bool open_slots(const struct settings *settings)
@@ -131,28 +119,15 @@ static bool open_slots(const struct settings *settings)
 		[SLOT_BACKGROUND] = (size_t)settings->max_background,
 	};
 
-	return slots_open(most, settings->max_spool, (size_t)settings->workers);
+	return slots_open(most, settings->max_spool, parent_numbers(settings));
 }
 
-static int serve(const struct settings *settings, int listener)
+static int serve(const struct settings *settings, bool heeds_hup)
 {
-	const struct crew crew = { .settings = settings, .listener = listener };
-	const struct children_plan plan = {
-		.count = settings->workers,
-		.work = work,
-		.stopping = close_listener,
-		.context = &crew,
-		/* The workers keep to it themselves; this is for one that hangs. */
-		.stop_timeout = settings->stop_timeout + settings->kill_after + HANGS_AFTER,
-	};
-
-	if (!open_slots(settings)) {
-		report("cannot allocate shared memory: %s", strerror(errno));
-		return STATUS_FAILURE;
-	}
-	if (settings->workers == 1)
-		return worker_run(settings, 0, listener, -1);
-	return children_keep(&plan) < 0 ? STATUS_FAILURE : 0;
+	if (open_slots(settings))
+		return parent_run(settings, source.listener, heeds_hup, leave_source);
+	report("cannot allocate shared memory: %s", strerror(errno));
+	return STATUS_FAILURE;
 }
 
 static void report_refusal(const char *name)
@@ -163,15 +138,16 @@ static void report_refusal(const char *name)
 
 /* Whoever can connect can run whatever may be run: says where that is too much,
  * and refuses what only seems to restrict it. */
-static bool check_access(const struct settings *settings, int listener)
+static bool check_access(const struct settings *settings)
 {
 	union {
 		struct sockaddr any;
 		struct sockaddr_storage room;
 	} address;
 	socklen_t size = sizeof address;
+	bool listed = settings->allow.count > 0 || getenv("FCGI_WEB_SERVER_ADDRS");
 
-	if (getsockname(listener, &address.any, &size) < 0)
+	if (getsockname(source.listener, &address.any, &size) < 0)
 		return true;
 	if (address.any.sa_family != AF_UNIX && settings->allow_user.count > 0) {
 		report("--allow-user: users cannot be told on a TCP socket (use --allow, or a Unix "
@@ -183,10 +159,14 @@ static bool check_access(const struct settings *settings, int listener)
 		       "socket)");
 		return false;
 	}
-	if (!peer_is_loopback(&address.any) && settings->scripts.count == 0 &&
-	    settings->roots.count == 0)
+	if (peer_is_loopback(&address.any) || listed)
+		return true;
+	if (settings->scripts.count > 0 || settings->roots.count > 0)
+		report("WARNING: anybody who can connect to this TCP port can run its scripts, and "
+		       "say to be any user (use --allow)");
+	else
 		report("WARNING: anybody who can connect to this TCP port can run any program on "
-		       "this machine (use --root or -p, and --allow)");
+		       "this machine (use --allow, and --root or -p)");
 	return true;
 }
 
@@ -217,8 +197,8 @@ static bool apply(const struct settings *settings)
 int main(int argc, char **argv)
 {
 	static struct settings settings; /* its lists are never freed */
-	struct source source;
 	int status = STATUS_FAILURE;
+	bool heeds_hup;
 
 	report_open("fcgiwrap");
 	if (!descriptors_fill_standard()) {
@@ -240,15 +220,15 @@ int main(int argc, char **argv)
 	/* Beyond a limit on the size of files a write fails instead: a lost log line, or
 	 * a refused request. */
 	signal(SIGXFSZ, SIG_IGN);
-	if (!apply(&settings) || !find_source(&source, &settings))
+	/* As nohup(1) leaves it; from here on scripts get its default back. */
+	heeds_hup = signal(SIGHUP, SIG_IGN) != SIG_IGN;
+	if (!apply(&settings) || !find_source(&settings))
 		return STATUS_FAILURE;
 	/* Now that what was meant for us alone is out of the environment. */
 	if (!environment_keep_own(environ))
 		report("cannot begin to serve: %s", strerror(errno));
-	else if (launch_open() && check_access(&settings, source.listener))
-		status = serve(&settings, source.listener);
-	/* A successor may have taken the place of a socket that was closed. */
-	if (source.made)
-		listen_remove_own(&source.address, &source.file);
+	else if (launch_open() && check_access(&settings))
+		status = serve(&settings, heeds_hup);
+	leave_source();
 	return status;
 }

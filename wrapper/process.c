@@ -159,6 +159,9 @@ static void on_next_look(struct deadline *d)
 			process_free(p);
 			return;
 		}
+		if (!p->launching && os_kill(p->pid, 0) < 0 && errno == EPERM)
+			report("process %ld cannot be ended: %s (it has changed its user?)",
+			       (long)p->pid, strerror(errno));
 		p->end_at = 0; /* what cannot be killed keeps its slot until it ends */
 	} else {
 		process_look_later(p);
@@ -320,7 +323,8 @@ static void process_exited(struct process *p, int status)
 	p->status = status;
 	if (p->owner)
 		p->events->exited(p->owner);
-	else if (p->alone)
+	/* What it leaves behind has had its KILL, or will not. */
+	else if (p->alone || (p->state == PROCESS_TERMINATING && !p->end_at))
 		process_free(p);
 	else
 		process_look_later(p);

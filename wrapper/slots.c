@@ -19,11 +19,12 @@ static struct pool {
 
 static size_t workers, self;
 static _Atomic int64_t *spooled; /* by each worker */
+static atomic_bool *present;     /* each worker */
 static int64_t spool_most;
 
 bool slots_open(const size_t most[SLOT_KINDS], int64_t spool, size_t count)
 {
-	size_t size = count * sizeof *spooled + SLOT_KINDS * count * sizeof *pools->held;
+	size_t size = count * (sizeof *spooled + SLOT_KINDS * sizeof *pools->held + sizeof *present);
 	char *memory;
 
 	workers = count;
@@ -43,6 +44,7 @@ bool slots_open(const size_t most[SLOT_KINDS], int64_t spool, size_t count)
 		pools[k].holder = (void *)memory;
 		memory += most[k] * sizeof *pools->holder;
 	}
+	present = (void *)memory;
 	return true;
 }
 
@@ -55,12 +57,14 @@ void slots_free_all(size_t worker)
 		atomic_store(&p->held[worker], 0);
 	}
 	atomic_store(&spooled[worker], 0);
+	atomic_store(&present[worker], false);
 }
 
 void slots_enter(size_t worker)
 {
 	self = worker;
 	slots_free_all(worker);
+	atomic_store(&present[worker], true);
 }
 
 bool slots_spool(int64_t bytes)
@@ -152,5 +156,8 @@ size_t slots_most(enum slot_kind kind)
 
 bool slots_are_shared(void)
 {
-	return workers > 1;
+	for (size_t w = 0; w < workers; w++)
+		if (w != self && atomic_load(&present[w]))
+			return true;
+	return false;
 }

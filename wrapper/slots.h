@@ -18,15 +18,15 @@ enum slot_kind { SLOT_RUNNING, SLOT_WAITING, SLOT_UNFINISHED, SLOT_BACKGROUND, S
 
 enum { SLOT_NONE = -1, SLOTS_WORKERS_MOST = 1024 };
 
-/* Makes so many of each kind for so many workers, before these are forked. False
- * with errno. */
-bool slots_open(const size_t most[SLOT_KINDS], int64_t spool_most, size_t workers);
+/* Makes so many of each kind, before workers are forked; these have numbers below that
+ * one. False with errno. */
+bool slots_open(const size_t most[SLOT_KINDS], int64_t spool_most, size_t numbers);
 
 /* This process is that worker, by its number from 0. What one before it has held
  * is given back. */
 void slots_enter(size_t worker);
 
-/* Gives back what a worker held that is gone. */
+/* A worker is gone: gives back what it held. */
 void slots_free_all(size_t worker);
 
 /* Counts bytes that are kept on disk: false if that would be too many in all. */
@@ -44,7 +44,7 @@ void slots_give(enum slot_kind kind, long slot);
 size_t slots_taken(enum slot_kind kind);
 size_t slots_most(enum slot_kind kind);
 
-/* Whether other workers may give a slot back that this one could take. */
+/* Whether there are other workers, which may give a slot back that this one could take. */
 bool slots_are_shared(void);
 
 #endif

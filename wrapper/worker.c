@@ -3,9 +3,7 @@
 #include "worker.h"
 
 #include "calls.h"
-#include "children.h"
 #include "connection.h"
-#include "exec.h"
 #include "launcher.h"
 #include "loop.h"
 #include "peer.h"
@@ -28,16 +26,17 @@
 enum {
 	RESERVED_DESCRIPTORS = 32,
 	SCRIPT_DESCRIPTORS = 8, /* three pipes, both ends for a while; the body's file, ... */
-	/* Connections that are taken in one turn: the turns of a busy worker are long,
-	 * but others may have less to do. */
+	/* Connections that are taken in one turn, while nobody else would take them. */
 	ACCEPTED_MOST = 16,
 	/* milliseconds, when the system is out of something */
 	ACCEPT_PAUSE = 200,
-	COMPLAIN_EVERY = 10000
+	COMPLAIN_EVERY = 10000,
+	/* after KILL, for scripts that cannot be killed */
+	KILLED_MOST = 500
 };
 
 static struct watch listener_watch = { .fd = -1 };
-static struct watch lifeline_watch = { .fd = -1 };
+static struct watch parent_watch = { .fd = -1 };
 static struct deadline accept_again;
 static struct deadline stop_deadline;
 static struct service service;
@@ -107,6 +106,15 @@ static void admit(int fd)
 	close(fd);
 }
 
+/* The open file of an inherited socket may be shared with others, which change it. */
+static void keep_nonblocking(void)
+{
+	int flags = fcntl(listener_watch.fd, F_GETFL);
+
+	if (!(flags & O_NONBLOCK))
+		fcntl(listener_watch.fd, F_SETFL, flags | O_NONBLOCK);
+}
+
 /* False if no more are to be taken now. */
 static bool accept_one(int *failures)
 {
@@ -126,15 +134,33 @@ static bool accept_one(int *failures)
 	return false;
 }
 
+/* The system wakes whoever has waited for the longest time. A kept connection stays where
+ * it was accepted, so that all should have their part. */
+static void go_to_end_of_line(void)
+{
+	loop_want(&listener_watch, 0);
+}
+
 static void on_listener(struct watch *watch, unsigned events)
 {
-	int failures = 0;
+	bool shared = slots_are_shared();
+	int most = shared ? 1 : ACCEPTED_MOST, failures = 0;
 
 	(void)watch, (void)events;
-	for (int i = 0; i < ACCEPTED_MOST && service.count < connections_most; i++)
+	keep_nonblocking();
+	for (int i = 0; i < most && service.count < connections_most; i++)
 		if (!accept_one(&failures))
 			break;
+	if (shared)
+		go_to_end_of_line();
 	want_connections();
+}
+
+static void tell_parent(char what)
+{
+	if (write(parent_watch.fd, &what, 1) < 0) {
+		/* It is gone, which the loop tells. */
+	}
 }
 
 /* Nobody else has been woken for connections that this process was woken for. */
@@ -143,10 +169,12 @@ static void stop_accepting(void)
 	int failures = 0;
 
 	loop_want(&listener_watch, 0);
+	keep_nonblocking();
 	while (service.count < connections_most && accept_one(&failures))
 		;
 	deadline_clear(&accept_again);
 	loop_close(&listener_watch);
+	tell_parent(WORKER_ACCEPTS_NO_MORE);
 }
 
 static void on_connection_freed(struct service *s)
@@ -156,13 +184,20 @@ static void on_connection_freed(struct service *s)
 		want_connections();
 }
 
-static void on_stop_deadline(struct deadline *d)
+static void on_stop_end(struct deadline *d)
 {
 	(void)d;
+	report("stopping: %zu scripts cannot be ended; leaving them", process_count());
+	loop_stop();
+}
+
+static void on_stop_deadline(struct deadline *d)
+{
 	report("stopping: %zu connections and %zu scripts did not finish in time (--stop-timeout); "
 	       "ending them", service.count, process_count());
 	connection_close_all(&service);
 	process_terminate_all();
+	deadline_set(d, service.settings->kill_after + KILLED_MOST, on_stop_end);
 }
 
 static void stop(void)
@@ -171,28 +206,42 @@ static void stop(void)
 		return;
 	stopping = true;
 	stop_accepting();
-	loop_close(&lifeline_watch);
 	deadline_set(&stop_deadline, service.settings->stop_timeout, on_stop_deadline);
 	connection_finish_all(&service);
 }
 
+static void end_at_once(void)
+{
+	connection_close_all(&service);
+	loop_stop();
+}
+
 /* A signal may go to all processes at once, and so come here beside the end of
- * the lifeline: only a second signal means haste. */
+ * the pipe: only a second signal means haste. */
 static void on_stop_signal(int signal)
 {
 	static bool told;
 
-	if (told || signal == CHILDREN_HASTE) {
-		connection_close_all(&service);
-		loop_stop();
-	}
+	if (told || signal == WORKER_HASTE)
+		end_at_once();
 	told = true;
 	stop();
 }
 
-static void on_lifeline(struct watch *watch, unsigned events)
+/* The parent wants a stop. If it is gone, it may have been killed since a stop took
+ * too long; or before any, which is no reason for haste. */
+static void on_parent(struct watch *watch, unsigned events)
 {
-	(void)watch, (void)events;
+	static bool told;
+
+	if (!(events & LOOP_HANGUP)) {
+		told = true;
+		loop_want(watch, LOOP_HANGUP);
+	} else {
+		loop_close(watch);
+		if (told)
+			end_at_once();
+	}
 	stop();
 }
 
@@ -207,16 +256,15 @@ static bool is_tcp(int listener)
 	return getsockname(listener, &address.any, &size) == 0 && address.any.sa_family != AF_UNIX;
 }
 
-static bool open_worker(const struct settings *settings, int listener, int lifeline,
-			long descriptors)
+static bool open_worker(const struct settings *settings, int listener, int pipe, long descriptors)
 {
-	if (fcntl(listener, F_SETFL, O_NONBLOCK) < 0 || !loop_open() ||
-	    !process_open(settings) || !launcher_open(settings, descriptors) ||
-	    !loop_catch(SIGTERM, on_stop_signal) || !loop_catch(SIGINT, on_stop_signal) ||
-	    !loop_catch(SIGUSR1, on_stop_signal) || !loop_catch(CHILDREN_HASTE, on_stop_signal) ||
-	    !loop_watch(&listener_watch, listener, LOOP_READ | LOOP_SHARED, on_listener))
-		return false;
-	return lifeline < 0 || loop_watch(&lifeline_watch, lifeline, LOOP_READ, on_lifeline);
+	/* It is for the parent, and may go to all processes at once. */
+	signal(SIGHUP, SIG_IGN);
+	return loop_open() && process_open(settings) && launcher_open(settings, descriptors) &&
+	       loop_catch(SIGTERM, on_stop_signal) && loop_catch(SIGINT, on_stop_signal) &&
+	       loop_catch(SIGUSR1, on_stop_signal) && loop_catch(WORKER_HASTE, on_stop_signal) &&
+	       loop_watch(&parent_watch, pipe, LOOP_READ, on_parent) &&
+	       loop_watch(&listener_watch, listener, LOOP_READ | LOOP_SHARED, on_listener);
 }
 
 static void end_turn(void)
@@ -246,7 +294,7 @@ static size_t count_connections(long descriptors, long scripts)
 	return (size_t)left;
 }
 
-int worker_run(const struct settings *settings, long number, int listener, int lifeline)
+int worker_run(const struct settings *settings, long number, int listener, int pipe)
 {
 	long descriptors = launch_enter();
 
@@ -260,11 +308,12 @@ int worker_run(const struct settings *settings, long number, int listener, int l
 	};
 	body_set_directory(settings->spool_directory);
 	splice_open();
-	if (!open_worker(settings, listener, lifeline, descriptors)) {
+	if (!open_worker(settings, listener, pipe, descriptors)) {
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
 	warm_start_templates(settings);
+	tell_parent(WORKER_SERVES);
 	loop_after_turn(end_turn);
 	loop_run();
 	connection_close_all(&service);

@@ -6,12 +6,20 @@
 
 #include "settings.h"
 
+#include <signal.h>
+
+enum { WORKER_HASTE = SIGQUIT };
+
+/* What a worker tells its parent, in a byte. */
+enum { WORKER_SERVES = 's', WORKER_ACCEPTS_NO_MORE = 'n' };
+
 /*
- * Serves a listening socket until TERM or INT, or until the lifeline (a
- * descriptor, or -1) ends; then finishes what runs, within settings->stop_timeout.
- * Of settings->workers this is one, by its number from 0; what they may do
- * together is slots.h. Returns the exit status.
+ * Serves a listening socket. What it may do together with other workers is slots.h,
+ * by its number. The pipe, one end of a socket pair, connects it to its parent. When
+ * that ends, or after TERM, INT or USR1, it stops: it finishes what runs, within
+ * settings->stop_timeout. If the parent is gone then, or at a second signal, or at
+ * WORKER_HASTE, it ends at once. Returns the exit status.
  */
-int worker_run(const struct settings *settings, long number, int listener, int lifeline);
+int worker_run(const struct settings *settings, long number, int listener, int pipe);
 
 #endif

@@ -1,0 +1,409 @@
+#include <config.h>
+
+#include "parent.h"
+
+#include "children.h"
+#include "report.h"
+#include "slots.h"
+#include "worker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { /* milliseconds */
+	SERVES_WITHIN = 30000, /* for a worker to come up */
+	HANGS_AFTER = 1000,    /* beyond the time-outs to which workers keep themselves */
+	HASTE_MOST = 1000
+};
+
+/* A worker as its parent sees it, in the place of its number. */
+struct kept_worker {
+	struct child child;
+	enum { ABSENT, STARTING, SERVING, RETIRING } state;
+	unsigned long reload; /* how many there had been when it was started */
+	bool accepts;
+	struct watch pipe; /* our end: what it tells, see worker_run() */
+	int its_end;       /* while it is forked */
+};
+
+static const struct settings *settings;
+static int listener, listener_flags;
+static void (*on_stopping)(void);
+static struct kept_worker *workers;
+static size_t numbers;
+static unsigned long reloads;
+static bool reloading, stopping, has_served;
+static int exit_status;
+static int64_t start_pause;
+static struct deadline start_again;
+
+static void parent_update(void);
+static void parent_stop(void);
+
+static struct kept_worker *worker_of(struct child *child)
+{
+	return LOOP_OWNER(child, struct kept_worker, child);
+}
+
+static struct kept_worker *find_worker(bool (*suits)(const struct kept_worker *))
+{
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		if (suits(w))
+			return w;
+	return NULL;
+}
+
+static bool is_absent(const struct kept_worker *w)
+{
+	return w->state == ABSENT;
+}
+
+static bool is_starting(const struct kept_worker *w)
+{
+	return w->state == STARTING;
+}
+
+static bool is_outdated(const struct kept_worker *w)
+{
+	return w->state == SERVING && w->reload != reloads;
+}
+
+static bool is_left(const struct kept_worker *w)
+{
+	return w->state != ABSENT;
+}
+
+static bool accepts(const struct kept_worker *w)
+{
+	return w->accepts;
+}
+
+/* How many are there to stay. */
+static long count_present(void)
+{
+	long count = 0;
+
+	for (size_t i = 0; i < numbers; i++)
+		count += workers[i].state == STARTING || workers[i].state == SERVING;
+	return count;
+}
+
+/* The start of a worker. */
+
+static int worker_work(struct child *child)
+{
+	struct kept_worker *w = worker_of(child);
+
+	/* A pipe that is held open here would not tell the others that the parent is gone. */
+	for (size_t i = 0; i < numbers; i++)
+		if (workers[i].pipe.fd >= 0)
+			close(workers[i].pipe.fd);
+	return worker_run(settings, w - workers, listener, w->its_end);
+}
+
+static void on_late(struct deadline *d)
+{
+	struct kept_worker *w = worker_of(child_of_kill(d));
+
+	report("worker %ld did not %s in time; killing it", (long)w->child.pid,
+	       w->state == STARTING ? "begin to serve" : "stop");
+	child_signal(&w->child, SIGKILL);
+}
+
+static void on_told(struct watch *watch, unsigned events)
+{
+	struct kept_worker *w = LOOP_OWNER(watch, struct kept_worker, pipe);
+	char what;
+	ssize_t n = read(watch->fd, &what, 1);
+
+	(void)events;
+	if (n == 0) {
+		loop_want(watch, 0); /* what there is to do is done when it is reaped */
+	} else if (n > 0 && what == WORKER_SERVES && w->state == STARTING) {
+		deadline_clear(&w->child.kill);
+		w->state = SERVING;
+		has_served = true;
+	} else if (n > 0 && what == WORKER_ACCEPTS_NO_MORE) {
+		w->accepts = false;
+	}
+	parent_update();
+}
+
+/* A worker that has failed in its start while others serve: those stay, unless there
+ * was another reload since. */
+static void reload_fail(unsigned long reload)
+{
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		if (w->reload < reload)
+			w->reload = reload;
+	reloading = reload != reloads;
+}
+
+static void on_worker_ended(struct child *child, int how)
+{
+	struct kept_worker *w = worker_of(child);
+	bool failed = !WIFEXITED(how) || WEXITSTATUS(how) != 0;
+	const char *then = "; starting another";
+	char end[80];
+
+	if (w->state == RETIRING) {
+		then = "";
+	} else if (WIFSIGNALED(how) && WTERMSIG(how) == SIGHUP) {
+		/* It went to all processes, and came before this one ignored it. */
+	} else if (w->state == STARTING && count_present() > settings->workers) {
+		then = " before it served; the old workers stay";
+		reload_fail(w->reload);
+	} else if (w->state == STARTING && !has_served && WIFEXITED(how) && failed) {
+		exit_status = STATUS_FAILURE; /* it has said why */
+		return;
+	}
+	if (w->state == RETIRING && !failed)
+		return;
+	child_describe_end(how, end, sizeof end);
+	report("worker %ld %s%s", (long)child->pid, end, then);
+}
+
+static void on_start_again(struct deadline *d)
+{
+	(void)d;
+	parent_update();
+}
+
+static void start_later(int64_t lived)
+{
+	if (deadline_is_set(&start_again))
+		return;
+	start_pause = child_pause(start_pause, lived);
+	if (start_pause > 0)
+		deadline_set(&start_again, start_pause, on_start_again);
+}
+
+static void on_worker_gone(struct child *child)
+{
+	struct kept_worker *w = worker_of(child);
+
+	slots_free_all((size_t)(w - workers));
+	loop_close(&w->pipe);
+	if (w->state != RETIRING && count_present() <= settings->workers)
+		start_later(loop_now() - child->started);
+	w->state = ABSENT;
+	w->accepts = false;
+	if (exit_status != 0 && !stopping)
+		parent_stop();
+	else
+		parent_update();
+}
+
+static const struct child_owner worker_owner = {
+	.work = worker_work, .ended = on_worker_ended, .gone = on_worker_gone,
+};
+
+/* Both ends are of this process only. */
+static bool open_pipe(int ends[2])
+{
+	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
+		return false;
+	for (int i = 0; i < 2; i++) {
+		fcntl(ends[i], F_SETFD, FD_CLOEXEC);
+		fcntl(ends[i], F_SETFL, O_NONBLOCK);
+	}
+	return true;
+}
+
+/* False with errno. */
+static bool worker_start(struct kept_worker *w)
+{
+	int ends[2], error;
+	bool started;
+
+	if (!open_pipe(ends))
+		return false;
+	if (!loop_watch(&w->pipe, ends[0], LOOP_READ, on_told)) {
+		error = errno;
+		close(ends[0]);
+		close(ends[1]);
+		errno = error;
+		return false;
+	}
+	w->its_end = ends[1];
+	started = child_fork(&w->child, &worker_owner, false);
+	error = errno;
+	close(ends[1]);
+	if (started) {
+		w->state = STARTING;
+		w->accepts = true;
+		w->reload = reloads;
+		child_kill_after(&w->child, SERVES_WITHIN, on_late);
+	} else {
+		loop_close(&w->pipe);
+	}
+	errno = error;
+	return started;
+}
+
+/* The pipe ends in one direction; in the other the worker has yet to tell that it accepts no
+ * more. */
+static void worker_retire(struct kept_worker *w)
+{
+	w->state = RETIRING;
+	shutdown(w->pipe.fd, SHUT_WR);
+	child_kill_after(&w->child, settings->stop_timeout + settings->kill_after + HANGS_AFTER,
+			 on_late);
+}
+
+static void worker_hurry(struct kept_worker *w)
+{
+	child_signal(&w->child, WORKER_HASTE);
+	child_kill_after(&w->child, HASTE_MOST, on_late);
+}
+
+/* What is to be done next, from what there is. */
+
+static bool start_missing(void)
+{
+	if (deadline_is_set(&start_again))
+		return false;
+	if (worker_start(find_worker(is_absent)))
+		return true;
+	report("cannot start a worker: %s (trying again)", strerror(errno));
+	start_later(0);
+	return false;
+}
+
+static bool start_successor(void)
+{
+	struct kept_worker *w = find_worker(is_absent);
+
+	if (!w)
+		return false; /* until one that retires is gone */
+	if (worker_start(w))
+		return true;
+	report("cannot start a worker: %s; the old workers stay", strerror(errno));
+	reload_fail(reloads);
+	return false;
+}
+
+static void update_workers(void)
+{
+	struct kept_worker *outdated;
+
+	for (bool more = true; more;) {
+		long present = count_present();
+
+		if (present < settings->workers) {
+			more = start_missing();
+		} else if (find_worker(is_starting) || !(outdated = find_worker(is_outdated))) {
+			more = false;
+		} else if (present > settings->workers) {
+			worker_retire(outdated);
+		} else {
+			more = start_successor();
+		}
+	}
+	if (reloading && count_present() == settings->workers && !find_worker(is_starting) &&
+	    !find_worker(is_outdated)) {
+		reloading = false;
+		report("reloaded");
+	}
+}
+
+/* Others may go on with the same open file, so it becomes again what it was; but not
+ * before nobody here can wait in accept(2) any more. */
+static void close_listener(void)
+{
+	if (listener < 0)
+		return;
+	fcntl(listener, F_SETFL, listener_flags);
+	close(listener);
+	listener = -1;
+}
+
+static void parent_update(void)
+{
+	if (!stopping) {
+		update_workers();
+		return;
+	}
+	if (!find_worker(accepts))
+		close_listener();
+	if (!find_worker(is_left))
+		loop_stop();
+}
+
+/* The end, and signals. */
+
+static void parent_stop(void)
+{
+	stopping = true;
+	deadline_clear(&start_again);
+	on_stopping();
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		if (w->state == STARTING || w->state == SERVING)
+			worker_retire(w);
+	parent_update();
+}
+
+static void on_stop(int signal)
+{
+	(void)signal;
+	if (!stopping) {
+		parent_stop();
+		return;
+	}
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		if (w->state != ABSENT)
+			worker_hurry(w);
+}
+
+static void on_reload(int signal)
+{
+	(void)signal;
+	if (stopping)
+		return;
+	report("reloading");
+	reloading = true;
+	reloads++;
+	parent_update();
+}
+
+static bool parent_open(bool heeds_hup)
+{
+	workers = calloc(numbers, sizeof *workers);
+	for (size_t i = 0; workers && i < numbers; i++)
+		workers[i].pipe = WATCH_NONE;
+	return workers && loop_open() && children_open() && loop_catch(SIGTERM, on_stop) &&
+	       loop_catch(SIGINT, on_stop) && loop_catch(SIGUSR1, on_stop) &&
+	       (!heeds_hup || loop_catch(SIGHUP, on_reload)) &&
+	       fcntl(listener, F_SETFL, listener_flags | O_NONBLOCK) == 0;
+}
+
+size_t parent_numbers(const struct settings *s)
+{
+	return 2 * (size_t)s->workers;
+}
+
+int parent_run(const struct settings *wanted, int socket, bool heeds_hup,
+	       void (*told_to_stop)(void))
+{
+	settings = wanted;
+	listener = socket;
+	listener_flags = fcntl(socket, F_GETFL);
+	on_stopping = told_to_stop;
+	numbers = parent_numbers(settings);
+	if (!parent_open(heeds_hup)) {
+		report("cannot watch over workers: %s", strerror(errno));
+		on_stopping();
+		return STATUS_FAILURE;
+	}
+	parent_update();
+	loop_run();
+	close_listener();
+	free(workers);
+	return exit_status;
+}
