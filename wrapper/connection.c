@@ -251,6 +251,8 @@ static void on_connection_time(struct deadline *d)
 	struct connection *c = LOOP_OWNER(d, struct connection, timer);
 
 	mark_dirty(c);
+	if (c->active)
+		return; /* in this very turn */
 	if (c->awaited == CLIENT_READS) {
 		if (client_has_read(&c->client))
 			return;

@@ -524,6 +524,7 @@ static void request_ask_admission(struct request *r)
 		break;
 	case ADMISSION_WAITS:
 		r->phase = REQUEST_WAITING;
+		r->waited = true;
 		if (r->overdue)
 			on_queue_time(r);
 		break;
@@ -788,7 +789,8 @@ bool request_waits_for_buffer(const struct request *r)
 static bool is_waiting(const struct request *r)
 {
 	return r->phase == REQUEST_WAITING ||
-	       (r->phase == REQUEST_LAUNCHING && deadline_is_set(&r->timers[TIMER_QUEUE].deadline));
+	       (r->waited && !r->overdue &&
+		(r->phase == REQUEST_DUE || r->phase == REQUEST_LAUNCHING));
 }
 
 static bool is_launching(const struct request *r)
@@ -931,12 +933,15 @@ static const struct timer_row {
 	[TIMER_LAG] = { is_full, LAG, 0, on_lag },
 };
 
+/* What came earlier in this turn may have ended what it timed, or restarted it. */
 static void on_timer(struct deadline *d)
 {
 	struct timer *timer = LOOP_OWNER(d, struct timer, deadline);
 	struct request *r = timer->request;
+	long i = timer - r->timers;
 
-	timer_rows[timer - r->timers].passed(r);
+	if (timer_rows[i].runs(r) && !(r->touched & 1u << i))
+		timer_rows[i].passed(r);
 	request_changed(r);
 }
 
