@@ -780,7 +780,9 @@ enum request_state request_update(struct request *r)
 
 bool request_waits_for_buffer(const struct request *r)
 {
-	return r->phase == REQUEST_ENDING || r->aborted;
+	return r->phase == REQUEST_ENDING || r->aborted || response_is_pending(&r->response) ||
+	       (response_ends_in_header(&r->response) &&
+		!response_has_room(&r->response, &r->client->out));
 }
 
 /* Timers: when each runs, how long, and what it means when it passes. */
