@@ -376,14 +376,20 @@ static bool is_whole(const struct asked *a)
 				 a->written - strlen(a->head->written) >= (size_t)a->head->length));
 }
 
+/* A script that ends within its header: what is due is for unit tests to say. */
+static bool is_stub(const struct asked *a)
+{
+	return a->output < strlen(a->head->written);
+}
+
 static void take_output(struct asked *a, const unsigned char *bytes, size_t size)
 {
 	size_t head = head_size(a), part;
 
 	if (a->got == 0 && size > 0 && bytes[0] == 'S')
 		a->document = true; /* no script of ours begins with its Status */
-	if (a->document) {
-		fuzz_expect(!calm || a->excused, "a response is due, and an error comes");
+	fuzz_expect(!a->document || !calm || a->excused, "a response is due, and an error comes");
+	if (a->document || is_stub(a)) {
 		a->got += size;
 		return;
 	}
@@ -418,7 +424,7 @@ static void take_end(struct asked *a)
 	if (a->aborted)
 		return;
 	fuzz_expect(a->got > 0, "a request ends without an answer");
-	if (a->document)
+	if (a->document || is_stub(a))
 		return;
 	fuzz_expect(a->written >= head, "a response ends without its header");
 	fuzz_expect(a->head_only || a->got - head_size(a) == a->written - head,
