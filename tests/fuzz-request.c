@@ -575,7 +575,7 @@ static bool read_input(struct world_script *s, size_t most)
 	n = world_get(s->ends[0], bytes, most < sizeof bytes ? most : sizeof bytes);
 	if (n == 0)
 		world_end_output(s, 0);
-	if (!a)
+	if (!a || client_broken)
 		return n >= 0;
 	if (n > 0) {
 		fuzz_expect(memcmp(bytes, bytes_of(a, a->read), (size_t)n) == 0,
