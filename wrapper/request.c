@@ -96,6 +96,8 @@ static void request_let_go(struct request *r, bool terminate)
 
 	if (!p)
 		return;
+	if (is_in_gap(r))
+		buffer_lose_gap(&r->client->out);
 	r->process = NULL;
 	r->upload = NULL;
 	if (terminate)
