@@ -895,7 +895,7 @@ static void clean_up(void)
 		if (!world_find_remains())
 			return;
 	}
-	fuzz_expect(false, world_find_remains());
+	fuzz_expect(world.fault, world_find_remains());
 }
 
 static void open_round(void)

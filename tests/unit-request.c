@@ -587,6 +587,60 @@ static void test_abort(void)
 	end("abort");
 }
 
+/* A response whose body is spliced, up to a record that waits in the pipe for the client: what
+ * becomes of its descriptor when the script is let go of. */
+
+static void fill_client(struct world_script *s)
+{
+	world.can_splice = true;
+	world_put(s->ends[1], "X: 1\n\n", 6);
+	world_run();
+	for (int i = 0; i < 10; i++) {
+		world_put(s->ends[1], large, 50000);
+		world_run();
+	}
+	if (world.service.connections == NULL)
+		world_expect(false, "the client has been lost");
+}
+
+static void test_spliced(void)
+{
+	struct world_script *s;
+
+	begin();
+	settings.timeout = TIME;
+	s = begin_running();
+	fill_client(s);
+	world_pass(TIME);
+	client_run();
+	ok(client.closed && client_answer(1)->ends == 0 && client_answer(1)->size > 100000,
+	   "a spliced response that is cut is sent as far as it has come");
+	end("spliced and cut");
+
+	begin();
+	s = begin_uploading(100);
+	client_body(1, "some", 4);
+	world_pass(500);
+	fill_client(s);
+	world_shut(client.fd);
+	world_run();
+	ok(was_terminated(s), "a half-closed client that owes a part of the body has left");
+	client_run();
+	ok(client.closed && client_answer(1)->ends == 0, "and its spliced response is cut");
+	end("spliced and half-closed");
+
+	begin();
+	client_open(&settings);
+	s = client_start(1, CLIENT_KEEP);
+	fill_client(s);
+	client_record(FCGI_ABORT_REQUEST, 1, "", 0);
+	world_run();
+	ok(!was_terminated(s), "an abort waits for a record that has begun");
+	client_run();
+	ok(was_terminated(s) && client_answer(1)->ends == 1 && !client.closed, "and no longer");
+	end("spliced and aborted");
+}
+
 /* Starts. */
 
 static void test_starts(void)
@@ -824,6 +878,7 @@ int main(void)
 	test_lag_timer();
 	test_gone();
 	test_abort();
+	test_spliced();
 	test_starts();
 	test_long_header();
 	test_ends();
