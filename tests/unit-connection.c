@@ -8,6 +8,7 @@
 #include "../wrapper/request.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -156,6 +157,27 @@ static void test_multiplexing(void)
 	ok(strcmp(client_answer(1)->out, "X: 1\r\n\r\n") == 0 &&
 	   strcmp(client_answer(2)->out, "X: 2\r\n\r\n") == 0 && client_answer(1)->ends == 1 &&
 	   client_answer(2)->ends == 1, "requests on one connection do not mix");
+	end("multiplexing");
+
+	begin();
+	client_start(1, CLIENT_KEEP);
+	client_start(2, CLIENT_KEEP);
+	world_put(world.scripts[1].ends[1], "X: 2\n\npart", 10);
+	world_turn();
+	world_put(world.scripts[0].ends[1], "X: 1\n\n", 6);
+	for (int i = 0; i < 10; i++) {
+		world_put(world.scripts[0].ends[1], large, 27000);
+		world_run();
+	}
+	world_exit(&world.scripts[0], 0);
+	world_run();
+	world_exit(&world.scripts[1], SIGSEGV);
+	client_run();
+	ok(client_answer(1)->ends == 1 && client_answer(1)->size == 270008,
+	   "a request that has ended is sent to its end, although the next one is cut");
+	ok(client.closed && client_answer(2)->ends == 0 &&
+	   strcmp(client_answer(2)->out, "X: 2\r\n\r\npart") == 0,
+	   "and what has come of that is sent, too");
 	end("multiplexing");
 
 	begin();
