@@ -1,5 +1,9 @@
 #include <config.h>
 
+#undef calloc
+#undef realloc
+#undef free
+
 #include "client.h"
 
 #include "params.h"

@@ -4,6 +4,8 @@
 #undef malloc
 #undef calloc
 #undef realloc
+#undef free
+#undef strdup
 
 #include "world.h"
 
@@ -95,6 +97,12 @@ static int refusal(enum world_call call, int fd)
 		errno = error;
 	world.moves += error == EAGAIN;
 	return error;
+}
+
+static void *allocated(void *memory)
+{
+	world.allocations += memory != NULL;
+	return memory;
 }
 
 static size_t cut(size_t size)
@@ -709,7 +717,7 @@ void world_tell(struct world_script *s)
 	job->pid = s->pid;
 	job->group = s->group;
 	if (!job->asking->script.path)
-		job->asking->script.path = strdup("/script");
+		job->asking->script.path = allocated(strdup("/script"));
 	world.launches--;
 	world.moves++;
 	job->done(job);
@@ -1082,17 +1090,30 @@ void world_vanish(int fd)
 
 void *world_malloc(size_t size)
 {
-	return refusal(WORLD_MEMORY, -1) ? NULL : malloc(size);
+	return refusal(WORLD_MEMORY, -1) ? NULL : allocated(malloc(size));
 }
 
 void *world_calloc(size_t count, size_t size)
 {
-	return refusal(WORLD_MEMORY, -1) ? NULL : calloc(count, size);
+	return refusal(WORLD_MEMORY, -1) ? NULL : allocated(calloc(count, size));
 }
 
 void *world_realloc(void *old, size_t size)
 {
-	return refusal(WORLD_MEMORY, -1) ? NULL : realloc(old, size);
+	if (refusal(WORLD_MEMORY, -1))
+		return NULL;
+	return old ? realloc(old, size) : allocated(realloc(old, size));
+}
+
+char *world_strdup(const char *text)
+{
+	return refusal(WORLD_MEMORY, -1) ? NULL : allocated(strdup(text));
+}
+
+void world_free(void *memory)
+{
+	world.allocations -= memory != NULL;
+	free(memory);
 }
 
 /* The whole. */
@@ -1158,6 +1179,7 @@ void world_open(const struct settings *settings)
 		if (ends[fd].open)
 			end_close(fd);
 	world.watches = world.deadlines = world.descriptors = world.launches = 0;
+	world.allocations = 0;
 	world.reports = 0;
 	world.report[0] = '\0';
 	memset(ends, 0, (size_t)ends_top * sizeof *ends);
@@ -1190,6 +1212,7 @@ const char *world_find_remains(void)
 		{ world.slots_taken[SLOT_UNFINISHED] > 0, "a slot of an unfinished request is left" },
 		{ world.slots_taken[SLOT_BACKGROUND] > 0, "a slot in the background is left" },
 		{ world.spooled > 0, "a part of --max-spool is left" },
+		{ world.allocations > 0, "memory is left" },
 		{ grown != 0, "a large pipe is left" },
 	};
 

@@ -81,6 +81,7 @@ struct world {
 	size_t slots_taken[SLOT_KINDS];
 	int64_t spooled;
 	size_t watches, deadlines, descriptors, launches; /* of the program, now */
+	size_t allocations;    /* of the modules under test, that were not freed */
 	unsigned long moves;   /* whatever happened that was not in vain */
 	unsigned reports;
 	char report[1024];     /* the last one */
@@ -143,5 +144,7 @@ void world_end_helpers(struct world_script *script);
 void *world_malloc(size_t size);
 void *world_calloc(size_t count, size_t size);
 void *world_realloc(void *old, size_t size);
+char *world_strdup(const char *text);
+void world_free(void *memory);
 
 #endif
