@@ -253,6 +253,20 @@ static void test_silence_timer(void)
 	end("silence");
 
 	begin();
+	settings.silence_timeout = SILENCE;
+	s = begin_running();
+	world_put(s->ends[1], "X: 1\n\n", 6);
+	for (int i = 0; i < 5; i++) {
+		world_put(s->ends[1], large, 50000);
+		world_run();
+	}
+	world_pass(SILENCE - 1);
+	client_run();
+	world_pass(1);
+	ok(!was_terminated(s), "and bytes that a slow client takes in the last moment break the silence");
+	end("silence");
+
+	begin();
 	settings.timeout = settings.silence_timeout = TIME;
 	s = begin_running();
 	world_pass(TIME);
