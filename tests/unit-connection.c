@@ -350,7 +350,7 @@ static void test_lingering(void)
 	   "a client that has more to send sees our end, and is read on");
 	for (int i = 0; i < 3; i++) {
 		world_pass(LINGER - 1000);
-		ok(i == 2 || client_bytes(large, 10000), "and can send its rest");
+		ok(client_bytes(large, 10000), "and can send its rest");
 		world_run();
 	}
 	ok(world.service.count == 0, "for --client-timeout in all");
