@@ -52,6 +52,11 @@ bool buffer_has_gap(const struct buffer *b)
 	return b->gap > 0;
 }
 
+void buffer_lose_gap(struct buffer *b)
+{
+	b->gap_pipe = -1;
+}
+
 bool buffer_is_empty(const struct buffer *b)
 {
 	return b->start == b->end && b->gap == 0;
@@ -96,6 +101,10 @@ static ssize_t buffer_send(struct buffer *b, int socket)
 		n = os_write(socket, b->bytes + b->start, until - b->start);
 		b->start += n > 0 ? (size_t)n : 0;
 		return n;
+	}
+	if (b->gap_pipe < 0) {
+		errno = EPIPE;
+		return -1;
 	}
 	n = splice_out(b->gap_pipe, socket, b->gap);
 	if (n < 0 && errno == ENOTSUP)

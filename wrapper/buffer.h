@@ -28,9 +28,12 @@ unsigned char *buffer_tail(struct buffer *buffer);
 void buffer_grow(struct buffer *buffer, size_t by);
 
 /* Leaves a gap behind what is there, for bytes that a pipe holds; one gap at a
- * time. The pipe must stay open until it is filled. */
+ * time. The pipe must stay open until it is filled, or lost. */
 void buffer_leave_gap(struct buffer *buffer, int pipe, size_t size);
 bool buffer_has_gap(const struct buffer *buffer);
+
+/* The pipe is going to be closed: the gap stays, and cannot be filled. */
+void buffer_lose_gap(struct buffer *buffer);
 
 /* Writes what it can to a non-blocking socket, and counts it in *moved. False with
  * errno if the socket is broken, or the gap cannot be filled; a full socket is no

@@ -140,11 +140,13 @@ static bool flush(struct connection *c)
 }
 
 /* A request whose response is cut off takes others on the connection with it only if
- * there is no other way to say that. */
+ * there is no other way to say that. If there are none, what has come of it is sent, and
+ * nothing behind it. */
 static bool cut_request(struct connection *c, struct request **link)
 {
-	if (c->request_count == 1 || !request_put_failed_end(*link)) {
-		flush(c); /* what has come of it, as far as the client takes that at once */
+	if (c->request_count > 1 ? !request_put_failed_end(*link)
+				 : buffer_has_gap(&c->client.out)) {
+		flush(c); /* as far as the client takes it at once */
 		c->state = BROKEN;
 		return false;
 	}
@@ -251,6 +253,8 @@ static void on_connection_time(struct deadline *d)
 	struct connection *c = LOOP_OWNER(d, struct connection, timer);
 
 	mark_dirty(c);
+	if (c->active)
+		return; /* in this very turn */
 	if (c->awaited == CLIENT_READS) {
 		if (client_has_read(&c->client))
 			return;

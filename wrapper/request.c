@@ -96,6 +96,8 @@ static void request_let_go(struct request *r, bool terminate)
 
 	if (!p)
 		return;
+	if (is_in_gap(r))
+		buffer_lose_gap(&r->client->out);
 	r->process = NULL;
 	r->upload = NULL;
 	if (terminate)
@@ -534,6 +536,7 @@ static void request_ask_admission(struct request *r)
 		break;
 	case ADMISSION_WAITS:
 		r->phase = REQUEST_WAITING;
+		r->waited = true;
 		if (r->overdue)
 			on_queue_time(r);
 		break;
@@ -789,7 +792,9 @@ enum request_state request_update(struct request *r)
 
 bool request_waits_for_buffer(const struct request *r)
 {
-	return r->phase == REQUEST_ENDING || r->aborted;
+	return r->phase == REQUEST_ENDING || r->aborted || response_is_pending(&r->response) ||
+	       (response_ends_in_header(&r->response) &&
+		!response_has_room(&r->response, &r->client->out));
 }
 
 /* Timers: when each runs, how long, and what it means when it passes. */
@@ -798,7 +803,8 @@ bool request_waits_for_buffer(const struct request *r)
 static bool is_waiting(const struct request *r)
 {
 	return r->phase == REQUEST_WAITING ||
-	       (r->phase == REQUEST_LAUNCHING && deadline_is_set(&r->timers[TIMER_QUEUE].deadline));
+	       (r->waited && !r->overdue &&
+		(r->phase == REQUEST_DUE || r->phase == REQUEST_LAUNCHING));
 }
 
 static bool is_launching(const struct request *r)
@@ -941,12 +947,15 @@ static const struct timer_row {
 	[TIMER_LAG] = { is_full, LAG, 0, on_lag },
 };
 
+/* What came earlier in this turn may have ended what it timed, or restarted it. */
 static void on_timer(struct deadline *d)
 {
 	struct timer *timer = LOOP_OWNER(d, struct timer, deadline);
 	struct request *r = timer->request;
+	long i = timer - r->timers;
 
-	timer_rows[timer - r->timers].passed(r);
+	if (timer_rows[i].runs(r) && !(r->touched & 1u << i))
+		timer_rows[i].passed(r);
 	request_changed(r);
 }
 

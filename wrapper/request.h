@@ -82,7 +82,7 @@ struct request {
 		struct request *request;
 	} timers[REQUEST_TIMERS];
 	unsigned touched; /* timers to restart, as bits */
-	bool stdin_ended, overdue, exited, exit_waited, aborted;
+	bool stdin_ended, waited, overdue, exited, exit_waited, aborted;
 	struct {
 		int status;   /* of the document that answers it, 0: none */
 		char *reason; /* for that document, or NULL */
