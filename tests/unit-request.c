@@ -457,6 +457,21 @@ static void test_lag_timer(void)
 		 world_room(client.fd) == world.socket_size && world.spooled > 0,
 		 "one whose script has taken nothing for 100 ms is read, and its body is stored");
 	end("lag timer");
+
+	begin();
+	client_open(&settings);
+	client_ask(1, 290000, 0);
+	for (int i = 0; i < 4; i++)
+		client_body(1, large, 60000);
+	world_run();
+	ok(world_room(client.fd) < world.socket_size && world.spooled == 0,
+	   "a client is held back while its script starts");
+	ok_after(100, world.spooled == 0,
+		 world_room(client.fd) == world.socket_size && world.spooled > 0,
+		 "one whose script takes longer to start is read, and its body is stored");
+	world_start();
+	world_run();
+	end("lag timer");
 }
 
 /* A client that leaves, phase by phase. */
@@ -838,6 +853,35 @@ static void test_ends(void)
 
 /* Scripts in the background. */
 
+static int refuse_spool(enum world_call call, int fd)
+{
+	(void)fd;
+	return call == WORLD_SPOOL_READ ? EIO : 0;
+}
+
+static void test_body_in_background(void)
+{
+	struct world_script *s;
+
+	begin();
+	settings.on_abort = ON_ABORT_IGNORE;
+	s = begin_uploading(290000);
+	s->deaf = true;
+	for (int i = 0; i < 4; i++)
+		client_body(1, large, 60000);
+	world_pass(100);
+	client_body(1, large, 50000);
+	world.refuse = refuse_spool;
+	world_close(client.fd);
+	client.fd = -1;
+	for (char bytes[4096]; world_get(s->ends[0], bytes, sizeof bytes) > 0;)
+		world_run();
+	ok(was_terminated(s) && was_reported("the rest of its request body"),
+	   "a script in the background is terminated when its body cannot be read back");
+	ok(world_get(s->ends[0], large, 1) < 0, "and sees no end of what it has read");
+	end("body in the background");
+}
+
 static void test_background(void)
 {
 	struct world_script *s;
@@ -896,6 +940,7 @@ int main(void)
 	test_starts();
 	test_long_header();
 	test_ends();
+	test_body_in_background();
 	test_background();
 	return tap_done();
 }

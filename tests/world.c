@@ -854,13 +854,14 @@ bool loop_watch(struct watch *watch, int fd, unsigned events,
 	return true;
 }
 
-void loop_want(struct watch *watch, unsigned events)
+bool loop_want(struct watch *watch, unsigned events)
 {
 	if (watch->fd < 0 || watch->wants == events)
-		return;
+		return true;
 	world_expect(end_of(watch->fd, true)->watch == watch, "a watch has been copied or lost");
 	watch->wants = events;
 	world.moves++;
+	return true;
 }
 
 void loop_close(struct watch *watch)

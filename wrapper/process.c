@@ -168,13 +168,37 @@ static void on_next_look(struct deadline *d)
 	}
 }
 
-static void process_feed(struct process *p)
+void process_terminate(struct process *p)
 {
-	upload_feed(p->upload, p->input.fd);
+	p->owner = NULL;
+	p->state = PROCESS_TERMINATING;
+	loop_want(&p->input, 0);
+	loop_close(&p->output);
+	loop_close(&p->errors);
+	if (p->exited && process_group_is_empty(p)) {
+		process_free(p);
+		return;
+	}
+	process_signal(p, SIGTERM);
+	p->end_at = loop_now() + settings->kill_after;
+	p->look_pause = GROUP_PAUSE;
+	process_look_later(p);
+}
+
+/* False if that has ended it: what has come of its body is not to be taken for the whole. */
+static bool process_feed(struct process *p)
+{
+	if (upload_feed(p->upload, p->input.fd) != UPLOAD_OK) {
+		report("process %ld cannot be given the rest of its request body: %s; ending it",
+		       (long)p->pid, strerror(errno));
+		process_terminate(p);
+		return false;
+	}
 	if (upload_is_done(p->upload))
 		loop_close(&p->input);
 	else
 		loop_want(&p->input, upload_wants_room(p->upload) ? LOOP_WRITE : 0);
+	return true;
 }
 
 /* Its slot is another's, as long as there are slots of that kind. */
@@ -202,27 +226,10 @@ void process_detach(struct process *p)
 	process_go_to_background(p);
 	if (p->launching)
 		return; /* the rest follows when it has started */
-	if (p->input.fd >= 0)
-		process_feed(p);
+	if (p->input.fd >= 0 && !process_feed(p))
+		return;
 	loop_want(&p->output, LOOP_READ);
 	loop_want(&p->errors, LOOP_READ);
-	process_look_later(p);
-}
-
-void process_terminate(struct process *p)
-{
-	p->owner = NULL;
-	p->state = PROCESS_TERMINATING;
-	loop_want(&p->input, 0);
-	loop_close(&p->output);
-	loop_close(&p->errors);
-	if (p->exited && process_group_is_empty(p)) {
-		process_free(p);
-		return;
-	}
-	process_signal(p, SIGTERM);
-	p->end_at = loop_now() + settings->kill_after;
-	p->look_pause = GROUP_PAUSE;
 	process_look_later(p);
 }
 
