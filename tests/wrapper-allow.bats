@@ -120,7 +120,7 @@ hidden() {
 	has_line 'I am outside.sh'
 	ask get "$T/root/inside.sh"
 	has_line 'I am root/inside.sh'
-	hidden "$T/other/other.sh"
+	eventually hidden "$T/other/other.sh"
 	logged 'other\.sh.* outside of every --root and not allowed by -p'
 }
 
@@ -189,7 +189,7 @@ hidden() {
 	eventually switched_to other/other.sh
 	ln -sfn root "$T/current"
 	eventually switched_to root/inside.sh
-	hidden "$T/other/other.sh"
+	eventually hidden "$T/other/other.sh"
 }
 
 # switched_to NAME: this one is run behind the link now.
