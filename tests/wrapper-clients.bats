@@ -165,6 +165,14 @@ fcgi_connections() {
 	lacks proxy:
 }
 
+@test "Apache: a path that the proxy has encoded is decoded" {
+	open_to_others
+	start_wrapper "${OPEN[@]}"
+	start_apache
+	fetch '/env.sh/a%20b/c%2B'
+	has_line 'PATH_INFO=/a b/c+' SCRIPT_NAME=/env.sh
+}
+
 @test "Apache: a Location without Status redirects" {
 	open_to_others
 	start_wrapper "${OPEN[@]}"
