@@ -275,9 +275,7 @@ static void on_output(struct watch *watch, unsigned events)
 {
 	struct process *p = LOOP_OWNER(watch, struct process, output);
 
-	if (p->launching)
-		loop_want(watch, 0); /* until it is known which process that is */
-	else if (p->owner)
+	if (p->owner)
 		p->events->output(p->owner, events & LOOP_HANGUP);
 	else
 		process_drain(p, watch);
@@ -288,9 +286,7 @@ static void on_errors(struct watch *watch, unsigned events)
 	struct process *p = LOOP_OWNER(watch, struct process, errors);
 
 	(void)events;
-	if (p->launching)
-		loop_want(watch, 0);
-	else if (p->owner)
+	if (p->owner)
 		p->events->errors(p->owner);
 	else
 		process_drain(p, watch);
@@ -305,7 +301,8 @@ static bool process_open_pipe(struct process *p, struct watch *watch, int number
 	if (!os_pipe(ends, ours))
 		return false;
 	p->job.ends[number] = ends[!ours];
-	if (loop_watch(watch, ends[ours], ours ? 0 : LOOP_READ, ready))
+	/* What is wanted is derived when the script runs. */
+	if (loop_watch(watch, ends[ours], 0, ready))
 		return true;
 	saved = errno;
 	os_close(ends[ours]);
