@@ -542,3 +542,28 @@ start_powerless() {
 	done
 	[ "$((most - least))" -le 10 ] || { echo "$least to $most"; return 1; }
 }
+
+# retiring_on_descriptor_0 SIGNAL: a request with a body starts in a worker that accepts no more, so
+# that a descriptor of low number is free.
+retiring_on_descriptor_0() {
+	LOG=$T/log start wrapper run_under "$SPAWN_FCGI" -n -s "$T/s" -- "$FCGIWRAP" -c 1 --max-scripts 1
+	eventually -t 20 talk close
+	start_client first get "$CGI/wait.sh" QUERY_STRING="$T/go"
+	in_file waiting "$T/first.out"
+	start_client queued trace "$T/trace" request "$CGI/sum.sh" CONTENT_LENGTH=5 stdin hello stdin-end \
+		get-values FCGI_MPXS_CONNS= expect-end app=0
+	in_file GET_VALUES_RESULT "$T/trace"
+	kill "-$1" "$(pid_of wrapper)"
+	: >"$T/go"
+	await first
+	await queued
+	in_file '^bytes=5 ' "$T/queued.out"
+}
+
+@test "a body is whole in a worker that is replaced, with an inherited socket" {
+	retiring_on_descriptor_0 HUP
+}
+
+@test "a body is whole in a worker that is to stop, with an inherited socket" {
+	retiring_on_descriptor_0 TERM
+}

@@ -40,6 +40,7 @@ static bool raised_descriptors;
 static bool ignored[NSIG]; /* when we were started, or by us */
 static long descriptors_most; /* that we may have */
 static pid_t self;
+static int null_fd = -1;
 
 static long raise_descriptor_limit(void)
 {
@@ -79,26 +80,39 @@ bool launch_open(void)
 	return true;
 }
 
+int launch_raise(int fd)
+{
+	int raised = fd < LAUNCH_ENDS ? fcntl(fd, F_DUPFD_CLOEXEC, LAUNCH_ENDS) : fd;
+
+	if (raised >= 0 && raised != fd)
+		close(fd);
+	return raised;
+}
+
 long launch_enter(void)
 {
 	self = getpid();
+	do
+		null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	while (null_fd >= 0 && null_fd < LAUNCH_ENDS);
+	if (null_fd < 0)
+		return -1;
 	exec_open();
 	return descriptors_most;
 }
 
 bool launch_open_lane(struct launch_lane *lane)
 {
-	int null = open("/dev/null", O_RDWR | O_CLOEXEC), opened = 0;
+	int opened = 0;
 
-	while (null >= 0 && opened < LAUNCH_ENDS &&
-	       (lane->low[opened] = fcntl(null, F_DUPFD_CLOEXEC, 0)) >= 0)
+	while (opened < LAUNCH_ENDS &&
+	       (lane->low[opened] = fcntl(null_fd, F_DUPFD_CLOEXEC, 0)) >= 0)
 		opened++;
-	if (opened < LAUNCH_ENDS)
-		while (opened > 0)
-			close(lane->low[--opened]);
-	if (null >= 0)
-		close(null);
-	return opened == LAUNCH_ENDS;
+	if (opened == LAUNCH_ENDS)
+		return true;
+	while (opened > 0)
+		close(lane->low[--opened]);
+	return false;
 }
 
 bool launch_is_shortage(enum launch_step step, int error)
@@ -136,19 +150,10 @@ static bool lane_take(const struct launch_lane *lane, const int *given, int *low
 
 static void lane_give_back(const struct launch_lane *lane, const int *lowered, int count)
 {
-	int null = -1;
-
-	for (int i = 0; i < count; i++) {
-		if (lowered[i] != lane->low[i])
-			continue;
-		if (null < 0)
-			null = open("/dev/null", O_RDWR | O_CLOEXEC);
-		/* Without a descriptor to spare the end itself has to go. */
-		if (null < 0 || !put(null, lane->low[i]))
-			close(lane->low[i]);
-	}
-	if (null >= 0)
-		close(null);
+	/* An open number can always be given another meaning. */
+	for (int i = 0; i < count; i++)
+		if (lowered[i] == lane->low[i])
+			put(null_fd, lane->low[i]);
 }
 
 static int above(const int *descriptors, int count)
@@ -274,6 +279,7 @@ static bool enter_directory(const struct launch_plan *plan)
 	return !plan->directory || chdir(plan->directory) == 0;
 }
 
+/* None of them is one that another is to become: those are taken (launch_enter()). */
 static bool take_descriptors(const int *its, int count)
 {
 	for (int i = 0; i < count; i++) {

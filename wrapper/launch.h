@@ -41,8 +41,13 @@ struct launch_lane {
  * open files as far as allowed. Once, early. False after reporting. */
 bool launch_open(void);
 
-/* This process is a worker. Returns how many descriptors it may have. */
+/* This process is a worker: takes the numbers that a script's descriptors have, as far
+ * as they are free, for good. Returns how many descriptors it may have, or -1 with errno. */
 long launch_enter(void);
+
+/* Moves a descriptor that is to be closed one day out of the way, before that. -1 with
+ * errno. */
+int launch_raise(int fd);
 
 /* False with errno. The lane may be used by any one thread. */
 bool launch_open_lane(struct launch_lane *lane);

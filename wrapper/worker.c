@@ -296,8 +296,15 @@ static size_t count_connections(long descriptors, long scripts)
 
 int worker_run(const struct settings *settings, long number, int listener, int pipe)
 {
-	long descriptors = launch_enter();
+	long descriptors;
 
+	listener = launch_raise(listener);
+	pipe = launch_raise(pipe);
+	descriptors = launch_enter();
+	if (listener < 0 || pipe < 0 || descriptors < 0) {
+		report("cannot begin to serve: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
 	slots_enter((size_t)number);
 	connections_most = count_connections(descriptors, settings->max_scripts);
 	service = (struct service){
