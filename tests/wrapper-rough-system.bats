@@ -428,6 +428,7 @@ make_counter() {
 }
 
 @test "a body whose rest cannot be written is not told as whole" {
+	[ -e "$FCGI_BUILD/common/loop-signalfd.o" ] || skip 'signals are written, too, in this build'
 	make_late_reader
 	script store.sh <<-END
 		#!/bin/sh

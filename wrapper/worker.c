@@ -19,6 +19,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
@@ -115,6 +116,15 @@ static void keep_nonblocking(void)
 		fcntl(listener_watch.fd, F_SETFL, flags | O_NONBLOCK);
 }
 
+/* If another process makes the socket blocking all the same, nothing is waited for that is
+ * not there. */
+static bool connection_waits(void)
+{
+	struct pollfd waiting = { .fd = listener_watch.fd, .events = POLLIN };
+
+	return poll(&waiting, 1, 0) > 0;
+}
+
 /* False if no more are to be taken now. */
 static bool accept_one(int *failures)
 {
@@ -149,7 +159,7 @@ static void on_listener(struct watch *watch, unsigned events)
 	(void)watch, (void)events;
 	keep_nonblocking();
 	for (int i = 0; i < most && service.count < connections_most; i++)
-		if (!accept_one(&failures))
+		if ((i > 0 && !connection_waits()) || !accept_one(&failures))
 			break;
 	if (shared)
 		go_to_end_of_line();
@@ -170,7 +180,7 @@ static void stop_accepting(void)
 
 	loop_want(&listener_watch, 0);
 	keep_nonblocking();
-	while (service.count < connections_most && accept_one(&failures))
+	while (service.count < connections_most && connection_waits() && accept_one(&failures))
 		;
 	deadline_clear(&accept_again);
 	loop_close(&listener_watch);
