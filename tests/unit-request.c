@@ -443,6 +443,21 @@ static void test_more_timer(void)
 	script_exits(s, 0);
 	ok(ends_with(1, "X: 1\r\n\r\n"), "or when it has exited");
 	end("more timer");
+
+	begin();
+	client_open(&settings);
+	client_ask(1, 100, 0);
+	client_body(1, "some", 4);
+	s = world_spawn(world_job(0));
+	world_put(s->ends[1], "X: 1\n\n", 6);
+	world_tell(s);
+	client_run();
+	ok(client_answer(1)->size == 0,
+	   "an answer that is there when the start is told waits for the body as well");
+	world_pass(500);
+	client_run();
+	ok(client_answer(1)->size > 0, "and no longer");
+	end("more timer");
 }
 
 static void test_lag_timer(void)
