@@ -59,17 +59,26 @@ pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child)
 static int exec_lead(void *unused)
 {
 	(void)unused;
-	_exit(setpgid(0, 0) < 0);
+	_exit(0);
 }
 
 /* The leader ends at once, and keeps the number as a zombie. Without a signal for its
- * end it is no child that others reap. */
+ * end it is no child that others reap. Nobody waits for it: it has a stack of its own, and
+ * does nothing that could be seen in the memory that it borrows. */
 pid_t exec_fast_group(void)
 {
-	_Alignas(16) char stack[GROUP_STACK_SIZE];
+	static _Thread_local _Alignas(16) char stack[GROUP_STACK_SIZE];
+	pid_t group = clone(exec_lead, stack + GROUP_STACK_SIZE,
+			    CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM, NULL);
 
-	return clone(exec_lead, stack + GROUP_STACK_SIZE,
-		     CLONE_VM | CLONE_VFORK | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM, NULL);
+	if (group > 0 && setpgid(group, group) < 0) {
+		int saved = errno;
+
+		exec_fast_close_group(group);
+		errno = saved;
+		return -1;
+	}
+	return group;
 }
 
 void exec_fast_close_group(pid_t group)
