@@ -226,6 +226,36 @@ static void test_silence_timer(void)
 
 	begin();
 	settings.silence_timeout = SILENCE;
+	s = begin_uploading(290000);
+	for (int i = 0; i < 4; i++)
+		client_body(1, large, 60000);
+	world_pass(100);
+	client_body(1, large, 50000);
+	for (int i = 0; i < 4; i++) {
+		world_pass(SILENCE - 1);
+		world_get(s->ends[0], large, 50000);
+		world_run();
+	}
+	ok(!is_answered(1), "nor is a script that reads of a body that was stored");
+	ok_answer_after(SILENCE, 504, "--silence-timeout", "as long as it does");
+	end("silence");
+
+	begin();
+	settings.silence_timeout = SILENCE;
+	s = begin_uploading(290000);
+	for (int i = 0; i < 4; i++)
+		client_body(1, large, 60000);
+	world_pass(100);
+	client_body(1, large, 50000);
+	world_pass(SILENCE - 1);
+	world.now += 1;
+	world_get(s->ends[0], large, 50000);
+	world_run();
+	ok(!is_answered(1), "and may do so in the last moment");
+	end("silence");
+
+	begin();
+	settings.silence_timeout = SILENCE;
 	s = begin_running();
 	world.now += SILENCE;
 	world_put(s->ends[1], "X: 1\n\n", 6);
