@@ -132,7 +132,9 @@ static void names(void)
 	errno = 0;
 	ok(put(BODY_MEMORY) && !put(1) && errno == ENOENT && body_is_held(&body),
 	   "where no file can be made, what comes is held in memory");
-	ok(!put(1) && errno == ENOMEM, "but no more of it");
+	errno = 0;
+	ok(!put(BODY_MEMORY - 1) && errno == ENOENT, "and so is what comes behind it");
+	ok(!put(1) && errno == ENOMEM, "up to %d bytes", BODY_MEMORY);
 	in--;
 	ok(take(in) && !body_is_held(&body), "and comes back in its turn");
 	begin_anew();

@@ -5,6 +5,7 @@
 #include "tap.h"
 
 #include "../wrapper/connection.h"
+#include "../wrapper/process.h"
 #include "../wrapper/request.h"
 
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include <string.h>
 
 enum { CLIENT_TIME = 10000, IDLE_TIME = 20000, SILENCE = 30000, LINGER = 5000, LAST_CHANCE = 1000,
-       QUESTIONS = 22000 /* whose answers are more than socket and buffer hold */ };
+       QUESTIONS = 22000, /* whose answers are more than socket and buffer hold */
+       MANY_QUESTIONS = 15000 /* whose answers are more than the socket holds */ };
 
 static const unsigned char responder[RECORD_BODY_SIZE] = { 0, FCGI_RESPONDER, FCGI_KEEP_CONN };
 static char large[300 * 1024];
@@ -271,6 +273,27 @@ static void shut(void)
 	world_run();
 }
 
+/* A script ends, and what is left of its response is more than the socket holds. */
+static void begin_tail(void)
+{
+	struct world_script *s = client_start(1, 0);
+
+	world_put(s->ends[1], "X: 1\n\n", 6);
+	for (int i = 0; i < 5; i++) {
+		world_run();
+		world_put(s->ends[1], large, 50000);
+	}
+	world_run();
+	world_exit(s, 0);
+	world_run();
+	world_expect(process_count() == 0, "the script has not been finished");
+}
+
+static bool is_tail_whole(void)
+{
+	return client_answer(1)->ends == 1 && client_answer(1)->size == 8 + 5 * 50000;
+}
+
 static void test_half_closing(void)
 {
 	struct world_script *s;
@@ -315,6 +338,42 @@ static void test_half_closing(void)
 	script_says(s, "X: 1\n\n");
 	script_exits(s, 0);
 	ok(is_served(1), "but gets its response");
+	end("half-closed");
+
+	begin();
+	begin_tail();
+	shut();
+	client_run();
+	ok(is_tail_whole(), "who closes its side when the script has ended gets the rest of the response");
+	ok(world.service.count == 0, "and is not waited for then");
+	end("half-closed");
+
+	begin();
+	world.service.tcp = true;
+	begin_tail();
+	shut();
+	client_run();
+	ok(is_tail_whole(), "on a TCP socket, too, since there is no script to terminate");
+	end("half-closed");
+
+	begin();
+	world.service.tcp = true;
+	serve(1, CLIENT_KEEP);
+	world_shut(client.fd);
+	world_turn();
+	ok(world.service.count == 0, "a kept connection that its client closes is closed at once");
+	end("half-closed");
+
+	begin();
+	for (int i = 1; i <= MANY_QUESTIONS; i++) {
+		client_record(99, 0, "", 0);
+		if (i % 100 == 0)
+			world_run();
+	}
+	shut();
+	client_run();
+	ok(client.unknown == MANY_QUESTIONS && world.service.count == 0,
+	   "who asks about us only gets the rest of the answers");
 	end("half-closed");
 
 	begin();
@@ -384,6 +443,37 @@ static void test_finishing(void)
 	script_says(s, "X: 1\n\n");
 	script_exits(s, 0);
 	ok(is_served(1) && is_lost(), "and its connection closed");
+	end("finishing");
+
+	begin();
+	s = client_start(1, CLIENT_KEEP);
+	connection_finish_all(&world.service);
+	shut();
+	ok(!was_terminated(s), "although its client closes its side");
+	script_says(s, "X: 1\n\n");
+	script_exits(s, 0);
+	ok(is_served(1) && is_lost(), "and answered");
+	end("finishing");
+
+	begin();
+	client_ask(1, 10, CLIENT_KEEP);
+	s = world_start();
+	client_body(1, "half", 4);
+	connection_finish_all(&world.service);
+	shut();
+	ok(was_terminated(s), "but not half a request");
+	end("finishing");
+
+	begin();
+	world.spool_most = 0;
+	client_ask(1, sizeof large, CLIENT_KEEP);
+	s = world_start();
+	for (int i = 0; i < 5; i++)
+		client_body(1, large, 50000);
+	world_pass(1000);
+	connection_finish_all(&world.service);
+	ok(client_answer(1)->ends == 0 && !was_terminated(s),
+	   "a client that is held back, since there is no disk for its body, still is");
 	end("finishing");
 
 	begin();

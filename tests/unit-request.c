@@ -226,6 +226,36 @@ static void test_silence_timer(void)
 
 	begin();
 	settings.silence_timeout = SILENCE;
+	s = begin_uploading(290000);
+	for (int i = 0; i < 4; i++)
+		client_body(1, large, 60000);
+	world_pass(100);
+	client_body(1, large, 50000);
+	for (int i = 0; i < 4; i++) {
+		world_pass(SILENCE - 1);
+		world_get(s->ends[0], large, 50000);
+		world_run();
+	}
+	ok(!is_answered(1), "nor is a script that reads of a body that was stored");
+	ok_answer_after(SILENCE, 504, "--silence-timeout", "as long as it does");
+	end("silence");
+
+	begin();
+	settings.silence_timeout = SILENCE;
+	s = begin_uploading(290000);
+	for (int i = 0; i < 4; i++)
+		client_body(1, large, 60000);
+	world_pass(100);
+	client_body(1, large, 50000);
+	world_pass(SILENCE - 1);
+	world.now += 1;
+	world_get(s->ends[0], large, 50000);
+	world_run();
+	ok(!is_answered(1), "and may do so in the last moment");
+	end("silence");
+
+	begin();
+	settings.silence_timeout = SILENCE;
 	s = begin_running();
 	world.now += SILENCE;
 	world_put(s->ends[1], "X: 1\n\n", 6);
@@ -487,6 +517,56 @@ static void test_lag_timer(void)
 	world_start();
 	world_run();
 	end("lag timer");
+}
+
+/* Bodies for which there is no disk. */
+
+enum { KEPT = 290000 };
+
+/* A client sends its body in records of that size, as fast as it is read; its script begins
+ * to read when the client is held back. True if it gets the whole body. */
+static bool pass_body(size_t record, bool spliced)
+{
+	static unsigned char wire[KEPT * 2], got[KEPT + 1];
+	size_t size = 0, sent = 0, received = 0;
+	struct world_script *s;
+	ssize_t n;
+
+	for (size_t at = 0; at < KEPT; at += record) {
+		size_t part = KEPT - at < record ? KEPT - at : record;
+
+		record_put_header(wire + size, FCGI_STDIN, 1, part);
+		size += RECORD_HEADER_SIZE;
+		for (size_t i = at; i < at + part; i++)
+			wire[size++] = (unsigned char)(i * 2654435761u >> 13);
+	}
+	s = begin_uploading(KEPT);
+	world.can_splice = spliced;
+	for (int turns = 0; turns < 1000 && received < KEPT && !world.fault; turns++) {
+		sent += (size_t)world_put(client.fd, wire + sent, size - sent);
+		world_run();
+		if (turns < 3)
+			world_pass(200);
+		else if ((n = world_get(s->ends[0], got + received, sizeof got - received)) > 0)
+			received += (size_t)n;
+	}
+	for (size_t i = 0; i < received; i++)
+		if (got[i] != (unsigned char)(i * 2654435761u >> 13))
+			return false;
+	return received == KEPT && !is_answered(1);
+}
+
+static void test_no_disk(void)
+{
+	static const size_t sizes[] = { 1000, 5000, 12000, 32000, 65535 };
+
+	for (size_t i = 0; i < 2 * sizeof sizes / sizeof *sizes; i++) {
+		begin();
+		settings.max_spool = 0;
+		ok(pass_body(sizes[i / 2], i % 2), "without disk a client is held back: records of %zu bytes%s",
+		   sizes[i / 2], i % 2 ? ", spliced" : "");
+		end("no disk");
+	}
 }
 
 /* A client that leaves, phase by phase. */
@@ -949,6 +1029,7 @@ int main(void)
 	test_drain_timer();
 	test_more_timer();
 	test_lag_timer();
+	test_no_disk();
 	test_gone();
 	test_abort();
 	test_spliced();

@@ -62,18 +62,21 @@ static size_t append_file(struct body *b, const unsigned char *bytes, size_t siz
 	return done;
 }
 
+/* Always false, with errno: why there is no disk for what is held, or ENOMEM. */
 static bool hold(struct body *b, const unsigned char *bytes, size_t size)
 {
-	int saved = errno;
-
-	b->held = size <= BODY_MEMORY ? malloc(BODY_MEMORY) : NULL;
 	if (!b->held) {
+		b->held_error = errno;
+		b->held_size = 0;
+		b->held = malloc(BODY_MEMORY);
+	}
+	if (!b->held || size > BODY_MEMORY - b->held_size) {
 		errno = ENOMEM;
 		return false;
 	}
-	memcpy(b->held, bytes, size);
-	b->held_size = size;
-	errno = saved;
+	memcpy(b->held + b->held_size, bytes, size);
+	b->held_size += size;
+	errno = b->held_error;
 	return false;
 }
 
@@ -81,10 +84,8 @@ bool body_append(struct body *b, const unsigned char *bytes, size_t size)
 {
 	size_t taken = 0;
 
-	if (b->held) {
-		errno = ENOMEM;
-		return false;
-	}
+	if (b->held)
+		return hold(b, bytes, size);
 	/* What is in the file came later than what is in memory, so once there is
 	 * a file everything goes through it. */
 	if (b->read_at == b->written)

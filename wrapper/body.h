@@ -18,6 +18,7 @@ struct body {
 	off_t read_at, written; /* of the file */
 	unsigned char *held; /* the newest bytes, for which there was no disk; NULL: none */
 	size_t held_size;
+	int held_error; /* errno for them */
 };
 
 #define BODY_EMPTY ((struct body){ .file = -1 })
@@ -29,11 +30,12 @@ void body_set_directory(const char *path);
  * Takes bytes in. False with errno if there is no memory or no disk for some of them,
  * ENOBUFS if that is the limit on what all bodies may take there: up to
  * BODY_MEMORY bytes are then held in memory, as long as there is some, and
- * body_is_held() is true. What could not even be held is lost: errno is ENOMEM.
+ * body_is_held() is true. So are those that come behind them, with the same errno.
+ * What could not even be held is lost: errno is ENOMEM.
  */
 bool body_append(struct body *body, const unsigned char *bytes, size_t size);
 
-/* Whether no more bytes may be appended until some were consumed. */
+/* Whether bytes are held, so that no more should come until all before them are consumed. */
 bool body_is_held(const struct body *body);
 
 /* The oldest bytes of a body that is not empty, *size of them; NULL with errno

@@ -277,9 +277,14 @@ static void derive_timer(struct connection *c)
 	c->active = false;
 }
 
+/* One that sends faster than its only script reads waits for a moment. */
+static bool is_held_back(const struct connection *c)
+{
+	return c->request_count == 1 && request_holds_back(c->requests);
+}
+
 /* The client is always read, so that it cannot wait for us while we wait for it.
- * But one that asks and does not listen is not; and one that sends faster than
- * its only script reads waits for a moment. */
+ * But one that asks and does not listen is not, nor one that is held back. */
 static bool may_read(const struct connection *c)
 {
 	if (c->input_ended)
@@ -288,7 +293,7 @@ static bool may_read(const struct connection *c)
 		return true;
 	if (buffer_space(&c->client.out) < RESPONSE_RESERVE)
 		return false;
-	return !(c->request_count == 1 && request_holds_back(c->requests));
+	return !is_held_back(c);
 }
 
 static void derive(struct connection *c)
@@ -587,15 +592,16 @@ static bool take_input(struct connection *c, const unsigned char *bytes, size_t 
 
 /* The end of what a client sends. On a Unix socket one that is still there may read;
  * on a TCP socket that cannot be told, so that the policy for clients that leave
- * decides. */
+ * decides, as long as there is a request that it can be applied to. */
 static void end_input(struct connection *c)
 {
 	const struct service *service = c->client.service;
-	bool gone = service->tcp ? service->settings->on_abort == ON_ABORT_KILL
+	bool gone = service->tcp ? c->requests && service->settings->on_abort == ON_ABORT_KILL
 				 : os_poll(c->socket.fd, 0) & (POLLHUP | POLLERR);
 
 	c->input_ended = true;
-	if (gone || c->state != SERVING || !record_is_between(&c->reader) || !c->asked)
+	c->may_send = false;
+	if (gone || c->state == LINGERING || !record_is_between(&c->reader))
 		c->state = BROKEN;
 }
 
@@ -703,7 +709,7 @@ void connection_finish_all(struct service *service)
 	service->ending = true;
 	for (struct connection *c = service->connections; c; c = c->next) {
 		/* The next request may be here already. */
-		if (c->state == SERVING && c->asked && !c->input_ended)
+		if (c->state == SERVING && c->asked && !c->input_ended && !is_held_back(c))
 			read_socket(c);
 		/* What was accepted only just is about to ask: it is served, too. */
 		if (c->state == SERVING && c->asked)

@@ -386,9 +386,13 @@ static void on_process_failed(void *owner)
 	request_changed(r);
 }
 
+/* There is room in its pipe again, so it has read. */
 static void on_process_input(void *owner)
 {
-	request_changed(owner);
+	struct request *r = owner;
+
+	request_touch(r);
+	request_changed(r);
 }
 
 /* The header block was sent. */

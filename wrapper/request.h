@@ -114,7 +114,7 @@ ssize_t request_splice_stdin(struct request *request, int socket, size_t size);
 /* Does what can be done: starts the script, feeds it, ends the request. */
 enum request_state request_update(struct request *request);
 
-/* Bytes went to the client of a request that is being answered. */
+/* Bytes of the request moved: to its client, or to or from its script. */
 void request_touch(struct request *request);
 
 /* Whether it waits for nothing but the buffer. */
