@@ -425,6 +425,15 @@ ip6_works() {
 	has 'FCGI_WEB_SERVER_ADDRS: "example.org" is not an address'
 }
 
+@test "FCGI_WEB_SERVER_ADDRS that names no address is refused at the start" {
+	local list
+
+	for list in , ' ' ' , '; do
+		FCGI_WEB_SERVER_ADDRS=$list refuses_start
+		has "FCGI_WEB_SERVER_ADDRS: \"$list\" names no address"
+	done
+}
+
 @test "FCGI_WEB_SERVER_ADDRS does not concern a Unix socket" {
 	FCGI_WEB_SERVER_ADDRS=10.0.0.1 start_wrapper
 	ask get "$CGI/hello.sh"
@@ -533,6 +542,13 @@ need_nobody() {
 		logged_times 1 .
 		stop wrapper
 	done
+}
+
+@test "an empty FCGI_WEB_SERVER_ADDRS is no list of peers: all are served, with the warning" {
+	PORT=$(free_port)
+	FCGI_WEB_SERVER_ADDRS='' start_wrapper -s "tcp:0.0.0.0:$PORT"
+	from 127.0.0.2 127.0.0.1
+	logged '^fcgiwrap: WARNING: anybody who can connect to this TCP port'
 }
 
 @test "there is no warning for a loopback address, a Unix socket, or with a list of peers" {
