@@ -275,7 +275,7 @@ need_tmpfile() {
 }
 
 has_named_spool() {
-	ls -l "/proc/$(worker)/fd" | grep -q "$T/spool/fcgiwrap-"
+	readlink "/proc/$(worker)/fd"/* | grep -q "$T/spool/fcgiwrap-"
 }
 
 @test "small bodies need no file" {

@@ -132,7 +132,8 @@ static bool refuse_by_error(struct script *s, const char *path, int error)
 	case ELOOP:
 		status = 403;
 		break;
-	case EAGAIN: /* somebody has a lease on it, and was told to give it back */
+	case EAGAIN: /* no fault of the system, so that nobody else has to wait */
+		return refuse(s, 503, "script " SHOWN ": somebody holds a lease on it", SHOW(path));
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
