@@ -192,6 +192,22 @@ hidden() {
 	eventually hidden "$T/other/other.sh"
 }
 
+@test "--root that is switched is followed at once, whatever was refused before" {
+	local i
+
+	make_trees
+	ln -s root "$T/current"
+	start_wrapper -c 1 --root "$T/current"
+	for i in 1 2 3; do
+		ln -sfn other "$T/current"
+		switched_to other/other.sh
+		hidden "$T/root/inside.sh"
+		ln -sfn root "$T/current"
+		switched_to root/inside.sh
+		hidden "$T/other/other.sh"
+	done
+}
+
 # switched_to NAME: this one is run behind the link now.
 switched_to() {
 	talk get "$T/current/${1##*/}" expect-text "I am $1" >/dev/null 2>&1
