@@ -108,6 +108,9 @@ static const struct call calls[] = {
 #ifdef SYS_memfd_create
 	CALL(memfd_create),
 #endif
+#ifdef O_TMPFILE
+	{ "openat-tmpfile", SYS_openat, 2, O_TMPFILE & ~O_DIRECTORY, O_TMPFILE & ~O_DIRECTORY },
+#endif
 #ifdef SYS_pidfd_open
 	CALL(pidfd_open),
 #endif
@@ -130,8 +133,9 @@ static const struct call calls[] = {
 
 static const struct { const char *name; int number; } errors[] = {
 	{ "EACCES", EACCES }, { "EAGAIN", EAGAIN }, { "ECONNABORTED", ECONNABORTED },
-	{ "EINVAL", EINVAL }, { "ENFILE", ENFILE }, { "ENOMEM", ENOMEM }, { "ENOSPC", ENOSPC },
-	{ "ENOSYS", ENOSYS }, { "EPERM", EPERM },
+	{ "EINVAL", EINVAL }, { "EISDIR", EISDIR }, { "ENFILE", ENFILE }, { "ENOENT", ENOENT },
+	{ "ENOMEM", ENOMEM }, { "ENOSPC", ENOSPC }, { "ENOSYS", ENOSYS },
+	{ "EOPNOTSUPP", EOPNOTSUPP }, { "EPERM", EPERM },
 };
 
 enum {
@@ -241,7 +245,8 @@ static int usage(void)
 		"Usage: deny NAME=ERRNO|NAME=kill... -- PROGRAM [ARGUMENT...]\n"
 		"       deny --can [NAME=ERRNO|NAME=kill...]\n"
 		"Runs PROGRAM where these system calls fail so, or kill by SIGSYS. clone-vm,\n"
-		"clone-vfork, clone-thread and fcntl-setpipe-sz are only those uses of a call.\n"
+		"clone-vfork, clone-thread, fcntl-setpipe-sz and openat-tmpfile are only those\n"
+		"uses of a call.\n"
 		"--can tells by its exit status whether that is possible here.\n");
 	return USAGE;
 }

@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THESE(...) ((const char *const[]){ __VA_ARGS__, NULL })
@@ -267,22 +269,37 @@ static void confined(void)
 	ok(script.home == -1 && script.file == -1, "nothing is freed as nothing");
 }
 
-enum { THREADS = 4, ROUNDS = 200 };
+enum { THREADS = 4, ROUNDS = 50 };
 
 struct seeker {
 	pthread_t thread;
 	struct asking *asking;
+	atomic_int searches;
 	int failures;
 };
+
+static atomic_bool is_enough;
 
 static void *seek(void *context)
 {
 	struct seeker *s = context;
 
-	for (int round = 0; round < ROUNDS; round++)
-		s->failures += !asking_resolve(s->asking, &settings, 0) &&
-			       s->asking->script.status != 404;
+	for (; !is_enough; s->searches++)
+		s->failures += !asking_resolve(s->asking, &settings, 0);
 	return NULL;
+}
+
+/* Every thread ends two searches meanwhile, so that none sees more than one switch. */
+static void await_searches(struct seeker *seekers)
+{
+	const struct timespec pause = { .tv_nsec = 100000 };
+	int before[THREADS];
+
+	for (int i = 0; i < THREADS; i++)
+		before[i] = seekers[i].searches;
+	for (int i = 0; i < THREADS; i++)
+		while (seekers[i].searches < before[i] + 2)
+			nanosleep(&pause, NULL);
 }
 
 /* While a root that is a link is switched. */
@@ -301,10 +318,13 @@ static void threads(void)
 		if (pthread_create(&seekers[i].thread, NULL, seek, &seekers[i]) != 0)
 			abort();
 	}
-	for (int round = 0; round < ROUNDS; round++)
+	for (int round = 0; round < ROUNDS; round++) {
 		if (symlink(round % 2 ? "a" : "b", in_folder("next")) < 0 ||
 		    rename(in_folder("next"), in_folder("now")) < 0)
 			abort();
+		await_searches(seekers);
+	}
+	is_enough = true;
 	for (int i = 0; i < THREADS; i++) {
 		pthread_join(seekers[i].thread, NULL);
 		failures += seekers[i].failures;

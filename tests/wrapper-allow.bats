@@ -192,6 +192,22 @@ hidden() {
 	eventually hidden "$T/other/other.sh"
 }
 
+@test "--root that is switched is followed at once, whatever was refused before" {
+	local i
+
+	make_trees
+	ln -s root "$T/current"
+	start_wrapper -c 1 --root "$T/current"
+	for i in 1 2 3; do
+		ln -sfn other "$T/current"
+		switched_to other/other.sh
+		hidden "$T/root/inside.sh"
+		ln -sfn root "$T/current"
+		switched_to root/inside.sh
+		hidden "$T/other/other.sh"
+	done
+}
+
 # switched_to NAME: this one is run behind the link now.
 switched_to() {
 	talk get "$T/current/${1##*/}" expect-text "I am $1" >/dev/null 2>&1
@@ -425,6 +441,15 @@ ip6_works() {
 	has 'FCGI_WEB_SERVER_ADDRS: "example.org" is not an address'
 }
 
+@test "FCGI_WEB_SERVER_ADDRS that names no address is refused at the start" {
+	local list
+
+	for list in , ' ' ' , '; do
+		FCGI_WEB_SERVER_ADDRS=$list refuses_start
+		has "FCGI_WEB_SERVER_ADDRS: \"$list\" names no address"
+	done
+}
+
 @test "FCGI_WEB_SERVER_ADDRS does not concern a Unix socket" {
 	FCGI_WEB_SERVER_ADDRS=10.0.0.1 start_wrapper
 	ask get "$CGI/hello.sh"
@@ -533,6 +558,13 @@ need_nobody() {
 		logged_times 1 .
 		stop wrapper
 	done
+}
+
+@test "an empty FCGI_WEB_SERVER_ADDRS is no list of peers: all are served, with the warning" {
+	PORT=$(free_port)
+	FCGI_WEB_SERVER_ADDRS='' start_wrapper -s "tcp:0.0.0.0:$PORT"
+	from 127.0.0.2 127.0.0.1
+	logged '^fcgiwrap: WARNING: anybody who can connect to this TCP port'
 }
 
 @test "there is no warning for a loopback address, a Unix socket, or with a list of peers" {

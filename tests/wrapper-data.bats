@@ -252,6 +252,32 @@ has_spool() {
 	eventually has_spool 0
 }
 
+# need_tmpfile: skips the test unless files can be made in $T that never had a name.
+need_tmpfile() {
+	[ "$(uname)" = Linux ] || skip 'O_TMPFILE is of Linux'
+	# O_TMPFILE, which Fcntl lacks
+	perl -MFcntl=:DEFAULT,O_DIRECTORY -e '
+		sysopen my $file, $ARGV[0], O_RDWR | O_DIRECTORY | 020000000, 0600 or exit 1' "$T" ||
+		skip "no O_TMPFILE in $T"
+}
+
+@test "what waits for a script never had a name where the system can do so" {
+	need_proc
+	need_tmpfile
+	mkdir "$T/spool"
+	start_wrapper -c 1 --spool-dir "$T/spool"
+	start_client client request "$CGI/wait.sh" QUERY_STRING="$T/go" CONTENT_LENGTH=$MIB \
+		stdin-zero $MIB stdin-end read
+	eventually has_spool 1
+	not has_named_spool
+	: >"$T/go"
+	answered client
+}
+
+has_named_spool() {
+	readlink "/proc/$(worker)/fd"/* | grep -q "$T/spool/fcgiwrap-"
+}
+
 @test "small bodies need no file" {
 	need_proc
 	start_wrapper --spool-dir "$T/none"

@@ -237,6 +237,25 @@ stops() {
 	serves_under splice=kill
 }
 
+# spools_under RULE: large bodies are kept where that is refused.
+spools_under() {
+	need_deny "$1"
+	mkdir "$T/spool"
+	TEST_WRAPPER="$DENY $1 --" start_wrapper -c 1 --spool-dir "$T/spool"
+	ask request "$CGI/length.sh" CONTENT_LENGTH= stdin-zero 1048576 stdin-end \
+		expect-text bytes=1048576 expect-end app=0
+	[ -z "$(ls -A "$T/spool")" ]
+	logged_times 0 .
+}
+
+@test "openat-tmpfile refused with EOPNOTSUPP" {
+	spools_under openat-tmpfile=EOPNOTSUPP
+}
+
+@test "openat-tmpfile refused with EISDIR" {
+	spools_under openat-tmpfile=EISDIR
+}
+
 @test "fcntl-setpipe-sz refused with EPERM" {
 	serves_under fcntl-setpipe-sz=EPERM
 }

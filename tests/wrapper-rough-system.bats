@@ -146,6 +146,17 @@ quick() {
 	vanished "$T/ran"
 }
 
+@test "a lease on what an interpreter is to read fails that request at once, and slows no other" {
+	start_wrapper -c 1 --root "$T" --interpreter .shx=/bin/sh
+	echo 'printf "Content-Type: text/plain\n\nread\n"' >"$T/leased.shx"
+	cp "$T/leased.shx" "$T/other.shx"
+	hold_lease "$T/leased.shx"
+	ask timeout 10 get "$T/leased.shx" expect-text 'Status: 503 ' expect-end
+	ask timeout 10 get "$T/other.shx" expect-text read expect-end app=0
+	logged 'script .*/leased\.shx: somebody holds a lease on it$'
+	logged_times 0 'trying again'
+}
+
 # mount_afar SECONDS: a slow file system as $T/afar.
 mount_afar() {
 	need cc pkg-config fusermount3

@@ -145,7 +145,6 @@ static bool check_access(const struct settings *settings)
 		struct sockaddr_storage room;
 	} address;
 	socklen_t size = sizeof address;
-	bool listed = settings->allow.count > 0 || getenv("FCGI_WEB_SERVER_ADDRS");
 
 	if (getsockname(source.listener, &address.any, &size) < 0)
 		return true;
@@ -159,7 +158,7 @@ static bool check_access(const struct settings *settings)
 		       "socket)");
 		return false;
 	}
-	if (peer_is_loopback(&address.any) || listed)
+	if (peer_is_loopback(&address.any) || peer_addresses_are_listed())
 		return true;
 	if (settings->scripts.count > 0 || settings->roots.count > 0)
 		report("WARNING: anybody who can connect to this TCP port can run its scripts, and "

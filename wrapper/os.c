@@ -96,11 +96,32 @@ pid_t os_reap(int *status)
 	return pid > 0 ? pid : 0;
 }
 
+/* A file that never has a name, which scripts of the same user could open.
+ * ENOTSUP if there are no such files here. */
+static int open_nameless(const char *directory)
+{
+#ifdef O_TMPFILE
+	int fd = open(directory, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
+
+	/* As a kernel says it that does not know the flag, or a file system. */
+	if (fd < 0 && (errno == EISDIR || errno == ENOENT || errno == EINVAL ||
+		       errno == EOPNOTSUPP))
+		errno = ENOTSUP;
+	return fd;
+#else
+	(void)directory;
+	errno = ENOTSUP;
+	return -1;
+#endif
+}
+
 int os_spool_open(const char *directory)
 {
 	char path[1024];
-	int fd;
+	int fd = open_nameless(directory);
 
+	if (fd >= 0 || errno != ENOTSUP)
+		return fd;
 	if (snprintf(path, sizeof path, "%s/fcgiwrap-XXXXXX", directory) >= (int)sizeof path) {
 		errno = ENAMETOOLONG;
 		return -1;

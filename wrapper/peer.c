@@ -98,12 +98,15 @@ static bool add_user(const char *text)
 static bool add_web_servers(const char *list)
 {
 	char *copy = strdup(list), *rest = copy;
-	bool fine = copy != NULL;
+	bool fine = copy != NULL, named = false;
 
-	for (char *one; fine && (one = strtok_r(rest, ", ", &rest));)
+	for (char *one; fine && (one = strtok_r(rest, ", ", &rest)); named = true)
 		fine = add_network(one, "FCGI_WEB_SERVER_ADDRS");
 	free(copy);
-	return fine;
+	if (!fine || named)
+		return fine;
+	report("FCGI_WEB_SERVER_ADDRS: \"%s\" names no address (unset it to let everybody in)", list);
+	return false;
 }
 
 bool peer_allow(const struct option_list *allowed, const struct option_list *names,
@@ -115,7 +118,14 @@ bool peer_allow(const struct option_list *allowed, const struct option_list *nam
 	for (size_t i = 0; i < names->count; i++)
 		if (!add_user(names->texts[i]))
 			return false;
-	return !web_server_addresses || add_web_servers(web_server_addresses);
+	/* Empty is as good as unset, as with libfcgi. */
+	return !web_server_addresses || !*web_server_addresses ||
+	       add_web_servers(web_server_addresses);
+}
+
+bool peer_addresses_are_listed(void)
+{
+	return network_count > 0;
 }
 
 static bool is_within(const unsigned char address[16], const struct network *n)

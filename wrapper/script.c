@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #ifndef PATH_MAX
@@ -37,7 +36,6 @@ static char we[64]; /* who runs this, for messages */
 static struct {
 	pthread_mutex_t lock;
 	char **real;
-	time_t looked_at;
 } resolved = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
 /* The start. */
@@ -132,7 +130,8 @@ static bool refuse_by_error(struct script *s, const char *path, int error)
 	case ELOOP:
 		status = 403;
 		break;
-	case EAGAIN: /* somebody has a lease on it, and was told to give it back */
+	case EAGAIN: /* no fault of the system, so that nobody else has to wait */
+		return refuse(s, 503, "script " SHOWN ": somebody holds a lease on it", SHOW(path));
 	case EMFILE:
 	case ENFILE:
 	case ENOMEM:
@@ -445,44 +444,33 @@ static bool is_within_a_root(const char *real)
 	return within;
 }
 
-static bool may_look_again(void)
+/*
+ * A root may be a link that leads elsewhere since a deployment; one that leads
+ * nowhere for the moment stays what it was. Every thread judges by its own look,
+ * so that none depends on how far another has come.
+ */
+static bool is_within_a_root_now(const char *real)
 {
-	struct timespec now;
-	bool may;
+	bool within = false;
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	pthread_mutex_lock(&resolved.lock);
-	may = now.tv_sec != resolved.looked_at;
-	resolved.looked_at = now.tv_sec;
-	pthread_mutex_unlock(&resolved.lock);
-	return may;
-}
-
-/* A root may be a link that leads elsewhere since a deployment. One that leads
- * nowhere for the moment stays what it was. */
-static void resolve_roots(void)
-{
 	for (size_t i = 0; i < roots->count; i++) {
-		char *real = realpath(roots->texts[i], NULL), *old;
+		char *now = realpath(roots->texts[i], NULL), *old;
 
-		if (!real)
+		if (!now)
 			continue;
+		within |= is_within(real, now);
 		pthread_mutex_lock(&resolved.lock);
 		old = resolved.real[i];
-		resolved.real[i] = real;
+		resolved.real[i] = now;
 		pthread_mutex_unlock(&resolved.lock);
 		free(old);
 	}
+	return within;
 }
 
 static bool is_allowed(const char *real)
 {
-	if (is_within_a_root(real))
-		return true;
-	if (roots->count == 0 || !may_look_again())
-		return false;
-	resolve_roots();
-	return is_within_a_root(real);
+	return is_within_a_root(real) || is_within_a_root_now(real);
 }
 
 /*
@@ -532,6 +520,23 @@ static int open_home(const char *path)
 	return fd;
 }
 
+/* A root may be switched between the looks at the file's path and at the root's:
+ * if the file is elsewhere now, that counts. */
+static bool is_allowed_by_now(struct script *s)
+{
+	char *now = is_allowed(s->path) ? s->path : realpath(s->called, NULL);
+
+	if (now == s->path)
+		return true;
+	if (!now || strcmp(now, s->path) == 0) {
+		free(now);
+		return false;
+	}
+	free(s->path);
+	s->path = now;
+	return is_allowed(now);
+}
+
 /* Decides by where the file really is, and pins that down. */
 static bool confine(struct script *s)
 {
@@ -545,7 +550,7 @@ static bool confine(struct script *s)
 	s->path = realpath(s->called, NULL);
 	if (!s->path)
 		return refuse_by_error(s, s->called, errno);
-	if (!is_allowed(s->path))
+	if (!is_allowed_by_now(s))
 		return refuse(s, 404, "script " SHOWN ": is " SHOWN ", outside of every --root%s",
 			      SHOW(s->called), SHOW(s->path),
 			      files->count ? " and not allowed by -p" : "");
