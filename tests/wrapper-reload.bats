@@ -336,6 +336,42 @@ poor() {
 	[ "$(worker)" != "$victim" ]
 }
 
+@test "a worker that somebody tells to stop finishes, and another serves meanwhile" {
+	local old
+
+	start_wrapper -c 1
+	start_waiting client
+	old=$(worker)
+	kill -TERM "$old"
+	logged "worker $old stops; starting another"
+	serves
+	alive "$old"
+	: >"$T/go"
+	answered client
+	none_of "$old"
+	has_children "$(pid_of wrapper)" 1
+	serves
+}
+
+@test "workers that are told to stop while as many stop already are replaced when one is gone" {
+	local first second
+
+	start_wrapper -c 1
+	start_waiting one
+	first=$(worker)
+	kill -TERM "$first"
+	logged "worker $first stops"
+	start_waiting two
+	second=$(workers | grep -vx "$first")
+	kill -TERM "$second"
+	logged "worker $second stops"
+	: >"$T/go"
+	answered one
+	answered two
+	none_of "$first" "$second"
+	serves
+}
+
 @test "a start that fails in the worker ends with 1" {
 	need prlimit
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
