@@ -52,7 +52,6 @@ static struct deadline watchdog;
 static unsigned long taken_before;
 static int64_t moved_at; /* when the watchdog last saw a job being taken */
 static long starters, starters_usual;
-static size_t launching;
 static bool no_threads;
 /* One for each of the usual starters, if descriptors are plenty. */
 static struct launch_lane lanes[STARTERS_USUAL];
@@ -223,7 +222,6 @@ static void take_finished(void)
 		pthread_mutex_unlock(&lock);
 		if (!job)
 			return;
-		launching--;
 		job->done(job);
 	}
 }
@@ -282,7 +280,6 @@ void launcher_start(struct launch_job *job)
 	bool another, awaited;
 
 	atomic_store(&job->child, 0);
-	launching++;
 	pthread_mutex_lock(&lock);
 	job_append(&todo, job);
 	queued++;
@@ -299,11 +296,6 @@ void launcher_start(struct launch_job *job)
 		moved_at = loop_now();
 		deadline_set(&watchdog, HANGS_AFTER, on_watchdog);
 	}
-}
-
-size_t launcher_count(void)
-{
-	return launching;
 }
 
 bool launcher_open(const struct settings *s, long descriptors)

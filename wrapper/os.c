@@ -96,6 +96,18 @@ pid_t os_reap(int *status)
 	return pid > 0 ? pid : 0;
 }
 
+void os_reap_child(pid_t child)
+{
+	waitpid(child, NULL, WNOHANG);
+}
+
+bool os_is_child(pid_t process)
+{
+	siginfo_t info;
+
+	return waitid(P_PID, (id_t)process, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 int os_spool_open(const char *directory)
 {
 	char path[1024];
