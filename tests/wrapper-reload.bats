@@ -299,6 +299,39 @@ lacks_log() {
 	serves
 }
 
+# threads: how many the worker has.
+threads() {
+	awk '/^Threads:/ { print $2 }' "/proc/$(worker)/status"
+}
+
+has_starters() {
+	talk get "$CGI/hello.sh" expect-text hello expect-end app=0 && [ "$(threads)" -gt 1 ]
+}
+
+@test "a worker that comes up while there can be no threads has some later" {
+	local old
+
+	need_proc
+	need strace
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	start_wrapper -c 1
+	serves
+	old=$(worker)
+	start tracer strace -f -o "$T/calls" -e trace=clone3 -e inject=clone3:error=EAGAIN \
+		-p "$(pid_of wrapper)"
+	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
+	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
+	reload
+	none_of "$old"
+	serves
+	serves
+	grep -q INJECTED "$T/calls" || skip 'threads are not made by clone3 here'
+	[ "$(threads)" = 1 ]
+	logged_times 1 'cannot create a thread: .*; until that is possible, '
+	stop tracer
+	eventually has_starters
+}
+
 # poor NUMBER: the parent may have so many more descriptors than it has.
 poor() {
 	need prlimit
