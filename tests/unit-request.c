@@ -15,7 +15,8 @@ enum {
 	TIME = 50000,
 	SILENCE = 40000,
 	CLIENT_TIME = 10000,
-	KILL_AFTER = 5000
+	KILL_AFTER = 5000,
+	STRANGERS = 1100 /* more than there are numbers, and than are remembered */
 };
 
 static struct settings settings;
@@ -803,6 +804,50 @@ static void test_starts(void)
 	world_tell(s);
 	ok(ends_with(1, "X: 1\r\n\r\nquick"), "has its response sent");
 	end("early end");
+
+	begin();
+	client_open(&settings);
+	client_ask(1, 0, 0);
+	s = world_spawn(world_job(0));
+	world_exit(s, 0);
+	world_run();
+	world_pass(START_TIME);
+	world_tell(s);
+	ok(!was_terminated(s), "a script that has ended before it is terminated");
+	end("is not signalled");
+}
+
+/* Ends of children that nobody asks for are remembered as long as a start hangs. */
+static void test_strangers(void)
+{
+	struct world_script *s;
+
+	begin();
+	client_open(&settings);
+	client_ask(1, 0, CLIENT_KEEP);
+	for (int i = 0; i < STRANGERS; i++) {
+		world_end_stranger();
+		world_run();
+	}
+	client_ask(3, 0, CLIENT_KEEP);
+	s = world_spawn(world_job(1));
+	world_tell(s);
+	world_run();
+	ok(!is_answered(3), "a script with the number of a child that has ended");
+	script_says(s, "X: 1\n\nalive");
+	script_exits(s, 3 << 8);
+	ok(ends_with(3, "X: 1\r\n\r\nalive") && client_answer(3)->app_status == 3,
+	   "is not taken for that");
+	client_ask(5, 0, CLIENT_KEEP);
+	s = world_spawn(world_job(1));
+	world_put(s->ends[1], "X: 1\n\nquick", 11);
+	world_exit(s, 5 << 8);
+	world_run();
+	world_tell(s);
+	ok(ends_with(5, "X: 1\r\n\r\nquick") && client_answer(5)->app_status == 5,
+	   "nor is its own end lost, however many others there were");
+	script_exits(world_start(), 0);
+	end("strangers");
 }
 
 /* Ends. */
@@ -1034,6 +1079,7 @@ int main(void)
 	test_abort();
 	test_spliced();
 	test_starts();
+	test_strangers();
 	test_long_header();
 	test_ends();
 	test_body_in_background();

@@ -563,6 +563,7 @@ int os_kill(pid_t target, int number)
 				signal_script(s, number);
 		}
 	}
+	world_expect(any || target < 0, "the program signals a process that it has reaped");
 	if (!any)
 		errno = ESRCH;
 	return any ? 0 : -1;
@@ -587,6 +588,21 @@ pid_t os_reap(int *status)
 		return s->pid;
 	}
 	return 0;
+}
+
+void os_reap_child(pid_t child)
+{
+	for (struct world_script *s = world.scripts; s < scripts_end(); s++)
+		if (s->pid == child && s->exited)
+			s->reaped = true;
+}
+
+bool os_is_child(pid_t process)
+{
+	for (struct world_script *s = world.scripts; s < scripts_end(); s++)
+		if (s->pid == process && !s->reaped)
+			return true;
+	return false;
 }
 
 static bool pid_is_taken(pid_t pid)
@@ -652,11 +668,6 @@ void launcher_start(struct launch_job *job)
 	world.launches++;
 }
 
-size_t launcher_count(void)
-{
-	return world.launches;
-}
-
 bool launch_is_shortage(enum launch_step step, int error)
 {
 	return step != LAUNCH_RESOLVE && step != LAUNCH_CHDIR &&
@@ -682,15 +693,31 @@ static void take_job(struct launch_job *job)
 	memmove(jobs + i, jobs + i + 1, (--job_count - i) * sizeof *jobs);
 }
 
-struct world_script *world_spawn(struct launch_job *job)
+static struct world_script *new_script(void)
 {
 	struct world_script *s = world.scripts;
-	const char *serial = environment_get(&job->asking->sent, "SERIAL");
 
 	while (s < scripts_end() && !(s->reaped && s->helpers == 0 && !s->job))
 		s++;
 	if (s == scripts_end() && ++script_count > WORLD_SCRIPTS)
 		abort();
+	return s;
+}
+
+void world_end_stranger(void)
+{
+	struct world_script *s = new_script();
+
+	*s = (struct world_script){ .ends = { -1, -1, -1 }, .serial = -1 };
+	s->group = s->pid = new_pid();
+	world_exit(s, SIGKILL);
+}
+
+struct world_script *world_spawn(struct launch_job *job)
+{
+	struct world_script *s = new_script();
+	const char *serial = environment_get(&job->asking->sent, "SERIAL");
+
 	take_job(job);
 	*s = (struct world_script){ .job = job, .serial = serial ? atol(serial) : -1 };
 	s->group = new_pid();
@@ -723,15 +750,15 @@ void world_tell(struct world_script *s)
 	job->done(job);
 }
 
-/* The child of a start that has failed: reaped by whoever comes first. */
+/* The child of a start that has failed: the loop hears of its end before that of the start,
+ * or after. */
 static void end_child(struct launch_job *job)
 {
 	for (struct world_script *s = world.scripts; s < scripts_end(); s++)
 		if (s->job == job) {
 			s->job = NULL;
-			s->reaped = world.choose && world.choose(2) == 0;
 			world_exit(s, 127 << 8);
-			if (!s->reaped)
+			if (!world.choose || world.choose(2) > 0)
 				on_child_signal(SIGCHLD);
 		}
 }

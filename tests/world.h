@@ -133,6 +133,9 @@ struct world_script *world_spawn(struct launch_job *job);
 void world_tell(struct world_script *script);
 void world_fail(struct launch_job *job, enum launch_step step, int error, int status);
 
+/* The end of a child that belongs to no job, such as a template. */
+void world_end_stranger(void);
+
 /* A start without ado: the oldest job's script, which has been told of; NULL: no job. */
 struct world_script *world_start(void);
 

@@ -299,6 +299,39 @@ lacks_log() {
 	serves
 }
 
+# threads: how many the worker has.
+threads() {
+	awk '/^Threads:/ { print $2 }' "/proc/$(worker)/status"
+}
+
+has_starters() {
+	talk get "$CGI/hello.sh" expect-text hello expect-end app=0 && [ "$(threads)" -gt 1 ]
+}
+
+@test "a worker that comes up while there can be no threads has some later" {
+	local old
+
+	need_proc
+	need strace
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	start_wrapper -c 1
+	serves
+	old=$(worker)
+	start tracer strace -f -o "$T/calls" -e trace=clone3 -e inject=clone3:error=EAGAIN \
+		-p "$(pid_of wrapper)"
+	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
+	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
+	reload
+	none_of "$old"
+	serves
+	serves
+	grep -q INJECTED "$T/calls" || skip 'threads are not made by clone3 here'
+	[ "$(threads)" = 1 ]
+	logged_times 1 'cannot create a thread: .*; until that is possible, '
+	stop tracer
+	eventually has_starters
+}
+
 # poor NUMBER: the parent may have so many more descriptors than it has.
 poor() {
 	need prlimit
@@ -334,6 +367,42 @@ poor() {
 	logged "worker $victim was killed by signal 9 \(Killed\); starting another"
 	eventually talk get "$CGI/hello.sh"
 	[ "$(worker)" != "$victim" ]
+}
+
+@test "a worker that somebody tells to stop finishes, and another serves meanwhile" {
+	local old
+
+	start_wrapper -c 1
+	start_waiting client
+	old=$(worker)
+	kill -TERM "$old"
+	logged "worker $old stops; starting another"
+	serves
+	alive "$old"
+	: >"$T/go"
+	answered client
+	none_of "$old"
+	has_children "$(pid_of wrapper)" 1
+	serves
+}
+
+@test "workers that are told to stop while as many stop already are replaced when one is gone" {
+	local first second
+
+	start_wrapper -c 1
+	start_waiting one
+	first=$(worker)
+	kill -TERM "$first"
+	logged "worker $first stops"
+	start_waiting two
+	second=$(workers | grep -vx "$first")
+	kill -TERM "$second"
+	logged "worker $second stops"
+	: >"$T/go"
+	answered one
+	answered two
+	none_of "$first" "$second"
+	serves
 }
 
 @test "a start that fails in the worker ends with 1" {

@@ -351,9 +351,11 @@ static void become(void *context)
 
 /* In the parent. */
 
-/* Returns the pid, or -1 with errno if the program could not be executed. */
-static pid_t launch_birth(struct birth *birth, atomic_int *child)
+/* Returns the pid, or -1 with errno if the program could not be executed: then the child
+ * has ended, and is reaped unless told to leave it. */
+static pid_t launch_birth(struct birth *birth, atomic_int *child, int leave)
 {
+	siginfo_t info;
 	pid_t pid;
 
 	birth->notice.step = LAUNCH_FORK;
@@ -361,7 +363,7 @@ static pid_t launch_birth(struct birth *birth, atomic_int *child)
 	if (pid < 0 || !birth->notice.failed)
 		return pid;
 	/* Whoever reaps children may have been faster. */
-	while (waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+	while (waitid(P_PID, (id_t)pid, &info, WEXITED | leave) < 0 && errno == EINTR)
 		;
 	errno = birth->notice.error;
 	return -1;
@@ -379,7 +381,7 @@ pid_t launch(const struct launch_plan *plan, const int ends[3], pid_t group,
 	memcpy(its, given, sizeof its);
 	birth.notice.step = LAUNCH_DESCRIPTORS;
 	if (lane_take(lane, given, its, count))
-		pid = launch_birth(&birth, child);
+		pid = launch_birth(&birth, child, WNOWAIT);
 	saved = errno;
 	lane_give_back(lane, its, count);
 	errno = saved;
@@ -401,7 +403,7 @@ pid_t launch_helper(char *const *arguments, char *const *environment, const int 
 	while (opened < count &&
 	       (its[opened] = fcntl(descriptors[opened], F_DUPFD_CLOEXEC, count)) >= 0)
 		opened++;
-	pid = opened == count ? launch_birth(&birth, &child) : -1;
+	pid = opened == count ? launch_birth(&birth, &child, 0) : -1;
 	saved = errno;
 	while (opened > 0)
 		close(its[--opened]);

@@ -52,8 +52,6 @@ static struct deadline watchdog;
 static unsigned long taken_before;
 static int64_t moved_at; /* when the watchdog last saw a job being taken */
 static long starters, starters_usual;
-static size_t launching;
-static bool no_threads;
 /* One for each of the usual starters, if descriptors are plenty. */
 static struct launch_lane lanes[STARTERS_USUAL];
 static long lane_count;
@@ -223,7 +221,6 @@ static void take_finished(void)
 		pthread_mutex_unlock(&lock);
 		if (!job)
 			return;
-		launching--;
 		job->done(job);
 	}
 }
@@ -237,15 +234,15 @@ static void on_woken(struct watch *watch, unsigned events)
 	take_finished();
 }
 
-/* Without a single starter the loop's thread does it. */
+/* Without a single starter the loop's thread does it, until there can be one. */
 static void job_do_here(void)
 {
 	static bool told;
 	struct launch_job *job;
 
 	if (!told)
-		report("cannot create a thread: %s; a script on a slow file system will hold up "
-		       "others", strerror(errno));
+		report("cannot create a thread: %s; until that is possible, a script on a slow file "
+		       "system holds up others", strerror(errno));
 	told = true;
 	while ((job = job_first(&todo))) {
 		queued--;
@@ -282,7 +279,6 @@ void launcher_start(struct launch_job *job)
 	bool another, awaited;
 
 	atomic_store(&job->child, 0);
-	launching++;
 	pthread_mutex_lock(&lock);
 	job_append(&todo, job);
 	queued++;
@@ -291,19 +287,14 @@ void launcher_start(struct launch_job *job)
 	pthread_mutex_unlock(&lock);
 	if (awaited)
 		pthread_cond_signal(&work);
-	if (another && !no_threads)
-		no_threads = !starter_add() && starters == 0;
+	if (another)
+		starter_add();
 	if (starters == 0) {
 		job_do_here();
 	} else if (!deadline_is_set(&watchdog)) {
 		moved_at = loop_now();
 		deadline_set(&watchdog, HANGS_AFTER, on_watchdog);
 	}
-}
-
-size_t launcher_count(void)
-{
-	return launching;
 }
 
 bool launcher_open(const struct settings *s, long descriptors)
@@ -327,5 +318,10 @@ bool launcher_open(const struct settings *s, long descriptors)
 	if (call_pipe(ends, O_CLOEXEC | O_NONBLOCK) < 0)
 		return false;
 	wake = ends[1];
-	return loop_watch(&woken, ends[0], LOOP_READ, on_woken);
+	if (!loop_watch(&woken, ends[0], LOOP_READ, on_woken))
+		return false;
+	/* The system may be out of threads when there is a script to start. What forks later,
+	 * for a template, does in the child only what starters may do. */
+	starter_add();
+	return true;
 }

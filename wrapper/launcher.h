@@ -34,7 +34,8 @@ struct launch_job {
 	char reason[512]; /* of a failed LAUNCH_EXEC, in words */
 	/* For the launcher: */
 	struct launch_job *next;
-	atomic_int child; /* the process on its way to become the script; 0: none yet */
+	atomic_int child; /* the process on its way to become the script; 0: none yet.
+			   * Only the loop's thread reaps it, which may do so early */
 };
 
 /* Of a process that may have so many descriptors. Call after loop_open(). False with
@@ -42,8 +43,5 @@ struct launch_job {
 bool launcher_open(const struct settings *settings, long descriptors);
 
 void launcher_start(struct launch_job *job);
-
-/* How many starts are on their way. */
-size_t launcher_count(void);
 
 #endif

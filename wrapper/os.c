@@ -96,6 +96,18 @@ pid_t os_reap(int *status)
 	return pid > 0 ? pid : 0;
 }
 
+void os_reap_child(pid_t child)
+{
+	waitpid(child, NULL, WNOHANG);
+}
+
+bool os_is_child(pid_t process)
+{
+	siginfo_t info;
+
+	return waitid(P_PID, (id_t)process, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
+}
+
 /* A file that never has a name, which scripts of the same user could open.
  * ENOTSUP if there are no such files here. */
 static int open_nameless(const char *directory)

@@ -36,6 +36,12 @@ pid_t os_group_of(pid_t process);
 /* The next child that has ended: 0 if there is none. */
 pid_t os_reap(int *status);
 
+/* Reaps this child, if it has ended. */
+void os_reap_child(pid_t child);
+
+/* Whether this is a child that was not reaped yet. */
+bool os_is_child(pid_t process);
+
 /* A file without a name, for bytes that wait. -1 with errno. */
 int os_spool_open(const char *directory);
 ssize_t os_pread(int fd, void *bytes, size_t size, off_t at);

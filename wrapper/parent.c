@@ -45,6 +45,7 @@ static struct deadline start_again;
 
 static void parent_update(void);
 static void parent_stop(void);
+static void worker_retire(struct kept_worker *w);
 
 static struct kept_worker *worker_of(struct child *child)
 {
@@ -131,6 +132,10 @@ static void on_told(struct watch *watch, unsigned events)
 		has_served = true;
 	} else if (n > 0 && what == WORKER_ACCEPTS_NO_MORE) {
 		w->accepts = false;
+		if (w->state == SERVING) { /* somebody else has told it to stop */
+			report("worker %ld stops; starting another", (long)w->child.pid);
+			worker_retire(w);
+		}
 	}
 	parent_update();
 }
@@ -267,9 +272,11 @@ static void worker_hurry(struct kept_worker *w)
 
 static bool start_missing(void)
 {
-	if (deadline_is_set(&start_again))
+	struct kept_worker *w = find_worker(is_absent);
+
+	if (!w || deadline_is_set(&start_again))
 		return false;
-	if (worker_start(find_worker(is_absent)))
+	if (worker_start(w))
 		return true;
 	report("cannot start a worker: %s (trying again)", strerror(errno));
 	start_later(0);

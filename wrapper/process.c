@@ -14,7 +14,7 @@
 
 enum {
 	BUCKETS = 256,
-	EARLY_MOST = 1024, /* ends of children that are remembered, see on_child() */
+	EARLY_MOST = 1024, /* ends of children that are remembered; then the oldest goes */
 	/* milliseconds */
 	GROUP_PAUSE = 20,
 	GROUP_PAUSE_MOST = 1000,
@@ -26,17 +26,20 @@ enum {
 	DRAIN_SIZE = 64 * 1024
 };
 
-/* A child that nobody knew yet. */
+/* The end of a child that nobody knew yet. */
 struct early {
-	pid_t pid;
+	pid_t pid; /* 0: somebody does */
 	int status;
+	unsigned long number; /* of the last start until then */
 };
 
 static struct process *by_pid[BUCKETS];
 static const struct settings *settings;
 static size_t count;
-static struct early early[EARLY_MOST];
-static size_t early_count;
+static unsigned long starts;
+static struct process *launching_first, *launching_last; /* as they were started */
+static struct early early[EARLY_MOST]; /* a ring */
+static size_t early_first, early_count;
 
 static struct process **bucket_of(pid_t pid)
 {
@@ -102,7 +105,8 @@ static void process_signal(const struct process *p, int signal)
 	if (p->launching) {
 		pid_t child = atomic_load(&p->job.child);
 
-		if (child > 0)
+		/* Its number may be another's since on_child() has reaped it. */
+		if (child > 0 && os_is_child(child))
 			os_kill(child, signal);
 		return;
 	}
@@ -319,12 +323,17 @@ static bool process_open_pipes(struct process *p)
 
 /* The start. */
 
-static void process_exited(struct process *p, int status)
+static void process_note_exit(struct process *p, int status)
 {
 	p->exited = true;
 	p->leads = os_kill(-p->pid, 0) == 0;
 	p->alone = process_group_is_empty(p);
 	p->status = status;
+}
+
+static void process_exited(struct process *p, int status)
+{
+	process_note_exit(p, status);
 	if (p->owner)
 		p->events->exited(p->owner);
 	/* What it leaves behind has had its KILL, or will not. */
@@ -334,16 +343,21 @@ static void process_exited(struct process *p, int status)
 		process_look_later(p);
 }
 
-static void process_started(struct process *p)
+/* Its status if it has exited already, and must not be signalled; else NULL. */
+static void process_started(struct process *p, const int *exited)
 {
 	process_leave(p);
 	process_enter(p, p->job.pid);
 	p->group = p->job.group;
 	p->started = loop_now();
 	deadline_clear(&p->next_look);
+	if (exited)
+		process_note_exit(p, *exited);
 	switch (p->state) {
 	case PROCESS_ATTACHED:
 		p->events->started(p->owner);
+		if (exited)
+			p->events->exited(p->owner);
 		break;
 	case PROCESS_BACKGROUND:
 		process_detach(p);
@@ -354,15 +368,59 @@ static void process_started(struct process *p)
 	}
 }
 
-/* Whether a child has ended already; then it is forgotten. */
+static void launching_enter(struct process *p)
+{
+	p->launching = true;
+	p->number = ++starts;
+	p->earlier = launching_last;
+	*(launching_last ? &launching_last->later : &launching_first) = p;
+	launching_last = p;
+}
+
+static void launching_leave(struct process *p)
+{
+	p->launching = false;
+	*(p->earlier ? &p->earlier->later : &launching_first) = p->later;
+	*(p->later ? &p->later->earlier : &launching_last) = p->earlier;
+}
+
+/* Children that end before somebody knows them: a script whose starter has not told
+ * yet that it runs; or what nobody will ever ask for, such as a template. */
+
+static void early_drop(void)
+{
+	early_first = (early_first + 1) % EARLY_MOST;
+	early_count--;
+}
+
+/* Those that no start on its way can be about. */
+static void early_drop_unasked(void)
+{
+	while (early_count > 0 &&
+	       (!launching_first || early[early_first].number < launching_first->number))
+		early_drop();
+}
+
+static void early_note(pid_t pid, int status)
+{
+	if (early_count == EARLY_MOST)
+		early_drop();
+	early[(early_first + early_count++) % EARLY_MOST] = (struct early){ pid, status, starts };
+}
+
+/* Whether a child has ended already; then that is forgotten. What is there was
+ * another of the same number. */
 static bool process_ended_early(pid_t pid, int *status)
 {
-	for (size_t i = 0; i < early_count; i++)
-		if (early[i].pid == pid) {
-			*status = early[i].status;
-			early[i] = early[--early_count];
-			return true;
+	for (size_t i = early_count; pid > 0 && i-- > 0;) {
+		struct early *e = &early[(early_first + i) % EARLY_MOST];
+
+		if (e->pid == pid) {
+			e->pid = 0;
+			*status = e->status;
+			return !os_is_child(pid);
 		}
+	}
 	return false;
 }
 
@@ -371,22 +429,20 @@ static void on_job_done(struct launch_job *job)
 	struct process *p = LOOP_OWNER(job, struct process, job);
 	int status;
 
-	p->launching = false;
+	launching_leave(p);
 	process_ended_early(job->group, &status);
 	if (job->pid < 0) {
-		process_ended_early(atomic_load(&job->child), &status);
+		pid_t child = atomic_load(&job->child);
+
+		if (!process_ended_early(child, &status) && child > 0)
+			os_reap_child(child);
 		if (p->owner)
 			p->events->failed(p->owner);
 		process_free(p);
 	} else {
-		bool ended = process_ended_early(job->pid, &status);
-
-		process_started(p);
-		if (ended)
-			process_exited(p, status);
+		process_started(p, process_ended_early(job->pid, &status) ? &status : NULL);
 	}
-	if (launcher_count() == 0)
-		early_count = 0;
+	early_drop_unasked();
 }
 
 struct process *process_start(struct asking *asking, struct upload *upload, long slot,
@@ -420,14 +476,14 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 	p->job.received = upload ? upload->received : 0;
 	p->events = events;
 	p->owner = owner;
-	p->launching = true;
+	launching_enter(p);
 	launcher_start(&p->job);
 	deadline_set(&p->next_look, LAUNCH_LATE, on_next_look);
 	return p;
 }
 
-/* The end. A script can end before its starter has told that it runs: so the ends of
- * unknown children are remembered as long as starts are on their way. */
+/* The end. */
+
 static void on_child(int signal)
 {
 	pid_t pid;
@@ -441,8 +497,8 @@ static void on_child(int signal)
 			p = p->next;
 		if (p)
 			process_exited(p, status);
-		else if (launcher_count() > 0 && early_count < EARLY_MOST)
-			early[early_count++] = (struct early){ pid, status };
+		else if (launching_first)
+			early_note(pid, status);
 	}
 }
 

@@ -49,6 +49,8 @@ struct process {
 	int64_t look_pause;
 	struct deadline drain;
 	struct process *next; /* in its bucket of the table by pid */
+	unsigned long number; /* of its start */
+	struct process *earlier, *later; /* of those that are launching */
 	struct launch_job job;
 };
 
