@@ -120,7 +120,7 @@ static size_t count_files(const char *directory)
 static void names(void)
 {
 	char directory[] = "/tmp/unit-body-XXXXXX";
-	static char missing[2000];
+	static char missing[5000];
 
 	if (!mkdtemp(directory))
 		abort();
