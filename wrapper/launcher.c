@@ -15,7 +15,6 @@
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -27,12 +26,8 @@ enum {
 	PLENTY = 1024, /* descriptors */
 	STACK_SIZE = 512 * 1024,
 	/* Milliseconds after which jobs that no starter has taken get another one: all
-	 * may hang on a file system. But what is slow because the processors are busy
-	 * is not helped by one: so it takes that many times what a start usually takes. */
-	HANGS_AFTER = 20,
-	UNUSUALLY_LONG = 4,
-	NO_START_TAKES = 500, /* when it does not hang */
-	US_PER_MS = 1000
+	 * may hang on a file system. */
+	HANGS_AFTER = 20
 };
 
 struct job_list {
@@ -45,12 +40,11 @@ static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job_list todo, finished; /* under the lock */
 static long queued, idle;              /* jobs to do; starters that wait; under the lock */
 static unsigned long taken;            /* jobs; under the lock */
-static int64_t usual_time;             /* of a job, in microseconds; under the lock */
 static int wake = -1;                  /* for the loop, when something is finished */
 static struct watch woken;
 static struct deadline watchdog;
 static unsigned long taken_before;
-static int64_t moved_at; /* when the watchdog last saw a job being taken */
+static int64_t looked_at; /* by the watchdog */
 static long starters, starters_usual;
 /* One for each of the usual starters, if descriptors are plenty. */
 static struct launch_lane lanes[STARTERS_USUAL];
@@ -125,30 +119,13 @@ static void job_do(struct launch_job *job, const struct launch_lane *lane)
 			close(job->ends[i]);
 }
 
-static int64_t microseconds(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * US_PER_MS * 1000 + now.tv_nsec / 1000;
-}
-
-/* A moving average. */
-static void note_time(int64_t took)
-{
-	if (took > (int64_t)NO_START_TAKES * US_PER_MS)
-		took = (int64_t)NO_START_TAKES * US_PER_MS;
-	usual_time += (took - usual_time) / 8;
-}
-
 /* The loop is woken once for all that is finished before it looks; not under the lock,
  * for which it would wait at once. */
-static void job_finish(struct launch_job *job, int64_t took)
+static void job_finish(struct launch_job *job)
 {
 	bool first;
 
 	pthread_mutex_lock(&lock);
-	note_time(took);
 	first = !finished.first;
 	job_append(&finished, job);
 	pthread_mutex_unlock(&lock);
@@ -179,10 +156,9 @@ static void *starter_run(void *context)
 
 	for (;;) {
 		struct launch_job *job = job_await();
-		int64_t began = microseconds();
 
 		job_do(job, lane);
-		job_finish(job, microseconds() - began);
+		job_finish(job);
 	}
 	return NULL;
 }
@@ -247,29 +223,25 @@ static void job_do_here(void)
 	while ((job = job_first(&todo))) {
 		queued--;
 		job_do(job, lane_count ? &lanes[0] : &no_lane);
-		job_finish(job, 0);
+		job_finish(job);
 	}
 }
 
+/* If this look comes late itself, the processors are busy: another starter would not help. */
 static void on_watchdog(struct deadline *d)
 {
-	int64_t patience;
-	bool waiting;
+	bool late = loop_now() - looked_at >= (int64_t)2 * HANGS_AFTER;
+	bool stuck, waiting;
 
 	pthread_mutex_lock(&lock);
 	waiting = todo.first;
-	patience = usual_time * UNUSUALLY_LONG / US_PER_MS;
-	if (taken != taken_before)
-		moved_at = loop_now();
+	stuck = waiting && taken == taken_before;
 	taken_before = taken;
 	pthread_mutex_unlock(&lock);
-	if (patience < HANGS_AFTER)
-		patience = HANGS_AFTER;
+	looked_at = loop_now();
 	/* Each has a slot of a running script, which bounds the number of starters. */
-	if (waiting && loop_now() - moved_at >= patience) {
+	if (stuck && !late)
 		starter_add();
-		moved_at = loop_now();
-	}
 	if (waiting)
 		deadline_set(d, HANGS_AFTER, on_watchdog);
 }
@@ -292,7 +264,7 @@ void launcher_start(struct launch_job *job)
 	if (starters == 0) {
 		job_do_here();
 	} else if (!deadline_is_set(&watchdog)) {
-		moved_at = loop_now();
+		looked_at = loop_now();
 		deadline_set(&watchdog, HANGS_AFTER, on_watchdog);
 	}
 }
