@@ -129,6 +129,10 @@ need_no_valgrind() {
 	[[ ${TEST_WRAPPER-} != *valgrind* ]] || skip 'not under valgrind'
 }
 
+need_epoll() {
+	[ -e "$FCGI_BUILD/common/loop-epoll.o" ] || skip 'built without epoll'
+}
+
 need_userns() {
 	unshare -r true 2>/dev/null || skip 'no user namespaces here'
 }

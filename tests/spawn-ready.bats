@@ -10,15 +10,9 @@ load spawn
 
 # Not everywhere can be seen what a program waits for.
 need_ready() {
-	[ "$(cd "$FCGI_BUILD" && echo spawn/ready-linux.o)" = spawn/ready-linux.o ]
 	[ -e "$FCGI_BUILD/spawn/ready-linux.o" ] || skip 'built without a look into /proc'
 	cat /proc/self/syscall >/dev/null 2>&1 || skip '/proc does not show system calls here'
 	[ -z "${TEST_WRAPPER-}" ] || skip 'takes too long'
-}
-
-# Our own wrapper waits by poll(2) in a build that does without epoll(7).
-need_epoll() {
-	[ -e "$FCGI_BUILD/common/loop-epoll.o" ] || skip 'built without epoll'
 }
 
 # acceptor TEXT: a program in Perl, in which await waits for a connection.

@@ -276,14 +276,14 @@ lacks_log() {
 }
 
 @test "a worker that cannot come up at a reload is told about, and the old one stays" {
-	local old
+	local old pipes='?pipe,pipe2'
 
 	need strace
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
 	start_wrapper -c 1
 	serves
 	old=$(worker)
-	start tracer strace -f -o "$T/calls" -e trace=pipe2 -e inject=pipe2:error=EMFILE \
+	start tracer strace -f -o "$T/calls" -e trace="$pipes" -e inject="$pipes:error=EMFILE" \
 		-p "$(pid_of wrapper)"
 	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
 	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
@@ -583,9 +583,11 @@ start_powerless() {
 
 # Many workers. -----------------------------------------------------------------------------------
 
+# Where poll(2) waits, all are woken, and the quickest has it.
 @test "kept connections are spread over the workers" {
 	local pid most=0 least=1000 count
 
+	need_epoll
 	need_proc
 	need perl
 	need_no_valgrind
