@@ -129,6 +129,7 @@ static const struct call calls[] = {
 #ifdef SYS_vfork
 	CALL(vfork),
 #endif
+	CALL(waitid),
 };
 
 static const struct { const char *name; int number; } errors[] = {

@@ -74,6 +74,8 @@ static struct spool files[FILES];
 static struct lane lane;
 static void (*on_child_signal)(int);
 static bool child_signal;
+static pid_t spare_groups[WORLD_SCRIPTS];
+static size_t spare_count;
 static struct launch_job *jobs[WORLD_SCRIPTS];
 static size_t job_count;
 static size_t script_count; /* places that have been used */
@@ -607,6 +609,9 @@ bool os_is_child(pid_t process)
 
 static bool pid_is_taken(pid_t pid)
 {
+	for (size_t i = 0; i < spare_count; i++)
+		if (spare_groups[i] == pid)
+			return true;
 	for (const struct world_script *s = world.scripts; s < scripts_end(); s++)
 		if ((!s->reaped || s->helpers > 0) &&
 		    (s->pid == pid || s->group == pid || s->own_group == pid))
@@ -713,6 +718,34 @@ void world_end_stranger(void)
 	world_exit(s, SIGKILL);
 }
 
+static bool has_members(pid_t group)
+{
+	for (const struct world_script *s = world.scripts; s < scripts_end(); s++)
+		if (is_member(s, group))
+			return true;
+	return false;
+}
+
+void launcher_free_group(pid_t group, bool empty)
+{
+	world_expect(!empty || !has_members(group), "a group is used again that has members");
+	if (empty && spare_count < WORLD_SCRIPTS)
+		spare_groups[spare_count++] = group;
+}
+
+/* Where the system refuses groups, a script leads one of its own. */
+static void join_group(struct world_script *s)
+{
+	bool refused = world.choose && world.choose(8) == 0;
+
+	s->group = refused ? 0 : spare_count > 0 ? spare_groups[--spare_count] : new_pid();
+	do
+		s->pid = new_pid();
+	while (s->pid == s->group);
+	if (refused)
+		s->group = s->pid;
+}
+
 struct world_script *world_spawn(struct launch_job *job)
 {
 	struct world_script *s = new_script();
@@ -720,10 +753,7 @@ struct world_script *world_spawn(struct launch_job *job)
 
 	take_job(job);
 	*s = (struct world_script){ .job = job, .serial = serial ? atol(serial) : -1 };
-	s->group = new_pid();
-	do
-		s->pid = new_pid();
-	while (s->pid == s->group);
+	join_group(s);
 	for (int i = 0; i < 3; i++) {
 		s->ends[i] = job->ends[i];
 		if (s->ends[i] >= 0) {
@@ -742,7 +772,7 @@ void world_tell(struct world_script *s)
 
 	s->job = NULL;
 	job->pid = s->pid;
-	job->group = s->group;
+	job->group = s->group == s->pid ? 0 : s->group;
 	if (!job->asking->script.path)
 		job->asking->script.path = allocated(strdup("/script"));
 	world.launches--;
@@ -757,6 +787,7 @@ static void end_child(struct launch_job *job)
 	for (struct world_script *s = world.scripts; s < scripts_end(); s++)
 		if (s->job == job) {
 			s->job = NULL;
+			job->group = s->group == s->pid ? 0 : s->group;
 			world_exit(s, 127 << 8);
 			if (!world.choose || world.choose(2) > 0)
 				on_child_signal(SIGCHLD);
@@ -772,7 +803,6 @@ void world_fail(struct launch_job *job, enum launch_step step, int error, int st
 	else
 		take_job(job);
 	job->pid = -1;
-	job->group = 0;
 	job->step = step;
 	job->error = error;
 	strcpy(job->reason, "cannot be executed");
@@ -1213,7 +1243,7 @@ void world_open(const struct settings *settings)
 	memset(ends, 0, (size_t)ends_top * sizeof *ends);
 	ends_top = 3;
 	lane = (struct lane){ .first = NULL };
-	job_count = script_count = 0;
+	job_count = script_count = spare_count = 0;
 	child_signal = false;
 	last_pid = 1;
 	spins = grown = 0;

@@ -195,6 +195,39 @@ stops() {
 	serves_under setsid=ENOSYS
 }
 
+@test "setpgid refused with EPERM" {
+	serves_under setpgid=EPERM
+}
+
+@test "setpgid refused with ENOSYS" {
+	serves_under setpgid=ENOSYS
+}
+
+@test "setpgid and setsid refused with EPERM" {
+	serves_under setpgid=EPERM setsid=EPERM
+}
+
+@test "setpgid refused, and a child that shares memory" {
+	serves_under setpgid=EPERM clone-vm=EPERM clone3=ENOSYS
+}
+
+@test "waitid refused with EINVAL, as by Linux before 4.7 for such children" {
+	serves_under waitid=EINVAL
+}
+
+@test "setpgid refused: a script is ended with its child all the same" {
+	local child
+
+	start_refused setpgid=EPERM
+	start_client client request "$CGI/term.sh" QUERY_STRING="$T/heard" CONTENT_LENGTH=0 \
+		expect-text child= abort expect-end
+	await client
+	child=$(sed -n 's/^child=//p' "$T/client.out")
+	eventually gone "$child"
+	serves
+	logged_times 1 'no process groups for scripts: Operation not permitted'
+}
+
 @test "prctl refused with EPERM" {
 	serves_under prctl=EPERM
 }

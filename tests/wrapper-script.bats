@@ -519,6 +519,41 @@ make_printenv() {
 	has_line "sid=$(ps -o sid= -p "$(pid_of wrapper)" | tr -d ' ')"
 }
 
+group_of_script() {
+	ask get "$CGI/pgid.sh" expect-end app=0
+	sed -n 's/^pgid=//p' <<<"$output"
+}
+
+# Groups are kept for a second, in which not all machines start two scripts.
+@test "a process group that is empty serves the next script" {
+	twice_the_same() { [ "$(group_of_script)" = "$(group_of_script)" ]; }
+
+	[ -e "$FCGI_BUILD/wrapper/exec-linux.o" ] || skip 'built without fast starts'
+	start_wrapper -c 1
+	eventually twice_the_same
+}
+
+@test "a process group that a script has left somebody in serves no other" {
+	local first
+
+	start_wrapper -c 1
+	script leaves.sh <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\n'
+		exec 2>&-
+		sleep 60 >/dev/null &
+		echo "left=$!"
+		exec perl -e 'print "pgid=", getpgrp(), "\n"'
+	END
+	ask get "$T/leaves.sh" expect-end app=0
+	first=$(sed -n 's/^pgid=//p' <<<"$output")
+	[ -n "$first" ]
+	for _ in 1 2 3; do
+		[ "$(group_of_script)" != "$first" ]
+	done
+	kill -0 "$(sed -n 's/^left=//p' <<<"$output")"
+}
+
 @test "a script finds all signals at their defaults" {
 	trap '' HUP USR1 USR2 TTOU
 	start_wrapper

@@ -22,6 +22,7 @@
 enum {
 	STACK_SIZE = 64 * 1024,
 	GROUP_STACK_SIZE = 8 * 1024,
+	LEADERS_MOST = 16,
 	RANGE_UNSHARE = 2 /* CLOSE_RANGE_UNSHARE */
 };
 
@@ -56,25 +57,88 @@ pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child)
 		     (pid_t *)child);
 }
 
+/*
+ * Groups. A leader ends at once, and keeps its number as a zombie; without a signal for
+ * its end it is no child that others reap. Since making it costs a tenth of a small script's
+ * start, a few of them serve one group after the other: each joins the group of its
+ * number when a script is to join it, and then leaves it, so that only the script and its
+ * kin are members.
+ */
+
+/* Their numbers: as such while a script is to join; with this added when they have left; below
+ * 0 when their groups are empty. 0: a free place. */
+enum { LEADER_HAS_LEFT = 1 << 30 };
+static atomic_int leaders[LEADERS_MOST];
+
 static int exec_lead(void *unused)
 {
 	(void)unused;
 	_exit(0);
 }
 
-/* The leader ends at once, and keeps the number as a zombie. Without a signal for its
- * end it is no child that others reap. Nobody waits for it: it has a stack of its own, and
- * does nothing that could be seen in the memory that it borrows. */
-pid_t exec_fast_group(void)
+/* False if no leader has this value; then none is changed. */
+static bool leader_change(int from, int to)
+{
+	for (int i = 0; i < LEADERS_MOST; i++) {
+		int expected = from;
+
+		if (atomic_compare_exchange_strong(&leaders[i], &expected, to))
+			return true;
+	}
+	return false;
+}
+
+static void leader_reap(pid_t number)
+{
+	while (waitpid(number, NULL, __WCLONE) < 0 && errno == EINTR)
+		;
+}
+
+/* Nobody waits for it: it has a stack of its own, and does nothing that could be seen in
+ * the memory that it borrows. */
+static pid_t leader_new(void)
 {
 	static _Thread_local _Alignas(16) char stack[GROUP_STACK_SIZE];
-	pid_t group = clone(exec_lead, stack + GROUP_STACK_SIZE,
-			    CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM, NULL);
+	pid_t number = clone(exec_lead, stack + GROUP_STACK_SIZE,
+			     CLONE_VM | CLONE_FILES | CLONE_FS | CLONE_SYSVSEM, NULL);
+
+	if (number > 0)
+		leader_change(0, number);
+	return number;
+}
+
+static pid_t leader_take(void)
+{
+	for (int i = 0; i < LEADERS_MOST; i++) {
+		int number = atomic_load(&leaders[i]);
+
+		if (number < 0 && atomic_compare_exchange_strong(&leaders[i], &number, -number))
+			return -number;
+	}
+	return leader_new();
+}
+
+/* The stack is free again, too. Before Linux 4.7 this cannot be waited for. */
+static bool leader_has_ended(pid_t number)
+{
+	siginfo_t info;
+	int result;
+
+	do
+		result = waitid(P_PID, (id_t)number, &info, WEXITED | WNOWAIT | __WCLONE);
+	while (result < 0 && errno == EINTR);
+	return result == 0;
+}
+
+pid_t exec_fast_group(void)
+{
+	pid_t group = leader_take();
 
 	if (group > 0 && setpgid(group, group) < 0) {
 		int saved = errno;
 
-		exec_fast_close_group(group);
+		leader_change(group, 0);
+		leader_reap(group);
 		errno = saved;
 		return -1;
 	}
@@ -83,8 +147,28 @@ pid_t exec_fast_group(void)
 
 void exec_fast_close_group(pid_t group)
 {
-	while (waitpid(group, NULL, __WCLONE) < 0 && errno == EINTR)
-		;
+	if (leader_has_ended(group) && setpgid(group, getpgrp()) == 0 &&
+	    leader_change(group, group + LEADER_HAS_LEFT))
+		return;
+	leader_change(group, 0);
+	leader_reap(group);
+}
+
+void exec_fast_free_group(pid_t group, _Bool empty)
+{
+	if (leader_change(group + LEADER_HAS_LEFT, empty ? -group : 0) && !empty)
+		leader_reap(group);
+}
+
+void exec_fast_drop_groups(void)
+{
+	for (int i = 0; i < LEADERS_MOST; i++) {
+		int number = atomic_load(&leaders[i]);
+
+		if ((number < 0 || number > LEADER_HAS_LEFT) &&
+		    atomic_compare_exchange_strong(&leaders[i], &number, 0))
+			leader_reap(number < 0 ? -number : number - LEADER_HAS_LEFT);
+	}
 }
 
 static bool exec_unshare(int first)
@@ -174,14 +258,12 @@ static int exec_probe(void (*become)(void *))
 _Bool exec_fast_is_possible(const char **why)
 {
 	int error = exec_probe(probe_descriptors);
-	pid_t group = error ? -1 : exec_fast_group();
 
-	if (error || group < 0) {
-		*why = error ? "clone, close_range and unshare" : "clone";
-		errno = error ? error : errno;
+	if (error) {
+		*why = "clone, close_range and unshare";
+		errno = error;
 		return false;
 	}
-	exec_fast_close_group(group);
 	error = exec_probe(probe_exec_here);
 	can_exec_here = error != ENOSYS && error != EPERM && error != EACCES;
 	return true;

@@ -28,6 +28,15 @@ void exec_fast_close_group(pid_t group)
 	(void)group;
 }
 
+void exec_fast_free_group(pid_t group, _Bool empty)
+{
+	(void)group, (void)empty;
+}
+
+void exec_fast_drop_groups(void)
+{
+}
+
 void exec_fast_own_descriptors(int first)
 {
 	(void)first;

@@ -81,20 +81,35 @@ static pid_t exec_fork_group(void)
 	pid_t parent = getpid(), pid = fork();
 
 	if (pid == 0) {
-		setpgid(0, 0);
 		exec_close_from(0);
 		while (getppid() == parent)
 			sleep(1);
 		_exit(0);
 	}
-	if (pid > 0)
-		setpgid(pid, pid); /* whoever of the two comes first */
+	if (pid > 0 && setpgid(pid, pid) < 0) {
+		int saved = errno;
+
+		exec_close_group(pid);
+		errno = saved;
+		return -1;
+	}
 	return pid;
 }
 
 pid_t exec_open_group(void)
 {
-	return fast ? exec_fast_group() : exec_fork_group();
+	static atomic_bool refused;
+	pid_t group;
+
+	if (refused)
+		return 0;
+	group = fast ? exec_fast_group() : exec_fork_group();
+	if (group > 0 || !call_is_refused(errno))
+		return group;
+	if (!atomic_exchange(&refused, true))
+		report("no process groups for scripts: %s; each gets a session of its own, and "
+		       "cannot begin another", strerror(errno));
+	return 0;
 }
 
 /* Whoever reaps children may have been faster. */
@@ -107,6 +122,18 @@ void exec_close_group(pid_t group)
 	kill(group, SIGKILL);
 	while (waitpid(group, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+void exec_free_group(pid_t group, bool empty)
+{
+	if (fast)
+		exec_fast_free_group(group, empty);
+}
+
+void exec_drop_groups(void)
+{
+	if (fast)
+		exec_fast_drop_groups();
 }
 
 void exec_close_from(int first)

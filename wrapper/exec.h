@@ -25,13 +25,18 @@ pid_t exec_start(void (*become)(void *context), void *context, void *notice, siz
 		 atomic_int *child);
 
 /*
- * A process group without members, which children of this process may join until
- * exec_close_group(); it then lives as long as it has members. A script in it is
- * no leader, and so may become one by setsid(2) or setpgid(2). The group's number,
- * or -1 with errno.
+ * A process group which children of this process may join until exec_close_group();
+ * it then lives as long as it has members. A script in it is no leader, and so may
+ * become one by setsid(2) or setpgid(2). The group's number, -1 with errno, or 0 if the
+ * system refuses such groups.
  */
 pid_t exec_open_group(void);
 void exec_close_group(pid_t group);
+
+/* Tells of a closed group whose script is done with; if it is empty, its number may serve for
+ * another group. exec_drop_groups() lets go of the numbers of all groups that are closed. */
+void exec_free_group(pid_t group, _Bool empty);
+void exec_drop_groups(void);
 
 /* The following are for become(), and async-signal-safe. */
 
@@ -65,6 +70,8 @@ _Bool exec_fast_is_possible(const char **why);
 pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child);
 pid_t exec_fast_group(void);
 void exec_fast_close_group(pid_t group);
+void exec_fast_free_group(pid_t group, _Bool empty);
+void exec_fast_drop_groups(void);
 void exec_fast_own_descriptors(int first);
 void exec_fast_close_from(int first);
 int exec_fast_here(const char *name, char *const *arguments, char *const *environment);

@@ -25,7 +25,7 @@ enum {
 struct birth {
 	const struct launch_plan *plan; /* NULL: a helper */
 	char *const *arguments, *const *environment; /* of a helper */
-	pid_t group; /* 0: its own */
+	pid_t group; /* to join; 0: none */
 	const int *descriptors; /* what will be 0 and up */
 	int count;
 	struct notice {
@@ -316,8 +316,11 @@ static void default_signals(void)
 /* Each step is noted before it is taken. */
 static bool prepare(const struct birth *birth, enum launch_step *step)
 {
-	if (setpgid(0, birth->group) < 0 && birth->group)
+	if (birth->group > 0 && setpgid(0, birth->group) < 0)
 		return false;
+	if (birth->group == 0 && (birth->plan ? setsid() : setpgid(0, 0)) < 0) {
+		/* Refused, it is in the group of its parent. */
+	}
 	exec_follow_parent(self);
 	*step = LAUNCH_CHDIR;
 	if (birth->plan && !enter_directory(birth->plan))

@@ -53,7 +53,8 @@ int launch_raise(int fd);
 bool launch_open_lane(struct launch_lane *lane);
 
 /*
- * Starts a script as a member of a process group, with descriptors 0 to 2 only
+ * Starts a script as a member of a process group (0: as the leader of a session, where that
+ * is allowed), with descriptors 0 to 2 only
  * (and 3, the plan's file, if an interpreter is to read that), signals at their
  * defaults, and the limits of rlimits.h; returns when it has been executed, which
  * may take as long as the file system takes. *child is its number as soon as there

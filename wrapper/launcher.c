@@ -25,6 +25,8 @@ enum {
 	STARTERS_USUAL = 16, /* at most, unless some of them hang */
 	PLENTY = 1024, /* descriptors */
 	STACK_SIZE = 512 * 1024,
+	KEPT_MEMORY = 1024 * 1024,
+	GROUPS_KEPT = 1000, /* milliseconds */
 	/* Milliseconds after which jobs that no starter has taken get another one: all
 	 * may hang on a file system. */
 	HANGS_AFTER = 20
@@ -42,7 +44,7 @@ static long queued, idle;              /* jobs to do; starters that wait; under 
 static unsigned long taken;            /* jobs; under the lock */
 static int wake = -1;                  /* for the loop, when something is finished */
 static struct watch woken;
-static struct deadline watchdog;
+static struct deadline watchdog, groups_kept;
 static unsigned long taken_before;
 static int64_t looked_at; /* by the watchdog */
 static long starters, starters_usual;
@@ -88,12 +90,10 @@ static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 	warm.called = launch_name(&plan, name);
 	job->step = LAUNCH_FORK;
 	job->group = exec_open_group();
-	if (job->group > 0) {
+	if (job->group > 0)
 		job->pid = warm_start(&warm, job->ends, job->group);
-		if (job->pid == 0)
-			job->pid = launch(&plan, job->ends, job->group, lane, &job->child,
-					  &job->step);
-	}
+	if (job->group == 0 || job->pid == 0)
+		job->pid = launch(&plan, job->ends, job->group, lane, &job->child, &job->step);
 	job->error = errno;
 	if (job->group > 0)
 		exec_close_group(job->group);
@@ -187,6 +187,13 @@ static bool starter_add(void)
 	return error == 0;
 }
 
+/* Only while there are many starts it saves time to keep the numbers of groups. */
+static void on_groups_kept(struct deadline *d)
+{
+	(void)d;
+	exec_drop_groups();
+}
+
 static void take_finished(void)
 {
 	struct launch_job *job;
@@ -197,6 +204,8 @@ static void take_finished(void)
 		pthread_mutex_unlock(&lock);
 		if (!job)
 			return;
+		if (job->group > 0 && !deadline_is_set(&groups_kept))
+			deadline_set(&groups_kept, GROUPS_KEPT, on_groups_kept);
 		job->done(job);
 	}
 }
@@ -269,6 +278,11 @@ void launcher_start(struct launch_job *job)
 	}
 }
 
+void launcher_free_group(pid_t group, bool empty)
+{
+	exec_free_group(group, empty);
+}
+
 bool launcher_open(const struct settings *s, long descriptors)
 {
 	long share = 2 * processors_available() / s->workers;
@@ -283,6 +297,8 @@ bool launcher_open(const struct settings *s, long descriptors)
 #ifdef M_ARENA_MAX
 	/* Starters need little memory, and no heap each. */
 	mallopt(M_ARENA_MAX, 1);
+	/* What one request has had is for the next: to give it back takes time each time. */
+	mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
 #endif
 	while (descriptors >= PLENTY && lane_count < starters_usual &&
 	       launch_open_lane(&lanes[lane_count]))

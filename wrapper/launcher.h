@@ -28,7 +28,7 @@ struct launch_job {
 	void (*done)(struct launch_job *job); /* called from the loop */
 	/* What came of it: */
 	pid_t pid;   /* -1: failed */
-	pid_t group; /* its process group */
+	pid_t group; /* its process group, to be given back; 0: its own, if any */
 	enum launch_step step; /* that failed; LAUNCH_RESOLVE: see asking->script */
 	int error;
 	char reason[512]; /* of a failed LAUNCH_EXEC, in words */
@@ -43,5 +43,8 @@ struct launch_job {
 bool launcher_open(const struct settings *settings, long descriptors);
 
 void launcher_start(struct launch_job *job);
+
+/* Gives a job's group back: empty, it may be used again. */
+void launcher_free_group(pid_t group, bool empty);
 
 #endif

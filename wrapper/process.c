@@ -70,21 +70,6 @@ static void process_leave(struct process *p)
 	*link = p->next;
 }
 
-static void process_free(struct process *p)
-{
-	process_leave(p);
-	count--;
-	slots_give(p->slot_kind, p->slot);
-	deadline_clear(&p->next_look);
-	deadline_clear(&p->drain);
-	process_close_watches(p);
-	upload_free(p->upload);
-	asking_free(p->job.asking);
-	free(p);
-}
-
-/* Signals. */
-
 /*
  * A group outlives its leader while a member is left, and keeps the number from
  * being given to anybody else; so it may be signalled after the script was
@@ -96,6 +81,23 @@ static bool process_group_is_empty(const struct process *p)
 	return p->alone || ((os_kill(-p->group, 0) < 0 && errno == ESRCH) &&
 			    (!p->leads || (os_kill(-p->pid, 0) < 0 && errno == ESRCH)));
 }
+
+static void process_free(struct process *p)
+{
+	process_leave(p);
+	count--;
+	slots_give(p->slot_kind, p->slot);
+	if (p->job.group > 0)
+		launcher_free_group(p->job.group, process_group_is_empty(p));
+	deadline_clear(&p->next_look);
+	deadline_clear(&p->drain);
+	process_close_watches(p);
+	upload_free(p->upload);
+	asking_free(p->job.asking);
+	free(p);
+}
+
+/* Signals. */
 
 /* The script itself may have gone to a group of its own. */
 static void process_signal(const struct process *p, int signal)
@@ -348,7 +350,6 @@ static void process_started(struct process *p, const int *exited)
 {
 	process_leave(p);
 	process_enter(p, p->job.pid);
-	p->group = p->job.group;
 	p->started = loop_now();
 	deadline_clear(&p->next_look);
 	if (exited)
@@ -431,6 +432,7 @@ static void on_job_done(struct launch_job *job)
 
 	launching_leave(p);
 	process_ended_early(job->group, &status);
+	p->group = job->group ? job->group : job->pid;
 	if (job->pid < 0) {
 		pid_t child = atomic_load(&job->child);
 
