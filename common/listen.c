@@ -218,27 +218,54 @@ static int lock_directory(const char *path)
 	return fd;
 }
 
-/* Sets owner and mode of the socket file just bound. Nobody can connect yet,
- * since nobody listens. The umask gave the mode already, unless the directory
- * has a default ACL; and links are never followed. */
-static bool dress_file(const char *path, const struct listen_file *file)
+/* A name for the file at a path, whatever takes its place later: that of a descriptor, if
+ * the system has such names, or the path itself, of which a link is not to be followed. */
+static int hold_file(const char *path, char *name, size_t size, int *links)
 {
-	struct stat st;
+	int held = -1;
 
-	if ((file->owner != (uid_t)-1 || file->group != (gid_t)-1) &&
-	    lchown(path, file->owner, file->group) < 0) {
+#ifdef O_PATH
+	held = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+#endif
+	*links = 0;
+	snprintf(name, size, "/proc/self/fd/%d", held);
+	if (held < 0 || access(name, F_OK) < 0) {
+		*links = AT_SYMLINK_NOFOLLOW;
+		snprintf(name, size, "%s", path);
+	}
+	return held;
+}
+
+/* Sets owner and mode of the socket file just bound; false after reporting, and removing it.
+ * Nobody can connect yet, since nobody listens. The umask gave the mode already, unless the
+ * directory has a default ACL. Whoever may write to the directory may have put another file
+ * there meanwhile, which is left alone. */
+static bool dress_file(const struct listen_address *address, const struct listen_file *file)
+{
+	bool give = file->owner != (uid_t)-1 || file->group != (gid_t)-1, ours, done = false;
+	const char *path = address->as.local.sun_path;
+	char name[sizeof address->as.local.sun_path];
+	struct stat st;
+	int links, held = hold_file(path, name, sizeof name, &links);
+
+	ours = fstatat(AT_FDCWD, name, &st, links) == 0 && S_ISSOCK(st.st_mode) &&
+	       (!give || (st.st_uid == geteuid() && st.st_nlink == 1));
+	if (!ours)
+		report("cannot use %s: somebody has removed or replaced it", path);
+	else if (give && fchownat(AT_FDCWD, name, file->owner, file->group, links) < 0)
 		report("cannot change the owner of %s to %ld:%ld: %s", path, (long)file->owner,
 		       (long)file->group, strerror(errno));
-		return false;
-	}
-	if (lstat(path, &st) < 0 || !S_ISSOCK(st.st_mode) ||
-	    ((st.st_mode & 07777) != file->mode &&
-	     fchmodat(AT_FDCWD, path, file->mode, AT_SYMLINK_NOFOLLOW) < 0)) {
+	else if ((st.st_mode & 07777) != file->mode &&
+		 fchmodat(AT_FDCWD, name, file->mode, links) < 0)
 		report("cannot set the mode of %s to %04o: %s", path, (unsigned)file->mode,
 		       strerror(errno));
-		return false;
-	}
-	return true;
+	else
+		done = true;
+	if (held >= 0)
+		close(held);
+	if (ours && !done)
+		listen_remove(address);
+	return done;
 }
 
 static bool bind_local(int fd, const struct listen_address *address,
@@ -257,11 +284,11 @@ static bool bind_local(int fd, const struct listen_address *address,
 		report_bind(path, errno);
 		return false;
 	}
-	if (dress_file(path, file)) {
-		if (listen(fd, backlog) == 0)
-			return true;
-		report("cannot listen on %s: %s", path, strerror(errno));
-	}
+	if (!dress_file(address, file))
+		return false;
+	if (listen(fd, backlog) == 0)
+		return true;
+	report("cannot listen on %s: %s", path, strerror(errno));
 	listen_remove(address);
 	return false;
 }

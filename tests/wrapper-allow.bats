@@ -542,6 +542,44 @@ need_nobody() {
 	[ "$(stat -c %a "$T/s")" = 600 ]
 }
 
+# replaced_by COMMAND...: whoever may write to the directory does this with the socket, $T/d/s, when
+# it has just been bound, before it is given away. It is told about, and nothing else is given away.
+replaced_by() {
+	need_root
+	need strace
+	id www-data >/dev/null 2>&1 || skip 'no such user here'
+	strace -o "$T/strace" true 2>/dev/null || skip 'strace may not trace here'
+	mkdir "$T/d"
+	echo secret >"$T/secret"
+	start wrapper env ASAN_OPTIONS=detect_leaks=0 strace -I 2 -f -qq -o "$T/strace" -e trace=bind \
+		-e inject=bind:delay_exit=2000000 "$FCGIWRAP" -s "unix:$T/d/s" --socket-owner www-data
+	eventually test -S "$T/d/s"
+	"$@"
+	await wrapper
+	[ "$STATUS" = 1 ]
+	grep -q "cannot use $T/d/s: somebody has removed or replaced it" "$T/wrapper.log"
+	[ "$(stat -c %U "$T/secret")" = root ]
+}
+
+@test "a socket that is replaced by a link before it is given away" {
+	replaced_by ln -sf "$T/secret" "$T/d/s"
+	[ -L "$T/d/s" ]
+}
+
+@test "a socket that is replaced by another name of a file before it is given away" {
+	replaced_by ln -f "$T/secret" "$T/d/s"
+}
+
+@test "a socket that is replaced by another name of a socket before it is given away" {
+	another() {
+		perl -MIO::Socket::UNIX -e 'IO::Socket::UNIX->new(Local => shift, Listen => 1) or die' "$T/other"
+		ln -f "$T/other" "$T/d/s"
+	}
+
+	replaced_by another
+	[ "$(stat -c %U "$T/other")" = root ]
+}
+
 @test "a TCP address that others can reach, without --allow, is warned of loudly" {
 	start_wrapper -s "tcp:0.0.0.0:$(free_port)"
 	logged '^fcgiwrap: WARNING: anybody who can connect to this TCP port can run any program'
