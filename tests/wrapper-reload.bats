@@ -275,20 +275,21 @@ lacks_log() {
 	[ "$STATUS" = 0 ]
 }
 
-@test "a worker that cannot come up at a reload is told about, and the old one stays" {
-	local old pipes='?pipe,pipe2'
+# fails_to_come_up MESSAGE STRACE-OPTION...: while calls are refused as strace is told, a reload fails
+# in the new worker, with this message, and the old one goes on; afterwards it succeeds.
+fails_to_come_up() {
+	local message=$1 old
 
 	need strace
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
 	start_wrapper -c 1
 	serves
 	old=$(worker)
-	start tracer strace -f -o "$T/calls" -e trace="$pipes" -e inject="$pipes:error=EMFILE" \
-		-p "$(pid_of wrapper)"
+	start tracer strace -f -o "$T/calls" "${@:2}" -p "$(pid_of wrapper)"
 	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
 	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
 	kill -HUP "$(pid_of wrapper)"
-	logged 'cannot begin to serve: Too many open files$'
+	logged "$message"
 	logged 'worker [0-9]+ exited with status 1 before it served; the old workers stay$'
 	stop tracer
 	serves
@@ -297,6 +298,20 @@ lacks_log() {
 	reload
 	none_of "$old"
 	serves
+}
+
+@test "a worker that cannot come up at a reload is told about, and the old one stays" {
+	local pipes='?pipe,pipe2'
+
+	fails_to_come_up 'cannot begin to serve: Too many open files$' \
+		-e trace="$pipes" -e inject="$pipes:error=EMFILE"
+}
+
+@test "a worker that cannot open /dev/null at a reload is told about, and the old one stays" {
+	local open='?open,openat'
+
+	fails_to_come_up 'cannot begin to serve: Too many open files$' \
+		-P /dev/null -e trace="$open" -e inject="$open:error=EMFILE"
 }
 
 # threads: how many the worker has.

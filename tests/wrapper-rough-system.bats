@@ -239,6 +239,18 @@ make_late_reader() {
 	[ "$(children_of "$(pid_of wrapper)" | sort | tr '\n' ' ')" = "$workers" ]
 }
 
+@test "a log that has reached the limit of file size loses lines, and nothing else" {
+	local pid
+
+	need prlimit
+	start_within prlimit --fsize=1024 -- -c 1
+	pid=$(worker)
+	crowd 30 3 get "$T/missing.sh" expect-text 'Status: 404' expect-end
+	[ "$(stat -c %s "$T/log")" = 1024 ]
+	ask get "$CGI/hello.sh" expect-text hello expect-end app=0
+	[ "$(worker)" = "$pid" ]
+}
+
 @test "XFSZ has its default meaning for scripts" {
 	start_wrapper
 	ask get "$CGI/signals.pl"
