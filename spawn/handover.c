@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 /*
- * One variable: "PID SOCKET BOUND", then for each member ";PID STARTED OUTPUT LEAVES OUTDATED".
+ * One variable: "PID SOCKET BOUND", then for each member ";PID STARTED OUTPUT PHASE OUTDATED".
  * PID comes first, since the variable means nothing to any other process.
  */
 static const char variable[] = "SPAWN_FCGI_HANDOVER";
@@ -51,7 +51,7 @@ int handover_socket(bool *bound)
 
 void handover_take(void)
 {
-	int socket, bound, used, output, leaves, outdated;
+	int socket, bound, used, output, phase, outdated;
 	const char *text = find_text(&socket, &bound, &used);
 	int64_t started;
 	long pid;
@@ -59,10 +59,10 @@ void handover_take(void)
 	for (text = text ? text + used : ""; *text == ';'; text += used) {
 		struct member *m;
 
-		if (sscanf(text, ";%ld %" SCNd64 " %d %d %d%n", &pid, &started, &output, &leaves,
+		if (sscanf(text, ";%ld %" SCNd64 " %d %d %d%n", &pid, &started, &output, &phase,
 			   &outdated, &used) != 5)
 			break;
-		m = member_adopt((pid_t)pid, started, output, leaves);
+		m = member_adopt((pid_t)pid, started, output, (enum member_phase)phase);
 		if (m)
 			m->outdated = outdated;
 		else
@@ -99,7 +99,7 @@ static char *write_text(int listener, bool bound)
 		member_flush(m);
 		size += (size_t)snprintf(text + size, room - size, ";%ld %" PRId64 " %d %d %d",
 					 (long)m->child.pid, m->child.started, m->output.fd,
-					 !member_is_here(m), m->outdated);
+					 (int)m->phase, m->outdated);
 	}
 	return text;
 }

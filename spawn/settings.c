@@ -75,8 +75,12 @@ static const struct option_row table[] = {
 	{ "give-up", 0, NULL, "end in a crash loop instead of slowing down", SET(FLAG, give_up) },
 	{ "stop-signal", 0, "NAME", "signal that asks the program to end (default TERM)",
 	  SET(TEXT, stop_signal_name) },
-	{ "stop-timeout", 0, "SEC", "time from then to KILL, on a stop (default 30)",
+	{ "stop-timeout", 0, "SEC", "time from then to KILL, on a stop or reload (default 30)",
 	  RANGE(DURATION, stop_timeout, 1, DAY) },
+	{ "stop-busy", 0, "SEC", "ask who is busy, too, after so long (default: never)",
+	  RANGE(DURATION, stop_busy, 0, DAY) },
+	{ "start-time", 0, "SEC", "it serves if it lives so long, if not seen before (default 1)",
+	  RANGE(DURATION, start_time, 1, DAY) },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log) },
 	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
@@ -107,6 +111,8 @@ static const struct settings defaults = {
 	.crash_limit = "10/10",
 	.stop_signal_name = "TERM",
 	.stop_timeout = 30000,
+	.stop_busy = -1,
+	.start_time = 1000,
 };
 
 static const char usage[] = "Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
@@ -272,6 +278,8 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "give-up", s->give_up },
 		{ "stop-signal", strcmp(s->stop_signal_name, defaults.stop_signal_name) != 0 },
 		{ "stop-timeout", s->stop_timeout != defaults.stop_timeout },
+		{ "stop-busy", s->stop_busy != defaults.stop_busy },
+		{ "start-time", s->start_time != defaults.start_time },
 		{ "log", s->log != NULL },
 		{ "exit-on-idle", s->exit_on_idle != 0 },
 	};

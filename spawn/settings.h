@@ -46,6 +46,8 @@ struct settings {
 	const char *stop_signal_name;
 	int stop_signal; /* made from it */
 	int64_t stop_timeout;
+	int64_t stop_busy; /* -1: never */
+	int64_t start_time;
 	const char *log;
 	int64_t exit_on_idle; /* 0: never */
 	int inherited;     /* sockets passed by a service manager */

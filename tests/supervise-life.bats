@@ -312,11 +312,14 @@ load supervise
 	ask_later client wait="$T/go"
 	sleep 0.2
 	kill -HUP "$KEEPER"
-	logged 'reloaded'
+	others_are_new() { [ "$(grep -cxFf <(echo "$old") <<<"$(children)")" = 1 ]; }
+	eventually others_are_new
 	eventually has 4
+	logged_times 0 'reloaded'
 	touch "$T/go"
 	answered client
-	eventually has 3
+	logged 'reloaded$'
+	has 3
 	# shellcheck disable=SC2086
 	replaced $old
 }
@@ -347,11 +350,11 @@ load supervise
 	ask
 }
 
-@test "HUP: what serves many at once and never rests goes when it ends by itself" {
+@test "HUP: what serves many at once and never rests is asked after --stop-busy" {
 	local old
 
 	need_census
-	supervise -s "$S" -- "$FCGIWRAP"
+	supervise -s "$S" --stop-busy 0.5 -- "$FCGIWRAP"
 	old=$(children)
 	SOCKET=unix:$S
 	"$FCGI_TALK" -n 400 -j 6 "$SOCKET" get "$CGI/hello.sh" expect-text hello >"$T/load.out" &
