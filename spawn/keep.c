@@ -277,8 +277,13 @@ static void end_reload(const char *how)
 	events->reloaded();
 }
 
-static void retire_outdated(struct member *old)
+static void retire_outdated(void)
 {
+	struct member *old;
+
+	if (members.watched)
+		look();
+	old = find_outdated();
 	if (old)
 		member_retire(old, reloading ? settings->stop_timeout : 0);
 }
@@ -294,7 +299,7 @@ static void replace(const struct pool_census *c, long wanted)
 	if (!is_any_outdated())
 		end_reload("reloaded");
 	else if (old && c->here > wanted)
-		retire_outdated(old);
+		retire_outdated();
 	else if (old && c->here + c->leaving <= wanted)
 		substitute = start();
 }
@@ -320,7 +325,7 @@ static void on_ready(struct member *m)
 	crashes_ready(&crashes);
 	if (m == substitute) {
 		substitute = NULL;
-		retire_outdated(find_outdated());
+		retire_outdated();
 	}
 	settle();
 }
@@ -560,8 +565,6 @@ void keep_reload(void)
 	/* What is called for gets another chance. */
 	crashes_ready(&crashes);
 	deadline_clear(&start_again);
-	if (is_watching())
-		look();
 	for (struct member *m = member_first; m; m = m->next)
 		m->outdated = true;
 	if (substitute) /* as new as any */

@@ -265,8 +265,8 @@ load supervise
 }
 
 @test "nothing that a process wrote is lost at its end, not even half a line" {
-	program <<<'seq 1 2000; printf half; exec sleep 0.2'
-	supervise -s "$S" --log "$T/app.log" -- "$T/prog"
+	program <<<'seq 1 2000; printf half; exec sleep 1'
+	supervise -s "$S" --start-time 100ms --log "$T/app.log" -- "$T/prog"
 	LOGFILE=$T/app.log
 	logged ' half$'
 	logged '] 2000$'
