@@ -23,6 +23,7 @@ enum { /* milliseconds */
 	QUEUE_FORMS = 5,  /* connections that wait so long are a queue */
 	LOOK_EVERY = 50,  /* at most, while connections come */
 	TICK = 1000,      /* while anything is not at rest */
+	HUNT_EVERY = 20,  /* for an idle one, while old ones are replaced */
 	DRAIN_EVERY = 20  /* while the queue is emptied before the end */
 };
 
@@ -40,7 +41,8 @@ static bool never_asked = true; /* no connection has ever come */
 
 static struct member *substitute; /* for one that is outdated */
 static bool reloading;
-static struct deadline reload_end;
+static struct deadline reload_end, hunt;
+static int64_t hunting_since;
 
 static struct crashes crashes;
 static struct deadline recovery;
@@ -277,15 +279,31 @@ static void end_reload(const char *how)
 	events->reloaded();
 }
 
+static void on_hunt(struct deadline *d);
+
+/* Whichever is idle first; who serves all the time is asked after --stop-busy. */
 static void retire_outdated(void)
 {
-	struct member *old;
+	struct member *m = find_outdated();
 
-	if (members.watched)
-		look();
-	old = find_outdated();
-	if (old)
-		member_retire(old, reloading ? settings->stop_timeout : 0);
+	if (!m)
+		return;
+	if (!members.watched ||
+	    (settings->stop_busy >= 0 && loop_now() - hunting_since >= settings->stop_busy)) {
+		member_retire(m, reloading ? settings->stop_timeout : 0);
+		return;
+	}
+	look();
+	for (m = member_first; m; m = m->next)
+		if (m->outdated && member_is_here(m) && !m->busy && member_retire_if_idle(m))
+			return;
+	deadline_set(&hunt, HUNT_EVERY, on_hunt);
+}
+
+static void on_hunt(struct deadline *d)
+{
+	(void)d;
+	settle();
 }
 
 /* One at a time: the next when a new process serves in its place, and there is room. The first
@@ -298,7 +316,7 @@ static void replace(const struct pool_census *c, long wanted)
 		return;
 	if (!is_any_outdated())
 		end_reload("reloaded");
-	else if (old && c->here > wanted)
+	else if (old && c->here > wanted && !deadline_is_set(&hunt))
 		retire_outdated();
 	else if (old && c->here + c->leaving <= wanted)
 		substitute = start();
@@ -325,7 +343,7 @@ static void on_ready(struct member *m)
 	crashes_ready(&crashes);
 	if (m == substitute) {
 		substitute = NULL;
-		retire_outdated();
+		hunting_since = loop_now();
 	}
 	settle();
 }
@@ -596,7 +614,7 @@ static void on_drain(struct deadline *d)
 void keep_stop(bool is_closed)
 {
 	struct deadline *const all[] = {
-		&look_soon, &tick, &start_again, &idle_end, &recovery, &reload_end,
+		&look_soon, &tick, &start_again, &idle_end, &recovery, &reload_end, &hunt,
 	};
 
 	stopping = true;
