@@ -195,9 +195,9 @@ mount_afar() {
 }
 
 @test "FUSE: a script that takes long to be opened is answered for with 504 by --start-timeout" {
-	mount_afar 12
+	mount_afar 8
 	start_wrapper -c 1 --start-timeout 500ms
-	passes_within 8 ask timeout 20 get "$T/afar/open.sh" expect-text 'Status: 504 ' expect-end
+	passes_within 6 ask timeout 20 get "$T/afar/open.sh" expect-text 'Status: 504 ' expect-end
 	quick
 }
 
