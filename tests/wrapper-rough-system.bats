@@ -56,7 +56,7 @@ start_slow() {
 }
 
 quick() {
-	passes_within 1 ask timeout 5 get "$CGI/hello.sh" expect-text hello expect-end app=0
+	passes_within 4 ask timeout 10 get "$CGI/hello.sh" expect-text hello expect-end app=0
 }
 
 @test "a script that takes long to be opened delays no other request" {
@@ -171,33 +171,33 @@ mount_afar() {
 }
 
 @test "FUSE: a script that takes long to be opened delays no other request" {
-	mount_afar 3
+	mount_afar 8
 	start_wrapper -c 1
 	start_client slow timeout 60 get "$T/afar/open.sh" expect-text 'from afar' expect-end app=0
 	sleep 0.2
 	quick
 	sleep 0.5
 	quick
-	await slow 15
+	await slow 40
 	[ "$STATUS" = 0 ]
 }
 
 @test "FUSE: a script that takes long to be looked at delays no other request" {
-	mount_afar 3
+	mount_afar 8
 	start_wrapper -c 1
 	start_client slow timeout 60 get "$T/afar/stat.sh" expect-text 'from afar' expect-end app=0
 	sleep 0.2
 	quick
 	sleep 0.5
 	quick
-	await slow 15
+	await slow 40
 	[ "$STATUS" = 0 ]
 }
 
 @test "FUSE: a script that takes long to be opened is answered for with 504 by --start-timeout" {
-	mount_afar 4
+	mount_afar 8
 	start_wrapper -c 1 --start-timeout 500ms
-	passes_within 3 ask timeout 20 get "$T/afar/open.sh" expect-text 'Status: 504 ' expect-end
+	passes_within 6 ask timeout 20 get "$T/afar/open.sh" expect-text 'Status: 504 ' expect-end
 	quick
 }
 

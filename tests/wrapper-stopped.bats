@@ -25,23 +25,23 @@ stop_for() {
 }
 
 @test "a body that arrived while fcgiwrap was stopped is not late" {
-	start_wrapper -c 1 --client-timeout 1
+	start_wrapper -c 1 --client-timeout 4
 	start_client client trace "$T/trace" request "$CGI/sum.sh" CONTENT_LENGTH=200000 keep \
 		stdin-zero 100000 get-values FCGI_MPXS_CONNS= await "$T/go" stdin-zero 100000 \
 		stdin-end expect-text bytes=200000 expect-end app=0
 	in_file GET_VALUES_RESULT "$T/trace"
-	stop_for 2.5 touch "$T/go"
+	stop_for 5.5 touch "$T/go"
 	await client
 	[ "$STATUS" = 0 ] || { cat "$T/client.out" "$T/client.log" "$T/log"; return 1; }
 	[ ! -s "$T/log" ]
 }
 
 @test "a kept connection whose next request arrived while fcgiwrap was stopped is not closed" {
-	start_wrapper -c 1 --idle-timeout 1
+	start_wrapper -c 1 --idle-timeout 4
 	start_client client trace "$T/trace" get "$CGI/hello.sh" keep await "$T/go" \
 		get "$CGI/hello.sh" expect-end app=0
 	in_file END_REQUEST "$T/trace"
-	stop_for 2.5 touch "$T/go"
+	stop_for 5.5 touch "$T/go"
 	await client
 	[ "$STATUS" = 0 ]
 }
@@ -54,10 +54,10 @@ stop_for() {
 		echo second
 		until [ -e $T/end ]; do sleep 0.1; done
 	END
-	start_wrapper -c 1 --silence-timeout 1.5
+	start_wrapper -c 1 --silence-timeout 4
 	start_client client get "$T/late.sh" expect-text second expect-end app=0
 	in_file first "$T/client.out"
-	stop_for 2.5 touch "$T/go"
+	stop_for 5.5 touch "$T/go"
 	in_file second "$T/client.out"
 	touch "$T/end"
 	await client
@@ -65,8 +65,13 @@ stop_for() {
 }
 
 @test "a client that sent nothing meanwhile is given up" {
+	script reads.sh <<-'END'
+		#!/bin/sh
+		body=$(cat)
+		printf 'Content-Type: text/plain\n\n%s\n' "$body"
+	END
 	start_wrapper -c 1 --client-timeout 1
-	start_client client trace "$T/trace" request "$CGI/sum.sh" CONTENT_LENGTH=10 \
+	start_client client trace "$T/trace" request "$T/reads.sh" CONTENT_LENGTH=10 \
 		stdin 12345 get-values FCGI_MPXS_CONNS= expect-text 'Status: 408' expect-end
 	in_file GET_VALUES_RESULT "$T/trace"
 	stop_for 1.5
