@@ -203,7 +203,6 @@ static int resume(const struct identity *identity)
 	int fd = handover_socket(&bound);
 
 	process_executed_anew();
-	pidfile = (struct pidfile){ .path = settings->pid_file, .fd = -1 };
 	up = true;
 	if (!journal_open(log_target()) || !listener_adopt(&listener, settings, fd, bound))
 		return EXIT_OWN_ERROR;

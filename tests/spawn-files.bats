@@ -1,0 +1,103 @@
+#!/usr/bin/env bats
+# Files of spawn-fcgi: what is written and removed, and what of others is left alone.
+#
+# shellcheck disable=SC2016 # text for other shells
+# shellcheck disable=SC2030,SC2031,SC2034,SC2153,SC2154,SC2314 # variables are set in spawn
+
+load lib
+load spawn
+load supervise
+
+as_user_a() {
+	setpriv --reuid="$USER_A" --regid="$(id -g "$USER_A")" --clear-groups "$@"
+}
+
+@test "a pid file that somebody else owns is not written to, but replaced" {
+	need_users
+	need setpriv
+	mkdir "$T/d"
+	chown "$USER_A" "$T/d"
+	as_user_a sh -c 'echo 1111111 >"$1/pid"; ln "$1/pid" "$1/old"' sh "$T/d"
+	spawn -s "$S" -P "$T/d/pid" -- /bin/sleep 60
+	[ "$status" = 0 ]
+	[ "$(cat "$T/d/pid")" = "$PIDS" ]
+	[ "$(stat -c %U "$T/d/pid")" = "$(id -un)" ]
+	[ "$(mode_of "$T/d/pid")" = 644 ]
+	[ "$(cat "$T/d/old")" = 1111111 ]
+	[ "$(ls "$T/d")" = "$(printf 'old\npid')" ]
+}
+
+@test "where the directory is closed, a pid file of one's own is overwritten" {
+	mkdir "$T/d"
+	echo 1111111 >"$T/d/pid"
+	if [ "$EUID" = 0 ]; then
+		need_user "$USER_A"
+		chown "$USER_A" "$T/d/pid"
+	else
+		chmod 555 "$T/d"
+	fi
+	spawn_as_other -s "$S" -P "$T/d/pid" -- /bin/sleep 60
+	chmod 755 "$T/d"
+	[ "$status" = 0 ]
+	[ "$(cat "$T/d/pid")" = "$PIDS" ]
+}
+
+@test "a pid file that is a mount point is overwritten" {
+	need_root
+	need unshare
+	unshare -m true || skip 'cannot mount here'
+	echo 1111111 >"$T/outer"
+	touch "$T/pid"
+	capture unshare -m sh -c 'mount --bind "$1/outer" "$1/pid" &&
+		exec "$2" -s "$1/s" -P "$1/pid" -- /bin/sleep 60' sh "$T" "$SPAWN_FCGI"
+	adopt child "${output##* }"
+	[ "$status" = 0 ]
+	[ "$(cat "$T/outer")" = "${output##* }" ]
+}
+
+@test "a directory where no pid file can be made is told before anything starts" {
+	need_users
+	mkdir "$T/d"
+	spawn_as_other -s "$S" -P "$T/d/pid" -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *"opening PID-file '$T/d/pid' failed: Permission denied"* ]]
+	nothing_left "$S"
+}
+
+@test "a start that fails leaves the pid file of another server that runs" {
+	local option
+
+	spawn -s "$S" -P "$T/pid" -- /bin/sleep 60
+	[ "$(cat "$T/pid")" = "$PIDS" ]
+	for option in '' --supervise '--supervise -n'; do
+		# shellcheck disable=SC2086
+		capture "$SPAWN_FCGI" $option -s "$S-2" -P "$T/pid" -- /no/such
+		[ "$status" = 2 ]
+		[ "$(cat "$T/pid")" = "$PIDS" ]
+		nothing_left "$S-2"
+	done
+}
+
+@test "what is no pid file is not removed by a start that fails" {
+	echo '12 monkeys' >"$T/pid"
+	spawn -s "$S" -P "$T/pid" -- /no/such
+	[ "$status" = 2 ]
+	[ "$(cat "$T/pid")" = '12 monkeys' ]
+}
+
+@test "a FIFO or a link in place of the pid file does not hold up a stop, and is left alone" {
+	supervise -s "$S" -- /bin/sleep 60
+	rm "$T/keeper.pid"
+	mkfifo "$T/keeper.pid"
+	kill -TERM "$KEEPER"
+	await keeper
+	[ "$STATUS" = 0 ]
+	[ -p "$T/keeper.pid" ]
+	supervise -s "$S" -- /bin/sleep 60
+	mv "$T/keeper.pid" "$T/elsewhere"
+	ln -s elsewhere "$T/keeper.pid"
+	kill -TERM "$KEEPER"
+	await keeper
+	[ "$STATUS" = 0 ]
+	[ -L "$T/keeper.pid" ]
+}
