@@ -201,7 +201,7 @@ int check_run(const struct settings *settings, const struct identity *identity)
 	struct plan plan = { settings, identity };
 	bool good = process_apart(check_program, &plan);
 
-	if (settings->inherited == 0)
+	if (settings->inherited == 0 && !settings->socket_name)
 		good &= process_apart(check_socket, &plan);
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);

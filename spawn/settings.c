@@ -81,6 +81,10 @@ static const struct option_row table[] = {
 	  SET(TEXT, log) },
 	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
 	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
+	{ "socket-name", 0, "NAME", "of several that LISTEN_FDS passes, serve this socket",
+	  SET(TEXT, socket_name) },
+	{ "fd-store", 0, NULL, "let the service manager keep the socket, as $FDSTORE does",
+	  SET(FLAG, fd_store) },
 
 	{ "check", 0, NULL, "start nothing; say whether this would work",
 	  SET(FLAG, check) },
@@ -155,7 +159,7 @@ static bool read_local_address(struct settings *s)
 
 static bool read_address(struct settings *s)
 {
-	if (s->inherited > 0 && !s->socket && !s->port)
+	if ((s->inherited > 0 || s->socket_name) && !s->socket && !s->port)
 		return true;
 	if (!s->socket && !s->port)
 		report("no socket given (use either -p or -s)");
@@ -274,6 +278,8 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "stop-timeout", s->stop_timeout != defaults.stop_timeout },
 		{ "log", s->log != NULL },
 		{ "exit-on-idle", s->exit_on_idle != 0 },
+		{ "socket-name", s->socket_name != NULL },
+		{ "fd-store", s->fd_store },
 	};
 
 	for (size_t i = 0; !s->supervise && i < sizeof rows / sizeof *rows; i++) {
@@ -291,6 +297,9 @@ static bool is_supervised_or_plain(const struct settings *s)
 
 static bool read_supervision(struct settings *s)
 {
+	const char *names = getenv("LISTEN_FDNAMES");
+
+	s->inherited_names = names ? strdup(names) : NULL;
 	if (s->supervise)
 		s->inherited = handover_is_pending() ? 1 : listen_inherited();
 	return is_supervised_or_plain(s) && read_stop_signal(s) && read_crash_limit(s) &&

@@ -101,3 +101,76 @@ as_user_a() {
 	[ "$STATUS" = 0 ]
 	[ -L "$T/keeper.pid" ]
 }
+
+# Another server's socket in the place of ours.
+take_over() {
+	rm "$1"
+	start other "$SPAWN_FCGI" -n -s "$1" -- /bin/sleep 60
+	eventually is_live "$1"
+}
+
+@test "a stop leaves the socket of another server that has taken its place" {
+	supervise -s "$S" -- /bin/sleep 60
+	take_over "$S"
+	kill -TERM "$KEEPER"
+	await keeper
+	is_live "$S"
+}
+
+@test "the same after USR2, also if the socket was taken before" {
+	supervise -s "$S" -- /bin/sleep 60
+	take_over "$S"
+	kill -USR2 "$KEEPER"
+	logged 'goes on'
+	kill -TERM "$KEEPER"
+	await keeper
+	is_live "$S"
+}
+
+@test "after USR2 a stop removes the socket that is its own" {
+	supervise -s "$S" -- /bin/sleep 60
+	kill -USR2 "$KEEPER"
+	logged 'goes on'
+	kill -TERM "$KEEPER"
+	await keeper
+	nothing_left "$S"
+}
+
+@test "the same for a socket inside a chroot" {
+	need_users
+	jail /bin/sleep
+	supervise -c "$T/jail" -u "$USER_A" -s /s -- /bin/sleep 60
+	kill -TERM "$KEEPER"
+	await keeper
+	nothing_left "$T/jail/s"
+	supervise -c "$T/jail" -u "$USER_A" -s /s -- /bin/sleep 60
+	take_over "$T/jail/s"
+	kill -TERM "$KEEPER"
+	await keeper
+	is_live "$T/jail/s"
+}
+
+@test "a start that fails leaves a socket that has taken the place of its own" {
+	local option
+
+	for option in '' -n; do
+		make_stale "$T/other"
+		# The last process fails, after the socket was replaced.
+		# shellcheck disable=SC2086
+		capture "$SPAWN_FCGI" $option -s "$S" -f 'sh -c "mv '"$T"'/other '"$S"'; exit 3"'
+		[ "$status" = 3 ]
+		[ -S "$S" ]
+		rm "$S"
+	done
+}
+
+@test "a directory that somebody keeps locked delays a start by two seconds, which is told" {
+	need flock
+	start locker flock "$T" sleep 60
+	locked() { not flock -n "$T" true; }
+	eventually locked
+	spawn -s "$S" -- /bin/sleep 60
+	[ "$status" = 0 ]
+	[[ $stderr == *"cannot lock the directory $T/: somebody keeps it locked"* ]]
+	is_live "$S"
+}
