@@ -99,7 +99,8 @@ bool listener_open(struct listener *out, const struct settings *settings,
 				  .bound = true, .janitor = -1 };
 	if (!out->root) {
 		out->fd = listen_open(&out->address, &file, binding.backlog);
-		listen_identify(&out->address, &out->file);
+		if (out->fd >= 0)
+			listen_identify(&out->address, &out->file);
 		return out->fd >= 0;
 	}
 	out->fd = listen_socket(&out->address);
@@ -136,10 +137,13 @@ bool listener_read_name(const char *name, struct listen_identity *out)
 	uintmax_t device, inode, seconds;
 	unsigned long rest;
 	size_t prefix = sizeof kept_prefix - 1;
+	int used;
 
 	*out = (struct listen_identity){ .inode = 0 };
 	if (strncmp(name, kept_prefix, prefix) != 0 ||
-	    sscanf(name + prefix, "%jx-%jx-%jx-%lx", &device, &inode, &seconds, &rest) != 4)
+	    sscanf(name + prefix, "%jx-%jx-%jx-%lx%n", &device, &inode, &seconds, &rest,
+		   &used) != 4 ||
+	    name[prefix + (size_t)used] != '\0')
 		return false;
 	out->device = (dev_t)device;
 	out->inode = (ino_t)inode;
@@ -235,6 +239,7 @@ static bool take_keepsake(struct listener *out, const struct settings *settings,
 	    (k.listener.root ? process_apart(is_of_use, &k) : is_of_use(&k))) {
 		*out = k.listener;
 		out->address = settings->address;
+		listen(fd, (int)settings->backlog);
 		report("going on with the socket that the service manager has kept");
 		return true;
 	}

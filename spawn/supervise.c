@@ -188,6 +188,10 @@ static int stay_in_background(const struct identity *identity)
 
 	if (pid == 0)
 		return stay(identity, false);
+	if (pid < 0) {
+		leave_socket();
+		pidfile_discard(&pidfile);
+	}
 	if (pid > 0 && of_child == EXIT_SUCCESS)
 		printf("spawn-fcgi: child spawned successfully: PID: %ld\n", (long)pid);
 	return of_child;

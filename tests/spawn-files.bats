@@ -174,3 +174,17 @@ take_over() {
 	[[ $stderr == *"cannot lock the directory $T/: somebody keeps it locked"* ]]
 	is_live "$S"
 }
+
+@test "a supervisor that cannot go to the background leaves nothing" {
+	need_users
+	need setpriv
+	local uid=$((200000 + $$)) # nobody else's, or their processes would count
+
+	chown "$uid" "$T"
+	export ASAN_OPTIONS=detect_leaks=0 # it forks, too
+	RUN_BY="setpriv --reuid=$uid --regid=$uid --clear-groups prlimit --nproc=1"
+	spawn --supervise -s "$S" -P "$T/pid" -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *'cannot go to the background'* ]]
+	nothing_left "$S" "$T/pid"
+}
