@@ -83,7 +83,7 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
 	{ "socket-name", 0, "NAME", "of several that LISTEN_FDS passes, serve this socket",
 	  SET(TEXT, socket_name) },
-	{ "fd-store", 0, NULL, "let the service manager keep the socket, as $FDSTORE does",
+	{ "fd-store", 0, NULL, "let the service manager keep the socket (as $FDSTORE)",
 	  SET(FLAG, fd_store) },
 
 	{ "check", 0, NULL, "start nothing; say whether this would work",

@@ -97,7 +97,7 @@ finds() {
 @test "--check: pid file and log" {
 	finds "opening PID-file '/no/pid' failed" -s "$S" -P /no/pid -- /bin/sleep
 	ln -s "$T/x" "$T/pid"
-	finds "isn't regular file" -s "$S" -P "$T/pid" -- /bin/sleep
+	finds 'a symbolic link is not followed' -s "$S" -P "$T/pid" -- /bin/sleep
 	finds '--log: cannot create /no/log' -s "$S" --supervise --log /no/log -- /bin/sleep
 }
 
