@@ -297,9 +297,11 @@ static bool is_supervised_or_plain(const struct settings *s)
 
 static bool read_supervision(struct settings *s)
 {
-	const char *names = getenv("LISTEN_FDNAMES");
+	static char *names; /* never freed */
 
-	s->inherited_names = names ? strdup(names) : NULL;
+	if (getenv("LISTEN_FDNAMES"))
+		names = strdup(getenv("LISTEN_FDNAMES"));
+	s->inherited_names = names;
 	if (s->supervise)
 		s->inherited = handover_is_pending() ? 1 : listen_inherited();
 	return is_supervised_or_plain(s) && read_stop_signal(s) && read_crash_limit(s) &&
