@@ -210,9 +210,14 @@ static int lock_directory(const char *path)
 
 	find_directory(path, directory, sizeof directory);
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-	for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+	for (int i = 0; fd >= 0; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
 			break;
+		if (i == LOCK_TRIES) {
+			report("cannot lock the directory %s: somebody keeps it locked (going on; "
+			       "no other server may start on this socket now)", directory);
+			break;
+		}
 		nanosleep(&pause, NULL);
 	}
 	return fd;

@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "listen.h"
+#include "pidfile.h"
 #include "process.h"
 #include "program.h"
 #include "report.h"
@@ -81,13 +82,9 @@ static bool check_file(const char *option, const char *path)
 
 static bool check_pid_file(const char *path)
 {
-	struct stat st;
+	struct pidfile file;
 
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		report("-P: %s is no regular file (remove it, or choose another path)", path);
-		return false;
-	}
-	return check_file("-P", path);
+	return pidfile_open(&file, path);
 }
 
 /* Whether the user of the web server can connect: by the bits of modes. */
@@ -201,7 +198,7 @@ int check_run(const struct settings *settings, const struct identity *identity)
 	struct plan plan = { settings, identity };
 	bool good = process_apart(check_program, &plan);
 
-	if (settings->inherited == 0)
+	if (settings->inherited == 0 && !settings->socket_name)
 		good &= process_apart(check_socket, &plan);
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);

@@ -85,6 +85,10 @@ static const struct option_row table[] = {
 	  SET(TEXT, log) },
 	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
 	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
+	{ "socket-name", 0, "NAME", "of several that LISTEN_FDS passes, serve this socket",
+	  SET(TEXT, socket_name) },
+	{ "fd-store", 0, NULL, "let the service manager keep the socket (as $FDSTORE)",
+	  SET(FLAG, fd_store) },
 
 	{ "check", 0, NULL, "start nothing; say whether this would work",
 	  SET(FLAG, check) },
@@ -161,7 +165,7 @@ static bool read_local_address(struct settings *s)
 
 static bool read_address(struct settings *s)
 {
-	if (s->inherited > 0 && !s->socket && !s->port)
+	if ((s->inherited > 0 || s->socket_name) && !s->socket && !s->port)
 		return true;
 	if (!s->socket && !s->port)
 		report("no socket given (use either -p or -s)");
@@ -282,6 +286,8 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "start-time", s->start_time != defaults.start_time },
 		{ "log", s->log != NULL },
 		{ "exit-on-idle", s->exit_on_idle != 0 },
+		{ "socket-name", s->socket_name != NULL },
+		{ "fd-store", s->fd_store },
 	};
 
 	for (size_t i = 0; !s->supervise && i < sizeof rows / sizeof *rows; i++) {
@@ -299,6 +305,11 @@ static bool is_supervised_or_plain(const struct settings *s)
 
 static bool read_supervision(struct settings *s)
 {
+	static char *names; /* never freed */
+
+	if (getenv("LISTEN_FDNAMES"))
+		names = strdup(getenv("LISTEN_FDNAMES"));
+	s->inherited_names = names;
 	if (s->supervise)
 		s->inherited = handover_is_pending() ? 1 : listen_inherited();
 	return is_supervised_or_plain(s) && read_stop_signal(s) && read_crash_limit(s) &&

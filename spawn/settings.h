@@ -51,6 +51,9 @@ struct settings {
 	const char *log;
 	int64_t exit_on_idle; /* 0: never */
 	int inherited;     /* sockets passed by a service manager */
+	const char *inherited_names; /* LISTEN_FDNAMES, or NULL */
+	const char *socket_name;     /* which of them; NULL: the only one */
+	bool fd_store;
 
 	bool check;
 	const char *web_user; /* who should be able to connect */

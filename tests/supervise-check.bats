@@ -95,9 +95,9 @@ finds() {
 }
 
 @test "--check: pid file and log" {
-	finds '-P: cannot create /no/pid' -s "$S" -P /no/pid -- /bin/sleep
+	finds "opening PID-file '/no/pid' failed" -s "$S" -P /no/pid -- /bin/sleep
 	ln -s "$T/x" "$T/pid"
-	finds 'no regular file' -s "$S" -P "$T/pid" -- /bin/sleep
+	finds 'a symbolic link is not followed' -s "$S" -P "$T/pid" -- /bin/sleep
 	finds '--log: cannot create /no/log' -s "$S" --supervise --log /no/log -- /bin/sleep
 }
 
