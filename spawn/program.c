@@ -96,9 +96,10 @@ static void report_denial(const char *path)
 	else if (access(path, X_OK) < 0)
 		report("exec failed, %s: %s (this user may not execute it: chmod +x?)", path,
 		       denied);
-	else if ((interpreter = program_interpreter(path, line, sizeof line)))
-		report("exec failed, %s: %s (may this user execute its interpreter %s?)", path,
-		       denied, interpreter);
+	else if ((interpreter = program_interpreter(path, line, sizeof line)) &&
+		 access(interpreter, X_OK) < 0)
+		report("exec failed, %s: %s (its interpreter is not executable by this user: %s)",
+		       path, denied, interpreter);
 	else
 		report("exec failed, %s: %s (is the file system mounted noexec?)", path, denied);
 }

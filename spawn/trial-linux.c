@@ -17,20 +17,22 @@
 /* As the stop after an exec shows in a wait status. */
 enum { EXECUTED = SIGTRAP | PTRACE_EVENT_EXEC << 8 };
 
-static void execute(const char *path, char **words, int errors)
+/* Should the tracer die, this process must not go on: before it has set that, and after. */
+static void execute(const char *path, char **words, pid_t tracer, int errors)
 {
 	int error;
 
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) < 0)
 		_exit(EXIT_FAILURE);
 	raise(SIGSTOP);
+	if (getppid() != tracer)
+		_exit(EXIT_FAILURE);
 	if (rlimits_apply(false))
 		execv(path, words);
 	error = errno;
 	_exit(write(errors, &error, sizeof error) < 0);
 }
 
-/* Should this process die first, the other one must not go on. */
 static bool let_execute(pid_t pid, int *status)
 {
 	return waitpid(pid, status, 0) == pid && WIFSTOPPED(*status) &&
@@ -41,6 +43,7 @@ static bool let_execute(pid_t pid, int *status)
 bool trial_execute(struct trial *out, const char *path, char **words)
 {
 	int ends[2], status = 0;
+	pid_t self = getpid();
 	bool known;
 	pid_t pid;
 
@@ -49,7 +52,7 @@ bool trial_execute(struct trial *out, const char *path, char **words)
 		return false;
 	pid = fork();
 	if (pid == 0)
-		execute(path, words, ends[1]);
+		execute(path, words, self, ends[1]);
 	close(ends[1]);
 	known = pid > 0 && let_execute(pid, &status);
 	if (pid > 0 && WIFSTOPPED(status)) {

@@ -132,6 +132,17 @@ nice_of() {
 	[[ $stderr == *'exec failed, /no/such: No such file'* ]]
 }
 
+@test "--limit: where it is refused the program does not run without" {
+	local deny=$FCGI_BUILD/tests/deny
+
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	"$deny" --can prlimit64=EPERM 2>/dev/null || skip 'this system cannot refuse it'
+	RUN_BY="$deny prlimit64=EPERM --" spawn -s "$S" --limit nofile=77 -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *'cannot limit what the program may use (--limit): Operation not permitted'* ]]
+	nothing_left "$S"
+}
+
 @test "--limit and --nice: what is wrong is named" {
 	local wrong
 

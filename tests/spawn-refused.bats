@@ -120,7 +120,7 @@ ends_with_words() {
 	touch "$T/interpreter"
 	spawn --check -s "$S" -- "$T/prog"
 	[ "$status" = 255 ]
-	[[ $stderr == *"may this user execute its interpreter $T/interpreter?"* ]]
+	[[ $stderr == *"its interpreter is not executable by this user: $T/interpreter"* ]]
 }
 
 @test "prctl refused with EPERM" {

@@ -100,7 +100,7 @@ agrees() {
 	printf '#!%s\n' "$T/interpreter" >"$T/prog"
 	chmod +x "$T/prog"
 	touch "$T/interpreter"
-	agrees "may this user execute its interpreter $T/interpreter?" -s "$S" -- "$T/prog"
+	agrees "its interpreter is not executable by this user: $T/interpreter" -s "$S" -- "$T/prog"
 }
 
 @test "--check and start agree: an interpreter whose own interpreter does not exist" {
