@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { INHERITED_FIRST = 3, LOCK_TRIES = 100, LOCK_PAUSE_MS = 20 };
+enum { LOCK_TRIES = 100, LOCK_PAUSE_MS = 20 };
 
 bool listen_address_local(struct listen_address *out, const char *path)
 {
@@ -460,7 +460,7 @@ int listen_inherited(void)
 			count = 0;
 	}
 	listen_forget_inherited();
-	for (int fd = INHERITED_FIRST; fd < INHERITED_FIRST + count; fd++)
+	for (int fd = LISTEN_INHERITED_FIRST; fd < LISTEN_INHERITED_FIRST + count; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return (int)count;
 }

@@ -81,8 +81,10 @@ struct listen_identity {
 void listen_identify(const struct listen_address *address, struct listen_identity *out);
 void listen_remove_own(const struct listen_address *address, const struct listen_identity *own);
 
-/* Sockets passed by LISTEN_PID and LISTEN_FDS (systemd's protocol, from
- * descriptor 3 on): how many are for this process. Both variables are taken out
+/* The descriptor of the first socket that a service manager passes. */
+enum { LISTEN_INHERITED_FIRST = 3 };
+
+/* Sockets passed by LISTEN_PID and LISTEN_FDS (systemd's protocol): how many are for this process. Both variables are taken out
  * of the environment, and the descriptors made close-on-exec. */
 int listen_inherited(void);
 

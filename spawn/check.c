@@ -4,6 +4,7 @@
 
 #include "check-program.h"
 #include "listen.h"
+#include "listener.h"
 #include "process.h"
 #include "report.h"
 
@@ -192,10 +193,13 @@ static bool check_web_user(const struct plan *p)
 int check_run(const struct settings *settings, const struct identity *identity)
 {
 	struct plan plan = { settings, identity };
+	struct listener listener;
 	bool good = process_apart(check_program_apart, &plan);
 
 	if (settings->inherited == 0)
 		good &= process_apart(check_socket, &plan);
+	else
+		good &= listener_adopt(&listener, settings, LISTEN_INHERITED_FIRST, false);
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);
 	if (settings->log && strcmp(settings->log, "syslog") != 0)

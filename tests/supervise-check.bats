@@ -183,6 +183,27 @@ agrees() {
 	[ "$(cat "$T/server.out")" = 'the first to connect' ]
 }
 
+@test "--check: what a service manager passes has to be a listening socket" {
+	need perl
+	# With a socket as descriptor 3, which listens or does not.
+	passed() {
+		perl -MPOSIX -MSocket -e '
+			my $listens = shift @ARGV;
+			$^F = 255;
+			socket(my $s, AF_INET, SOCK_STREAM, 0) or die;
+			listen($s, 5) or die if $listens;
+			POSIX::dup2(fileno $s, 3) or die;
+			@ENV{"LISTEN_FDS", "LISTEN_PID"} = (1, $$);
+			exec @ARGV;
+		' "$@"
+	}
+	capture passed 1 "$SPAWN_FCGI" --check --supervise -- /bin/sleep
+	[ "$status" = 0 ]
+	capture passed 0 "$SPAWN_FCGI" --check --supervise -- /bin/sleep
+	[ "$status" = 255 ]
+	[[ $stderr == *'is not a listening socket'* ]]
+}
+
 @test "--check: the program by the user that it would run as" {
 	need_users
 	mkdir -m 700 "$T/home"
