@@ -108,16 +108,16 @@ void listen_address_print(const struct listen_address *address, char *out, size_
  * another type than the server's is turned away before it gets there. */
 static int probe(const struct listen_address *address, int type)
 {
-	int probe = socket(AF_UNIX, type, 0);
+	int fd = socket(AF_UNIX, type, 0);
 	int error = 0;
 
-	if (probe < 0)
+	if (fd < 0)
 		return -1;
-	fcntl(probe, F_SETFD, FD_CLOEXEC);
-	fcntl(probe, F_SETFL, O_NONBLOCK);
-	if (connect(probe, &address->as.any, address->size) < 0)
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	if (connect(fd, &address->as.any, address->size) < 0)
 		error = errno;
-	close(probe);
+	close(fd);
 	switch (error) {
 	case ECONNREFUSED:
 	case ENOENT:

@@ -137,6 +137,7 @@ nice_of() {
 
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
 	"$deny" --can prlimit64=EPERM 2>/dev/null || skip 'this system cannot refuse it'
+	"$deny" prlimit64=EPERM -- "$SPAWN_FCGI" -v || skip 'this build needs it itself'
 	RUN_BY="$deny prlimit64=EPERM --" spawn -s "$S" --limit nofile=77 -- /bin/sleep 60
 	[ "$status" = 255 ]
 	[[ $stderr == *'cannot limit what the program may use (--limit): Operation not permitted'* ]]
