@@ -126,7 +126,7 @@ static int probe(const struct listen_address *address, int type)
 	case 0:
 	case EAGAIN:
 	case EINPROGRESS:
-	case EPROTOTYPE: /* bound by a datagram socket */
+	case EPROTOTYPE: /* bound by a socket of another type */
 		return 1;
 	default:
 		errno = error;
