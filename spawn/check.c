@@ -2,10 +2,11 @@
 
 #include "check.h"
 
+#include "check-program.h"
 #include "listen.h"
+#include "listener.h"
 #include "pidfile.h"
 #include "process.h"
-#include "program.h"
 #include "report.h"
 
 #include <errno.h>
@@ -24,19 +25,11 @@ struct plan {
 	const struct identity *identity;
 };
 
-/* What the program needs, in a process that becomes like it. */
-static bool check_program(void *argument)
+static bool check_program_apart(void *argument)
 {
 	const struct plan *p = argument;
-	const struct settings *s = p->settings;
 
-	if ((s->root && !process_change_root(s->root)) || !identity_assume(p->identity))
-		return false;
-	if (s->directory && chdir(s->directory) < 0) {
-		report("cannot change to directory '%s': %s", s->directory, strerror(errno));
-		return false;
-	}
-	return program_is_executable(s);
+	return check_program(p->settings, p->identity);
 }
 
 static bool is_inside(const struct settings *s)
@@ -101,6 +94,8 @@ static bool is_member(const struct identity *who, gid_t group)
 
 static bool may(const struct identity *who, const struct stat *st, mode_t bit)
 {
+	if (who->user == 0)
+		return true;
 	if (st->st_uid == who->user)
 		return st->st_mode & (bit << 6);
 	if (is_member(who, st->st_gid))
@@ -172,12 +167,11 @@ static void foresee_socket(const struct plan *p, const char *path, struct stat *
 static bool check_web_user(const struct plan *p)
 {
 	const struct settings *s = p->settings;
-	const struct settings as_user = { .user = s->web_user };
 	char path[PATH_MAX], about[160];
 	static struct identity who; /* its groups are never freed */
 	struct stat st;
 
-	if (!identity_find(&who, &as_user))
+	if (!identity_find_user(&who, s->web_user))
 		return false;
 	if (!s->socket)
 		return true; /* whoever reaches the port */
@@ -196,10 +190,15 @@ static bool check_web_user(const struct plan *p)
 int check_run(const struct settings *settings, const struct identity *identity)
 {
 	struct plan plan = { settings, identity };
-	bool good = process_apart(check_program, &plan);
+	bool good = process_apart(check_program_apart, &plan);
+	int passed;
 
-	if (settings->inherited == 0 && !settings->socket_name)
+	if (!listener_choose(settings, &passed))
+		good = false;
+	else if (passed < 0)
 		good &= process_apart(check_socket, &plan);
+	else
+		good &= listener_is_passed(passed);
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);
 	if (settings->log && strcmp(settings->log, "syslog") != 0)

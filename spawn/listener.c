@@ -18,7 +18,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { FIRST_INHERITED = 3, NAMES_SIZE = 256 };
+enum { NAMES_SIZE = 256 };
 
 /* What the names of our own sockets in a service manager's keeping begin with. */
 static const char kept_prefix[] = "spawn-fcgi-";
@@ -112,15 +112,20 @@ bool listener_open(struct listener *out, const struct settings *settings,
 	return false;
 }
 
+bool listener_is_passed(int fd)
+{
+	if (listen_is_socket(fd))
+		return true;
+	report("descriptor %d (LISTEN_FDS) is not a listening socket", fd);
+	return false;
+}
+
 bool listener_adopt(struct listener *out, const struct settings *settings, int fd, bool bound,
 		    const struct listen_identity *file)
 {
 	*out = (struct listener){ .fd = fd, .bound = bound, .address = settings->address,
 				  .file = *file, .root = find_root(settings), .janitor = -1 };
-	if (listen_is_socket(fd))
-		return true;
-	report("descriptor %d (LISTEN_FDS) is not a listening socket", fd);
-	return false;
+	return listener_is_passed(fd);
 }
 
 /* Sockets that a service manager passes, by their names. */
@@ -275,46 +280,60 @@ static bool open_own(struct listener *out, const struct settings *settings,
 	return false;
 }
 
-bool listener_find(struct listener *out, const struct settings *settings,
-		   const struct identity *identity)
+bool listener_choose(const struct settings *settings, int *out)
 {
-	const struct listen_identity none = { .inode = 0 };
 	const char *wanted = settings->socket_name;
-	int fd = -1, passed = 0, chosen = 0, last = FIRST_INHERITED + settings->inherited - 1;
+	int passed = 0, chosen = 0;
 	char name[NAMES_SIZE];
 	struct listen_identity file;
-	bool kept = false;
 
-	for (int i = FIRST_INHERITED; i <= last; i++) {
-		find_name(settings->inherited_names, i - FIRST_INHERITED, name, sizeof name);
+	*out = -1;
+	for (int i = 0; i < settings->inherited; i++) {
+		find_name(settings->inherited_names, i, name, sizeof name);
 		if (listener_read_name(name, &file))
 			continue;
 		passed++;
 		if (wanted && strcmp(name, wanted) != 0)
 			continue;
 		chosen++;
-		fd = i;
+		*out = LISTEN_INHERITED_FIRST + i;
 	}
 	if (chosen > 1 || (chosen == 0 && wanted)) {
 		report_choice(settings, passed, chosen);
 		return false;
 	}
-	for (int i = FIRST_INHERITED; i <= last; i++) {
-		find_name(settings->inherited_names, i - FIRST_INHERITED, name, sizeof name);
+	return true;
+}
+
+bool listener_find(struct listener *out, const struct settings *settings,
+		   const struct identity *identity)
+{
+	const struct listen_identity none = { .inode = 0 };
+	char name[NAMES_SIZE];
+	struct listen_identity file;
+	bool kept = false;
+	int chosen;
+
+	if (!listener_choose(settings, &chosen))
+		return false;
+	for (int i = 0; i < settings->inherited; i++) {
+		int fd = LISTEN_INHERITED_FIRST + i;
+
+		find_name(settings->inherited_names, i, name, sizeof name);
 		if (listener_read_name(name, &file))
-			kept |= take_keepsake(out, settings, identity, i, name,
-					      chosen == 0 && !kept);
-		else if (i != fd)
-			close(i);
+			kept |= take_keepsake(out, settings, identity, fd, name,
+					      chosen < 0 && !kept);
+		else if (fd != chosen)
+			close(fd);
 	}
 	if (kept)
 		return true;
-	if (chosen == 0)
+	if (chosen < 0)
 		return open_own(out, settings, identity);
 	if (settings->socket || settings->port)
 		report("-%c is ignored, since a socket was passed by LISTEN_FDS",
 		       settings->socket ? 's' : 'p');
-	return listener_adopt(out, settings, fd, false, &none);
+	return listener_adopt(out, settings, chosen, false, &none);
 }
 
 static void remove_file(struct listener *l)

@@ -28,6 +28,13 @@ struct listener {
 bool listener_open(struct listener *out, const struct settings *settings,
 		   const struct identity *identity);
 
+/* Which of the sockets of LISTEN_FDS is to be served: that which --socket-name chooses, or the
+ * only one; -1: none. False after reporting. */
+bool listener_choose(const struct settings *settings, int *out);
+
+/* Whether such a descriptor is a listening socket. False after reporting. */
+bool listener_is_passed(int fd);
+
 /*
  * Takes one of the sockets of LISTEN_FDS: that which --socket-name chooses, or the only
  * one; else, if the service manager has kept it from a life that ended without a stop,

@@ -1,10 +1,8 @@
 #include <config.h>
 
 #include "settings.h"
-#include "handover.h"
-#include "identity.h"
-#include "options.h"
 #include "report.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MODE_UNSET = -1, MODE_DEFAULT = 0660, FORKS_MOST = 10000, CRASHES_MOST = 10000 };
+enum {
+	MODE_UNSET = -1,
+	MODE_DEFAULT = 0660,
+	FORKS_MOST = 10000,
+	CRASHES_MOST = 10000,
+	NICE_MOST = 39
+};
 
 #define DAY ((int64_t)86400000) /* milliseconds */
 
@@ -27,6 +31,14 @@ static const struct option_row table[] = {
 	{ "directory", 'd', "DIR", "working directory of the program", SET(TEXT, directory) },
 	{ "php-children", 'C', "N", "set PHP_FCGI_CHILDREN for the program (-1: do not)",
 	  RANGE(NUMBER, php_children, -1, INT_MAX) },
+	{ "env", 0, "NAME=VALUE", "set this variable for the program (may be repeated)",
+	  SET(PAIRS, env) },
+	{ "clear-env", 0, NULL, "pass on nothing else of the environment but PATH",
+	  SET(FLAG, clear_env) },
+	{ "limit", 0, "NAME=VALUE", "limit its cpu, as, data, nofile, nproc, fsize or core",
+	  SET(LIST, limits) },
+	{ "nice", 0, "N", "run the program at a priority lower by this (default 0)",
+	  RANGE(NUMBER, nice, 0, NICE_MOST) },
 	{ "forks", 'F', "N", "start the program N times on one socket (1)",
 	  RANGE(NUMBER, forks, 1, FORKS_MOST) },
 	{ "no-fork", 'n', NULL, "become the program; do not fork, keep stdout and stderr",
@@ -39,17 +51,18 @@ static const struct option_row table[] = {
 	  SET(TEXT, host) },
 	{ "port", 'p', "PORT", "listen on this TCP port", RANGE(NUMBER, port, 0, 65535) },
 	{ "backlog", 'b', "N", "let so many connections wait (1024)",
-	  RANGE(NUMBER, backlog, 1, INT_MAX) },
+	  RANGE(NUMBER, backlog, 0, INT_MAX) },
 	{ "socket-mode", 'M', "MODE", "octal mode of the socket (0660 less the umask)",
 	  RANGE(OCTAL, mode, 0, 0777) },
 	{ "socket-owner", 'U', "USER", "root only: who owns the socket (as -u)",
-	  SET(TEXT, socket_owner) },
+	  SET(TEXT, names.socket_owner) },
 	{ "socket-group", 'G', "GROUP", "root only: group of the socket (of -U, else as -g)",
-	  SET(TEXT, socket_group) },
+	  SET(TEXT, names.socket_group) },
 
-	{ "user", 'u', "USER", "root only: run the program as this user", SET(TEXT, user) },
+	{ "user", 'u', "USER", "root only: run the program as this user",
+	  SET(TEXT, names.user) },
 	{ "group", 'g', "GROUP", "root only: with this group (the user's own)",
-	  SET(TEXT, group) },
+	  SET(TEXT, names.group) },
 	{ "chroot", 'c', "DIR", "root only: shut the program into this directory",
 	  SET(TEXT, root) },
 	{ "bind-before-chroot", 'S', NULL, "root only: create the socket outside of it",
@@ -183,8 +196,11 @@ static void drop_root_options(struct settings *s)
 		const char *option;
 		const char **text;
 	} rows[] = {
-		{ " -c", &s->root },         { " -u", &s->user },         { " -g", &s->group },
-		{ " -U", &s->socket_owner }, { " -G", &s->socket_group },
+		{ " -c", &s->root },
+		{ " -u", &s->names.user },
+		{ " -g", &s->names.group },
+		{ " -U", &s->names.socket_owner },
+		{ " -G", &s->names.socket_group },
 	};
 	char ignored[4 * sizeof rows / sizeof *rows + 1] = "";
 
@@ -303,7 +319,7 @@ static bool is_supervised_or_plain(const struct settings *s)
 	return true;
 }
 
-static bool read_supervision(struct settings *s)
+static bool read_supervision(struct settings *s, bool handed_over)
 {
 	static char *names; /* never freed */
 
@@ -311,19 +327,28 @@ static bool read_supervision(struct settings *s)
 		names = strdup(getenv("LISTEN_FDNAMES"));
 	s->inherited_names = names;
 	if (s->supervise)
-		s->inherited = handover_is_pending() ? 1 : listen_inherited();
+		s->inherited = handed_over ? 1 : listen_inherited();
 	return is_supervised_or_plain(s) && read_stop_signal(s) && read_crash_limit(s) &&
 	       read_pool(s);
 }
 
+static bool read_limits(const struct settings *s)
+{
+	for (size_t i = 0; i < s->limits.count; i++)
+		if (!rlimits_add(s->limits.texts[i]))
+			return false;
+	rlimits_set_nice((int)s->nice);
+	return true;
+}
+
 /* Defaults that depend on other settings, and settings that contradict. */
-static bool settle(struct settings *s)
+static bool settle(struct settings *s, bool handed_over)
 {
 	if (!s->program && !s->command) {
 		report("no FastCGI application given (use -- PROGRAM or -f COMMAND)");
 		return false;
 	}
-	if (!read_supervision(s) || !read_address(s))
+	if (!read_supervision(s, handed_over) || !read_address(s) || !read_limits(s))
 		return false;
 	if (identity_is_borrowed()) {
 		report("refusing to run set-user-ID or set-group-ID (chmod ug-s this program; "
@@ -339,7 +364,7 @@ static bool settle(struct settings *s)
 	return true;
 }
 
-bool settings_read(struct settings *out, int argc, char **argv, int *status)
+bool settings_read(struct settings *out, int argc, char **argv, bool handed_over, int *status)
 {
 	int operands;
 
@@ -365,5 +390,5 @@ bool settings_read(struct settings *out, int argc, char **argv, int *status)
 	}
 	if (operands < argc)
 		out->program = argv + operands;
-	return settle(out);
+	return settle(out, handed_over);
 }

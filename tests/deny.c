@@ -120,6 +120,7 @@ static const struct call calls[] = {
 	CALL(prctl),
 	CALL(prlimit64),
 	CALL(sched_getaffinity),
+	CALL(ptrace),
 	CALL(setpgid),
 	CALL(setpriority),
 	CALL(setsid),
