@@ -79,6 +79,8 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, stop_timeout, 1, DAY) },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log) },
+	{ "log-rate", 0, "N", "most lines of a process in a second (default 1000; 0: all)",
+	  RANGE(NUMBER, log_rate, 0, 1000000) },
 	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
 	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
 
@@ -107,6 +109,7 @@ static const struct settings defaults = {
 	.crash_limit = "10/10",
 	.stop_signal_name = "TERM",
 	.stop_timeout = 30000,
+	.log_rate = 1000,
 };
 
 static const char usage[] = "Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
@@ -273,6 +276,7 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "stop-signal", strcmp(s->stop_signal_name, defaults.stop_signal_name) != 0 },
 		{ "stop-timeout", s->stop_timeout != defaults.stop_timeout },
 		{ "log", s->log != NULL },
+		{ "log-rate", s->log_rate != defaults.log_rate },
 		{ "exit-on-idle", s->exit_on_idle != 0 },
 	};
 

@@ -47,6 +47,7 @@ struct settings {
 	int stop_signal; /* made from it */
 	int64_t stop_timeout;
 	const char *log;
+	long log_rate; /* lines a second of each process; 0: no limit */
 	int64_t exit_on_idle; /* 0: never */
 	int inherited;     /* sockets passed by a service manager */
 
