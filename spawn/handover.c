@@ -2,6 +2,7 @@
 
 #include "handover.h"
 
+#include "journal.h"
 #include "member.h"
 #include "process.h"
 #include "report.h"
@@ -108,6 +109,7 @@ void handover_execute(char **argv, int listener, bool bound)
 {
 	char *text = write_text(listener, bound);
 
+	journal_flush();
 	if (text && setenv(variable, text, 1) == 0) {
 		keep_all_open(listener, true);
 		process_execute_anew(argv);
