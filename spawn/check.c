@@ -3,6 +3,7 @@
 #include "check.h"
 
 #include "listen.h"
+#include "logfile.h"
 #include "process.h"
 #include "program.h"
 #include "report.h"
@@ -88,6 +89,16 @@ static bool check_pid_file(const char *path)
 		return false;
 	}
 	return check_file("-P", path);
+}
+
+static bool check_log(const char *path)
+{
+	const char *why;
+
+	if (logfile_could_open(path, &why))
+		return true;
+	report("--log: cannot open %s: %s", path, why);
+	return false;
 }
 
 /* Whether the user of the web server can connect: by the bits of modes. */
@@ -206,7 +217,7 @@ int check_run(const struct settings *settings, const struct identity *identity)
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);
 	if (settings->log && strcmp(settings->log, "syslog") != 0)
-		good &= check_file("--log", settings->log);
+		good &= check_log(settings->log);
 	if (settings->web_user)
 		good &= check_web_user(&plan);
 	if (good)

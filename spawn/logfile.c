@@ -24,6 +24,8 @@ struct way {
 	bool sticky;             /* nor what belongs to us: /tmp */
 	char ahead[PATH_MAX];    /* the rest of the path */
 	char name[NAME_MAX + 1]; /* its first part, which is not in "ahead" any more */
+	int fd;                  /* the file that was opened at the end */
+	bool unended;
 };
 
 static const char *explain(int error)
@@ -141,55 +143,69 @@ static bool ends_within_line(const struct way *w, const struct stat *st)
 	return last != '\n';
 }
 
-static int open_file(const struct way *w, bool *unended, const char **why)
+static bool is_a_log(const struct way *w, const struct stat *st, const char **why)
 {
-	int fd = openat(w->directory, w->name, FLAGS | O_CREAT | O_NOFOLLOW, 0640);
-	struct stat st;
-
-	if (fd < 0 || fstat(fd, &st) < 0) {
-		*why = explain(errno);
-	} else if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode)) {
-		*why = "it is no regular file, FIFO or character device";
-	} else if (!w->ours && st.st_nlink > 1) {
+	if (!S_ISREG(st->st_mode) && !S_ISFIFO(st->st_mode) && !S_ISCHR(st->st_mode))
+		*why = S_ISDIR(st->st_mode) ? explain(EISDIR)
+		       : "it is no regular file, FIFO or character device";
+	else if (!w->ours && st->st_nlink > 1)
 		*why = "it has another name, and others may write to its directory (remove it)";
-	} else {
-		*unended = ends_within_line(w, &st);
-		return fd;
-	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
+	return !*why;
 }
 
-int logfile_open(const char *path, bool *unended, const char **why)
+static void open_file(struct way *w, const char **why)
 {
-	struct way w = { .directory = -1 };
-	char target[PATH_MAX];
-	int fd = -1, links = 0;
-	bool going = take_link(&w, path);
+	struct stat st;
 
-	*unended = false;
-	*why = NULL;
+	w->fd = openat(w->directory, w->name, FLAGS | O_CREAT | O_NOFOLLOW, 0640);
+	if (w->fd < 0 || fstat(w->fd, &st) < 0)
+		*why = explain(errno);
+	else if (is_a_log(w, &st, why))
+		w->unended = ends_within_line(w, &st);
+}
+
+static void look_at_file(struct way *w, const char **why)
+{
+	struct stat st;
+	bool is_there = fstatat(w->directory, w->name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+
+	if (!is_there && errno != ENOENT)
+		*why = explain(errno);
+	else if ((!is_there || is_a_log(w, &st, why)) &&
+		 faccessat(w->directory, is_there ? w->name : ".", W_OK, AT_EACCESS) < 0)
+		*why = explain(errno);
+}
+
+/* Goes to where the file is, or will be. A descriptor is opened on the way. */
+static void walk(struct way *w, const char *path, void (*arrive)(struct way *, const char **),
+		 const char **why)
+{
+	char target[PATH_MAX];
+	int links = 0;
+	bool going = take_link(w, path);
+
 	for (bool anew = true; going; ) {
 		ssize_t size;
 
-		if (anew && is_descriptor(w.ahead)) {
-			fd = open(w.ahead, FLAGS);
+		if (anew && is_descriptor(w->ahead)) {
+			w->fd = open(w->ahead, FLAGS);
+			going = w->fd >= 0;
 			break;
 		}
-		if ((anew && !start(&w)) || !take_name(&w))
+		going = (!anew || start(w)) && take_name(w);
+		if (!going)
 			break;
 		anew = false;
-		size = readlinkat(w.directory, w.name, target, sizeof target - 1);
-		if (size < 0 && *w.ahead == '\0') {
-			fd = open_file(&w, unended, why);
+		size = readlinkat(w->directory, w->name, target, sizeof target - 1);
+		if (size < 0 && *w->ahead == '\0') {
+			arrive(w, why);
 			break;
 		}
 		if (size < 0) {
-			going = enter(&w, w.name);
+			going = enter(w, w->name);
 			continue;
 		}
-		if (!may_follow(&w)) {
+		if (!may_follow(w)) {
 			*why = "a symbolic link is not followed where others may write to a "
 			       "directory on the way (name the file itself)";
 			break;
@@ -197,11 +213,35 @@ int logfile_open(const char *path, bool *unended, const char **why)
 		target[size] = '\0';
 		anew = *target == '/';
 		errno = ELOOP;
-		going = ++links <= LINKS_MOST && take_link(&w, target);
+		going = ++links <= LINKS_MOST && take_link(w, target);
 	}
-	if (fd < 0 && !*why)
+	if (!going)
 		*why = explain(errno);
-	if (w.directory >= 0)
-		close(w.directory);
-	return fd;
+	if (w->directory >= 0)
+		close(w->directory);
+	if (*why && w->fd >= 0) {
+		close(w->fd);
+		w->fd = -1;
+	}
+}
+
+int logfile_open(const char *path, bool *unended, const char **why)
+{
+	struct way w = { .directory = -1, .fd = -1 };
+
+	*why = NULL;
+	walk(&w, path, open_file, why);
+	*unended = w.unended;
+	return w.fd;
+}
+
+bool logfile_could_open(const char *path, const char **why)
+{
+	struct way w = { .directory = -1, .fd = -1 };
+
+	*why = NULL;
+	walk(&w, path, look_at_file, why);
+	if (w.fd >= 0)
+		close(w.fd);
+	return !*why;
 }

@@ -16,4 +16,8 @@
  */
 int logfile_open(const char *path, bool *unended, const char **why);
 
+/* Whether that would open it, or make it. Changes nothing, and so
+ * does not find out whether a FIFO has a reader. False, with *why. */
+bool logfile_could_open(const char *path, const char **why);
+
 #endif

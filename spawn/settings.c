@@ -79,7 +79,7 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, stop_timeout, 1, DAY) },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log) },
-	{ "log-rate", 0, "N", "most lines of a process in a second (default 1000; 0: all)",
+	{ "log-rate", 0, "N", "most lines of a process a second (default 1000)",
 	  RANGE(NUMBER, log_rate, 0, 1000000) },
 	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
 	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },

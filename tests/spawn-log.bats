@@ -20,8 +20,11 @@ as_another() {
 	setpriv --reuid="$USER_B" --regid="$(id -g "$USER_B")" --clear-groups "$@"
 }
 
-# refuses_log PATTERN: a start with --log "$LOGFILE" fails for this reason.
+# refuses_log REASON: a start with --log "$LOGFILE" fails for this reason, and --check says so.
 refuses_log() {
+	spawn --check --supervise -s "$S" --log "$LOGFILE" -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *"--log: cannot open $LOGFILE: "$1* ]]
 	spawn --supervise -n -s "$S" --log "$LOGFILE" -- /bin/sleep 60
 	[ "$status" = 255 ]
 	[[ $stderr == *"--log: cannot open $LOGFILE: "$1* ]]
@@ -317,8 +320,10 @@ all_told() {
 	mkfifo "$T/fifo"
 	LOGFILE=$T/directory refuses_log 'Is a directory'
 	LOGFILE=$T/directory/ refuses_log 'Is a directory'
-	LOGFILE=$T/socket refuses_log 'it is a socket, or a FIFO that nobody reads'
-	LOGFILE=$T/fifo refuses_log 'it is a socket, or a FIFO that nobody reads'
+	LOGFILE=$T/socket refuses_log 'it is '
+	spawn --supervise -n -s "$S" --log "$T/fifo" -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *'/fifo: it is a socket, or a FIFO that nobody reads'* ]]
 	LOGFILE=$T/none/log refuses_log 'No such file or directory (does the directory exist?)'
 }
 
