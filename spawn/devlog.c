@@ -63,17 +63,14 @@ bool devlog_open(void)
 	return connect_by(SOCK_DGRAM) || (errno == EPROTOTYPE && connect_by(SOCK_STREAM));
 }
 
-/* The second attempt is for a daemon that has taken the place of another. A message of
- * which a stream took only a part ends with the connection. */
+/* After a failure another daemon may have taken the place of that one: the next attempt
+ * goes there. A message of which a stream took only a part ends with the connection. */
 static bool pass_on(const char *message, size_t size)
 {
-	for (int attempt = 0; attempt < 2; attempt++) {
-		if (fd >= 0 && send(fd, message, size + is_stream, MSG_NOSIGNAL) ==
-			       (ssize_t)(size + is_stream))
-			return true;
-		if (attempt == 0 && !devlog_open())
-			return false;
-	}
+	size += is_stream;
+	if (fd >= 0 && send(fd, message, size, MSG_NOSIGNAL) == (ssize_t)size)
+		return true;
+	devlog_open();
 	return false;
 }
 

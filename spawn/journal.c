@@ -167,7 +167,7 @@ static void on_tell_lost(struct deadline *d)
 		deadline_set(d, LOST_AFTER, on_tell_lost);
 }
 
-static void write_line(pid_t process, const char *line, size_t size)
+void journal_write(pid_t process, const char *line, size_t size)
 {
 	if (lost > 0)
 		on_tell_lost(&tell_lost);
@@ -177,14 +177,9 @@ static void write_line(pid_t process, const char *line, size_t size)
 		deadline_set(&tell_lost, LOST_AFTER, on_tell_lost);
 }
 
-void journal_write(pid_t process, const char *line, size_t size)
-{
-	write_line(process, line, size);
-}
-
 static void write_report(const char *text, size_t size)
 {
-	write_line(0, text, size);
+	journal_write(0, text, size);
 }
 
 void journal_take_reports(void)
@@ -194,6 +189,8 @@ void journal_take_reports(void)
 
 void journal_flush(void)
 {
+	if (lost > 0)
+		on_tell_lost(&tell_lost);
 	if (to_syslog)
 		devlog_flush();
 }

@@ -20,7 +20,7 @@ void journal_take_reports(void);
 /* Opens the file anew, after it was moved away, or else keeps it and says so. */
 void journal_reopen(void);
 
-/* Writes a line of a process. */
+/* Writes a line of a process; 0: of our own. */
 void journal_write(pid_t process, const char *line, size_t size);
 
 /* Before the end, and before another program takes our place. */
