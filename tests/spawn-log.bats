@@ -100,7 +100,8 @@ all_told() {
 	local told missing
 
 	told=$(grep -cE '\] [0-9]+\$?$' "$LOGFILE")
-	missing=$(sed -nE "s/.*\(([0-9]+) lines $2\).*/\1/p" "$LOGFILE" | awk '{ n += $1 } END { print n + 0 }')
+	missing=$(sed -nE "s/.*\(([0-9]+) lines $2\).*/\1/p" "$LOGFILE" |
+		awk '{ n += $1 } END { print n + 0 }')
 	echo "$told told, $missing $2"
 	[ $((told + missing)) -ge "$1" ] && [ $((told + missing)) -le $(($1 + ${3:-0})) ]
 }
