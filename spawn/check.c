@@ -5,6 +5,7 @@
 #include "check-program.h"
 #include "listen.h"
 #include "listener.h"
+#include "logfile.h"
 #include "pidfile.h"
 #include "process.h"
 #include "report.h"
@@ -53,31 +54,21 @@ static void find_directory(const char *path, char *out, size_t size)
 	snprintf(out, size, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 }
 
-/* Whether a file can be written, or made if there is none. */
-static bool check_file(const char *option, const char *path)
-{
-	char directory[PATH_MAX];
-	struct stat st;
-
-	if (stat(path, &st) == 0) {
-		if (!S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
-			return true;
-		report("%s: cannot write %s: %s", option, path,
-		       strerror(S_ISDIR(st.st_mode) ? EISDIR : errno));
-		return false;
-	}
-	find_directory(path, directory, sizeof directory);
-	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
-		return true;
-	report("%s: cannot create %s: %s", option, path, strerror(errno));
-	return false;
-}
-
 static bool check_pid_file(const char *path)
 {
 	struct pidfile file;
 
 	return pidfile_open(&file, path);
+}
+
+static bool check_log(const char *path)
+{
+	const char *why;
+
+	if (logfile_could_open(path, &why))
+		return true;
+	report("--log: cannot open %s: %s", path, why);
+	return false;
 }
 
 /* Whether the user of the web server can connect: by the bits of modes. */
@@ -202,7 +193,7 @@ int check_run(const struct settings *settings, const struct identity *identity)
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);
 	if (settings->log && strcmp(settings->log, "syslog") != 0)
-		good &= check_file("--log", settings->log);
+		good &= check_log(settings->log);
 	if (settings->web_user)
 		good &= check_web_user(&plan);
 	if (good)

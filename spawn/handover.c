@@ -2,6 +2,7 @@
 
 #include "handover.h"
 
+#include "journal.h"
 #include "member.h"
 #include "process.h"
 #include "report.h"
@@ -119,6 +120,7 @@ void handover_execute(char **argv, const struct listener *listener)
 {
 	char *text = write_text(listener);
 
+	journal_flush();
 	if (text && setenv(variable, text, 1) == 0) {
 		keep_all_open(listener->fd, true);
 		process_execute_anew(argv);

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 enum { /* milliseconds */
+	LEFT_OUT_AFTER = 1000, /* until it is told how many lines --log-rate has left out */
 	RETRY_LEAST = 4,
 	RETRY_MOST = 250,
 	/* From the signal to KILL for one that serves to the last, at most */
@@ -82,6 +83,13 @@ static void tell_line(void *context, const char *line, size_t size)
 	journal_write(m->child.pid, line, size);
 }
 
+static void on_left_out(struct deadline *d)
+{
+	struct member *m = MEMBER_OF(d, left_out);
+
+	lines_tell_dropped(&m->lines, tell_line, m);
+}
+
 /* As much as is there, but others want to be heard too. */
 static void read_output(struct member *m)
 {
@@ -96,6 +104,8 @@ static void read_output(struct member *m)
 	}
 	if (n == 0)
 		loop_close(&m->output);
+	if (m->lines.dropped > 0 && !deadline_is_set(&m->left_out))
+		deadline_set(&m->left_out, LEFT_OUT_AFTER, on_left_out);
 }
 
 static void on_output(struct watch *watch, unsigned events)
@@ -106,8 +116,16 @@ static void on_output(struct watch *watch, unsigned events)
 
 void member_flush(struct member *m)
 {
+	bool left_out;
+
 	read_output(m);
+	/* The last line may say why the process ends: it is told, whatever the rate. */
+	left_out = m->lines.dropped > 0;
+	m->lines.dropped -= left_out;
 	lines_end(&m->lines, tell_line, m);
+	if (left_out)
+		tell_line(m, m->lines.last, strlen(m->lines.last));
+	deadline_clear(&m->left_out);
 }
 
 const char *member_last_line(const struct member *m, unsigned number)
@@ -218,7 +236,7 @@ static struct member *new_member(void)
 	if (!m)
 		return NULL;
 	m->output = m->birth = WATCH_NONE;
-	m->lines.all = true;
+	m->lines.most = plan->settings->log_rate > 0 ? plan->settings->log_rate : -1;
 	m->idle_since = loop_now();
 	return m;
 }

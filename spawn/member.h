@@ -32,7 +32,7 @@ struct member {
 	char last[MEMBER_LAST_LINES][160]; /* what it wrote last, in a ring */
 	unsigned written;
 	struct watch birth; /* ends when the process has become the program */
-	struct deadline look_ready, retry, expiry;
+	struct deadline look_ready, retry, expiry, left_out;
 	bool failed;   /* it could not become the program */
 	bool outdated; /* to be replaced by a new one */
 	bool busy;     /* with a connection, when it was looked at last */

@@ -96,6 +96,8 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, start_time, 1, DAY) },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log) },
+	{ "log-rate", 0, "N", "most lines of a process a second (default 1000)",
+	  RANGE(NUMBER, log_rate, 0, 1000000) },
 	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
 	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
 	{ "socket-name", 0, "NAME", "of several that LISTEN_FDS passes, serve this socket",
@@ -130,6 +132,7 @@ static const struct settings defaults = {
 	.stop_timeout = 30000,
 	.stop_busy = -1,
 	.start_time = 1000,
+	.log_rate = 1000,
 };
 
 static const char usage[] = "Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
@@ -301,6 +304,7 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "stop-busy", s->stop_busy != defaults.stop_busy },
 		{ "start-time", s->start_time != defaults.start_time },
 		{ "log", s->log != NULL },
+		{ "log-rate", s->log_rate != defaults.log_rate },
 		{ "exit-on-idle", s->exit_on_idle != 0 },
 		{ "socket-name", s->socket_name != NULL },
 		{ "fd-store", s->fd_store },

@@ -56,6 +56,7 @@ struct settings {
 	int64_t stop_busy; /* -1: never */
 	int64_t start_time;
 	const char *log;
+	long log_rate; /* lines a second of each process; 0: no limit */
 	int64_t exit_on_idle; /* 0: never */
 	int inherited;     /* sockets passed by a service manager */
 	const char *inherited_names; /* LISTEN_FDNAMES, or NULL */

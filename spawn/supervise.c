@@ -140,9 +140,15 @@ static void on_upgrade(int signal)
 		handover_execute(arguments, &listener);
 }
 
-static bool open_loop(const struct identity *identity)
+static bool open_loop(const struct identity *identity, bool resumed)
 {
-	if (!loop_open() || !children_open() || !loop_catch(SIGTERM, on_stop) ||
+	bool opened = loop_open();
+
+	if (resumed) {
+		journal_take_reports();
+		report("version " PACKAGE_VERSION " goes on with the processes that there are");
+	}
+	if (!opened || !children_open() || !loop_catch(SIGTERM, on_stop) ||
 	    !loop_catch(SIGINT, on_stop) || !loop_catch(SIGQUIT, on_stop) ||
 	    !loop_catch(SIGHUP, on_reload) || !loop_catch(SIGUSR1, on_reopen) ||
 	    !loop_catch(SIGUSR2, on_upgrade)) {
@@ -161,7 +167,7 @@ static bool open_loop(const struct identity *identity)
 static int stay(const struct identity *identity, bool resumed)
 {
 	status = EXIT_OWN_ERROR;
-	if (open_loop(identity)) {
+	if (open_loop(identity, resumed)) {
 		if (resumed) {
 			notify_ready(); /* if there was no room for that before */
 			keep_resume();
@@ -178,6 +184,7 @@ static int stay(const struct identity *identity, bool resumed)
 	else
 		pidfile_discard(&pidfile);
 	process_release_parent(status);
+	journal_flush();
 	return status;
 }
 
@@ -224,8 +231,6 @@ static int resume(const struct identity *identity)
 	up = true;
 	if (!journal_open(log_target()) || !listener_adopt(&listener, settings, fd, bound, &file))
 		return EXIT_OWN_ERROR;
-	journal_take_reports();
-	report("version " PACKAGE_VERSION " goes on with the processes that there are");
 	return stay(identity, true);
 }
 

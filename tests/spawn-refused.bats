@@ -169,29 +169,6 @@ ends_with_words() {
 
 # Files that may not grow. -----------------------------------------------------------------------
 
-@test "a log at the limit of file size loses lines, and no process" {
-	need prlimit
-	program <<-END
-		i=0
-		while [ \$i -lt 1000 ]; do
-			echo "line \$i of a log that grows, and grows, and grows"
-			i=\$((i + 1))
-		done
-		: >$T/written
-		exec sleep 60
-	END
-	TEST_WRAPPER="prlimit --fsize=20480" supervise --log "$T/lines" -s "$S" -- "$T/prog"
-	eventually [ -e "$T/written" ]
-	alive "$KEEPER"
-	has 1
-	[ "$(wc -c <"$T/lines")" -le 20480 ]
-	mv "$T/lines" "$T/full"
-	kill -USR1 "$KEEPER"
-	eventually [ -e "$T/lines" ]
-	kill -HUP "$KEEPER"
-	LOGFILE=$T/lines logged '\([0-9]+ lines lost\)'
-}
-
 @test "a pid file that may not be written keeps no program from running" {
 	need prlimit
 	TEST_WRAPPER="prlimit --fsize=0" spawn -s "$S" -P "$T/pid" -- /bin/sleep 60

@@ -228,7 +228,7 @@ agrees() {
 	finds "opening PID-file '/no/pid' failed" -s "$S" -P /no/pid -- /bin/sleep
 	ln -s "$T/x" "$T/pid"
 	finds 'a symbolic link is not followed' -s "$S" -P "$T/pid" -- /bin/sleep
-	finds '--log: cannot create /no/log' -s "$S" --supervise --log /no/log -- /bin/sleep
+	finds '--log: cannot open /no/log: No such file or directory' -s "$S" --supervise --log /no/log -- /bin/sleep
 }
 
 @test "--check tells all that is in the way, not only the first" {

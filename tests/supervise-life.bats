@@ -253,55 +253,6 @@ load supervise
 	eventually gone "$left"
 }
 
-@test "each line of output is logged with time and process" {
-	need_app
-	supervise -s "$S" --log "$T/app.log" -- "$APP"
-	ask say=cheese
-	LOGFILE=$T/app.log
-	logged "^20[0-9-]+T[0-9:]+[+-][0-9]+ \[$ANSWERED_BY\] cheese$"
-	kill -KILL "$ANSWERED_BY"
-	logged "^20[0-9-]+T[0-9:]+[+-][0-9]+ \[$KEEPER\] process $ANSWERED_BY was killed"
-	[ "$(stat -c %a "$T/app.log")" = 640 ]
-}
-
-@test "nothing that a process wrote is lost at its end, not even half a line" {
-	program <<<'seq 1 2000; printf half; exec sleep 1'
-	supervise -s "$S" --start-time 100ms --log "$T/app.log" -- "$T/prog"
-	LOGFILE=$T/app.log
-	logged ' half$'
-	logged '] 2000$'
-	[ "$(grep -cE '\] [0-9]+$' "$T/app.log")" -ge 2000 ]
-}
-
-@test "USR1 opens the log file anew" {
-	need_app
-	supervise -s "$S" --log "$T/app.log" -- "$APP"
-	mv "$T/app.log" "$T/old.log"
-	kill -USR1 "$KEEPER"
-	eventually test -e "$T/app.log"
-	ask say=cheese
-	LOGFILE=$T/app.log logged cheese
-}
-
-@test "nobody who reads the output: nobody waits" {
-	need_app
-	mkfifo "$T/fifo"
-	exec 9<>"$T/fifo"
-	set -m
-	exec_clean "$SPAWN_FCGI" --supervise -n -P "$T/keeper.pid" -s "$S" -- "$APP" </dev/null \
-		>"$T/out" 2>"$T/fifo" &
-	adopt keeper $!
-	set +m
-	KEEPER=$(pid_of keeper)
-	eventually test -s "$T/keeper.pid"
-	local text
-
-	text=$(printf '%0900d' 0)
-	"$FCGI_TALK" -n 120 -j 4 "$SOCKET" get /x QUERY_STRING="say=$text"
-	ask
-	exec 9>&-
-}
-
 @test "HUP replaces all processes, and a running request finishes" {
 	local old
 
