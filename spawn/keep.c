@@ -357,6 +357,13 @@ static bool rests(const struct pool_census *c, long wanted)
 	       (plan.mode != POOL_ONDEMAND || c->here == 0);
 }
 
+static int64_t look_every(void)
+{
+	int64_t pause = census_pause();
+
+	return pause > LOOK_EVERY ? pause : LOOK_EVERY;
+}
+
 static void on_tick(struct deadline *d)
 {
 	struct pool_census c;
@@ -373,7 +380,7 @@ static void on_look(struct deadline *d)
 	(void)d;
 	look();
 	if (queue_waits())
-		deadline_set(&look_soon, LOOK_EVERY, on_look);
+		deadline_set(&look_soon, look_every(), on_look);
 	else
 		loop_want(&queue, LOOP_READ);
 	settle();
@@ -388,7 +395,7 @@ static void on_arrival(struct watch *watch, unsigned what)
 	last_arrival = loop_now();
 	never_asked = false;
 	loop_want(watch, 0);
-	deadline_set(&look_soon, since > LOOK_EVERY ? QUEUE_FORMS : LOOK_EVERY - since + 1,
+	deadline_set(&look_soon, since > look_every() ? QUEUE_FORMS : look_every() - since + 1,
 		     on_look);
 }
 

@@ -291,53 +291,61 @@ struct member *member_adopt(pid_t pid, int64_t started, int output, bool retirin
  * Whether it serves nobody, which stays so until it goes on: a process that is
  * stopped accepts nothing. It may take a moment to stop, in a system call.
  */
-static bool is_idle_while_stopped(struct member *m, bool *together)
+static bool is_idle_while_stopped(struct census_entry *entry)
 {
 	const struct timespec pause = { .tv_nsec = STOP_PAUSE_US * 1000L };
-	struct census_entry entry = { .leader = m->child.pid };
 	bool still = false, sure = false;
 	long waiting;
 
 	/* What it accepted on its way to the stop may have come behind the look at the
 	 * connections: it takes a look that began when all was still. */
 	for (int i = 0; i < STOP_TRIES && !sure; i++) {
-		if (!census_take(&entry, 1, &waiting))
+		if (!census_take(entry, 1, &waiting))
 			return false;
-		sure = still || entry.processes == 0;
-		still = entry.awake == 0;
+		sure = still || entry->processes == 0;
+		still = entry->awake == 0;
 		if (!still)
 			nanosleep(&pause, NULL);
 	}
-	*together = entry.together;
-	return sure && still && entry.connections == 0 && !entry.hidden;
+	return sure && still && entry->connections == 0 && !entry->hidden;
 }
 
-static bool signal_if_idle(struct member *m, int signal, bool *together)
+/* A stop disturbs: sleeps and system calls with a time-out are cut short. One that is seen to
+ * be busy is not stopped. */
+static bool signal_if_idle(struct member *m, int signal, struct census_entry *seen)
 {
+	long waiting;
 	bool idle;
 
+	*seen = (struct census_entry){ .leader = m->child.pid };
+	if (!census_take(seen, 1, &waiting) || seen->connections > 0 || seen->hidden)
+		return false;
 	child_signal_group(&m->child, SIGSTOP);
-	idle = is_idle_while_stopped(m, together);
+	idle = is_idle_while_stopped(seen);
 	if (idle)
 		child_signal(&m->child, signal);
 	child_signal_group(&m->child, SIGCONT);
 	return idle;
 }
 
-/* It has not ended in time after it was asked to. */
+static void ask(struct member *m);
+
+/* It has not ended in time after it was asked to, or was never seen to be idle or busy. */
 static void on_overdue(struct deadline *d)
 {
 	struct member *m = MEMBER_OF(child_of_kill(d), child);
-	bool together;
+	struct census_entry seen;
 
 	if (m->forced) {
 		report("process %ld did not stop in time; killing it", (long)m->child.pid);
 		child_signal_group(&m->child, SIGKILL);
 	} else if (m->phase == MEMBER_ASKED && plan->watched &&
-		   signal_if_idle(m, SIGKILL, &together)) {
+		   signal_if_idle(m, SIGKILL, &seen)) {
 		report("process %ld did not stop in time, and is idle; killing it",
 		       (long)m->child.pid);
 		child_signal_group(&m->child, SIGKILL);
+	} else if (m->phase == MEMBER_RETIRING) {
+		ask(m);
 	} else {
 		child_kill_after(&m->child, plan->settings->stop_timeout, on_overdue);
 	}
@@ -359,9 +367,9 @@ static void ask(struct member *m)
 
 bool member_retire_if_idle(struct member *m)
 {
-	bool together;
+	struct census_entry seen;
 
-	if (!plan->watched || !signal_if_idle(m, plan->settings->stop_signal, &together))
+	if (!plan->watched || !signal_if_idle(m, plan->settings->stop_signal, &seen))
 		return false;
 	be_asked(m);
 	return true;
@@ -384,17 +392,19 @@ static void on_retry(struct deadline *d)
 
 static void try_to_retire(struct member *m)
 {
-	bool together = false;
+	struct census_entry seen;
 
 	if (!plan->watched || m->birth.fd >= 0) {
 		ask(m);
 		return;
 	}
-	if (signal_if_idle(m, plan->settings->stop_signal, &together)) {
+	if (signal_if_idle(m, plan->settings->stop_signal, &seen)) {
 		be_asked(m);
-	} else if (is_trusted(m, together)) {
+	} else if (is_trusted(m, seen.together)) {
 		ask(m);
 	} else {
+		if (seen.hidden && !m->child.kill.lane)
+			child_kill_after(&m->child, plan->settings->stop_timeout, on_overdue);
 		m->retry_delay = m->retry_delay < RETRY_MOST ? 2 * m->retry_delay : RETRY_MOST;
 		deadline_set(&m->retry, m->retry_delay, on_retry);
 	}
