@@ -130,6 +130,14 @@ static void look(void)
 	last_look = loop_now();
 }
 
+/* Looks are repeated so often, or as often as they may. */
+static int64_t pause_of_looks(int64_t least)
+{
+	int64_t pause = census_pause();
+
+	return pause > least ? pause : least;
+}
+
 static void tell_status(const struct pool_census *c)
 {
 	static char told[80];
@@ -357,13 +365,6 @@ static bool rests(const struct pool_census *c, long wanted)
 	       (plan.mode != POOL_ONDEMAND || c->here == 0);
 }
 
-static int64_t look_every(void)
-{
-	int64_t pause = census_pause();
-
-	return pause > LOOK_EVERY ? pause : LOOK_EVERY;
-}
-
 static void on_tick(struct deadline *d)
 {
 	struct pool_census c;
@@ -380,7 +381,7 @@ static void on_look(struct deadline *d)
 	(void)d;
 	look();
 	if (queue_waits())
-		deadline_set(&look_soon, look_every(), on_look);
+		deadline_set(&look_soon, pause_of_looks(LOOK_EVERY), on_look);
 	else
 		loop_want(&queue, LOOP_READ);
 	settle();
@@ -389,14 +390,13 @@ static void on_look(struct deadline *d)
 /* Not every connection is worth a look: most are accepted at once. */
 static void on_arrival(struct watch *watch, unsigned what)
 {
-	int64_t since = loop_now() - last_look;
+	int64_t since = loop_now() - last_look, every = pause_of_looks(LOOK_EVERY);
 
 	(void)what;
 	last_arrival = loop_now();
 	never_asked = false;
 	loop_want(watch, 0);
-	deadline_set(&look_soon, since > look_every() ? QUEUE_FORMS : look_every() - since + 1,
-		     on_look);
+	deadline_set(&look_soon, since > every ? QUEUE_FORMS : every - since + 1, on_look);
 }
 
 static void on_idle_end(struct deadline *d)
@@ -433,7 +433,7 @@ static void settle(void)
 	replace(c.here, wanted);
 	c = count();
 	if (is_watching() && !rests(&c, pool_wanted(&plan, &c)) && !tick.lane)
-		deadline_set(&tick, TICK, on_tick);
+		deadline_set(&tick, pause_of_looks(TICK), on_tick);
 	if (!up && is_up()) {
 		up = members.up = true;
 		events->up();

@@ -330,7 +330,15 @@ static bool signal_if_idle(struct member *m, int signal, struct census_entry *se
 
 static void ask(struct member *m);
 
-/* It has not ended in time after it was asked to, or was never seen to be idle or busy. */
+static bool is_hidden(const struct member *m)
+{
+	struct census_entry seen = { .leader = m->child.pid };
+	long waiting;
+
+	return census_take(&seen, 1, &waiting) && seen.hidden;
+}
+
+/* It has not ended in time after it was asked to, or nobody can see when to ask. */
 static void on_overdue(struct deadline *d)
 {
 	struct member *m = MEMBER_OF(child_of_kill(d), child);
@@ -344,7 +352,7 @@ static void on_overdue(struct deadline *d)
 		report("process %ld did not stop in time, and is idle; killing it",
 		       (long)m->child.pid);
 		child_signal_group(&m->child, SIGKILL);
-	} else if (m->phase == MEMBER_RETIRING) {
+	} else if (m->phase == MEMBER_RETIRING && is_hidden(m)) {
 		ask(m);
 	} else {
 		child_kill_after(&m->child, plan->settings->stop_timeout, on_overdue);
