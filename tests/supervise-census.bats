@@ -293,10 +293,13 @@ follows_the_need() {
 	need_net_namespace
 	start_inherited unshare -n -- --pm ondemand --idle-timeout 1 --max-children 2 -- "$APP" naive
 	ask
-	ask_later client wait="$T/go"
+	ask_later client1 wait="$T/go"
+	ask_later client2 wait="$T/go"
+	eventually has 2
 	sleep 4
 	touch "$T/go"
-	answered client
+	answered client1
+	answered client2
 	ask
 	end_in_haste
 }
