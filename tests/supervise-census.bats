@@ -376,7 +376,8 @@ start_hidden() {
 	need_census
 	need_app
 	supervise -s "$S" -F 1 -- "$(command -v perl)" -e '
-		$SIG{CONT} = sub { syswrite STDERR, "continued\n" };
+		use POSIX ();
+		$SIG{CONT} = sub { POSIX::write(2, "continued\n", 10) };
 		do shift @ARGV or die' "$APP" naive
 	before=$(children)
 	ask_later client wait="$T/go"
