@@ -437,7 +437,7 @@ start_hidden() {
 	sleep 2
 	touch "$T/go"
 	await client 20
-	grep done "$T/client.out"
+	grep -q "^done" "$T/client.out"
 	await keeper 20
 	[ "$STATUS" = 0 ]
 }
