@@ -98,6 +98,7 @@ static void take_note(struct member *m, const struct census_entry *entry)
 {
 	bool has_worked = m->work > 0 && entry->work - m->work > WORK_LEAST;
 
+	m->hidden = entry->hidden;
 	m->busy = entry->connections > 0 || entry->hidden;
 	if (m->busy || has_worked)
 		m->idle_since = loop_now();
@@ -128,6 +129,14 @@ static void look(void)
 	}
 	free(entries);
 	last_look = loop_now();
+}
+
+/* Looks are repeated so often, or as often as they may. */
+static int64_t pause_of_looks(int64_t least)
+{
+	int64_t pause = census_pause();
+
+	return pause > least ? pause : least;
 }
 
 static void tell_status(const struct pool_census *c)
@@ -281,23 +290,27 @@ static void end_reload(const char *how)
 
 static void on_hunt(struct deadline *d);
 
-/* Whichever is idle first; who serves all the time is asked after --stop-busy. */
+/* Whichever is idle first. Who serves all the time is asked after --stop-busy, and who cannot be
+ * seen when a stop would end, too. */
 static void retire_outdated(void)
 {
-	struct member *m = find_outdated();
+	int64_t waited = loop_now() - hunting_since;
+	struct member *m;
 
+	if (members.watched)
+		look();
+	m = find_outdated();
 	if (!m)
 		return;
-	if (!members.watched ||
-	    (settings->stop_busy >= 0 && loop_now() - hunting_since >= settings->stop_busy)) {
-		member_retire(m, reloading ? settings->stop_timeout : 0);
+	if (!members.watched || (settings->stop_busy >= 0 && waited >= settings->stop_busy) ||
+	    (m->hidden && waited >= settings->stop_timeout)) {
+		member_retire(m, settings->stop_timeout);
 		return;
 	}
-	look();
 	for (m = member_first; m; m = m->next)
 		if (m->outdated && member_is_here(m) && !m->busy && member_retire_if_idle(m))
 			return;
-	deadline_set(&hunt, HUNT_EVERY, on_hunt);
+	deadline_set(&hunt, pause_of_looks(HUNT_EVERY), on_hunt);
 }
 
 static void on_hunt(struct deadline *d)
@@ -435,7 +448,7 @@ static void on_look(struct deadline *d)
 	(void)d;
 	look();
 	if (queue_waits())
-		deadline_set(&look_soon, LOOK_EVERY, on_look);
+		deadline_set(&look_soon, pause_of_looks(LOOK_EVERY), on_look);
 	else
 		loop_want(&queue, LOOP_READ);
 	settle();
@@ -444,14 +457,13 @@ static void on_look(struct deadline *d)
 /* Not every connection is worth a look: most are accepted at once. */
 static void on_arrival(struct watch *watch, unsigned what)
 {
-	int64_t since = loop_now() - last_look;
+	int64_t since = loop_now() - last_look, every = pause_of_looks(LOOK_EVERY);
 
 	(void)what;
 	last_arrival = loop_now();
 	never_asked = false;
 	loop_want(watch, 0);
-	deadline_set(&look_soon, since > LOOK_EVERY ? QUEUE_FORMS : LOOK_EVERY - since + 1,
-		     on_look);
+	deadline_set(&look_soon, since > every ? QUEUE_FORMS : every - since + 1, on_look);
 }
 
 static void on_idle_end(struct deadline *d)
@@ -490,7 +502,7 @@ static void settle(void)
 	replace(&c, wanted);
 	c = count();
 	if (is_watching() && !rests(&c, pool_wanted(&plan, &c)) && !tick.lane)
-		deadline_set(&tick, TICK, on_tick);
+		deadline_set(&tick, pause_of_looks(TICK), on_tick);
 	if (!up && is_up()) {
 		up = members.up = true;
 		events->up();

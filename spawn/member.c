@@ -194,7 +194,7 @@ static void retire_remains(struct member *m)
 	if (m->phase == MEMBER_ASKED && child_left_others(&m->child))
 		m->phase = MEMBER_READY;
 	if (m->phase <= MEMBER_READY)
-		member_retire(m, 0);
+		member_retire(m, plan->settings->stop_timeout);
 }
 
 static void on_ended(struct child *child, int status)
@@ -296,32 +296,37 @@ struct member *member_start(void)
  * Whether it serves nobody, which stays so until it goes on: a process that is
  * stopped accepts nothing. It may take a moment to stop, in a system call.
  */
-static bool is_idle_while_stopped(struct member *m)
+static bool is_idle_while_stopped(struct census_entry *entry)
 {
 	const struct timespec pause = { .tv_nsec = STOP_PAUSE_US * 1000L };
-	struct census_entry entry = { .leader = m->child.pid };
 	bool still = false, sure = false;
 	long waiting;
 
 	/* What it accepted on its way to the stop may have come behind the look at the
 	 * connections: it takes a look that began when all was still. */
 	for (int i = 0; i < STOP_TRIES && !sure; i++) {
-		if (!census_take(&entry, 1, &waiting))
+		if (!census_take(entry, 1, &waiting))
 			return false;
-		sure = still || entry.processes == 0;
-		still = entry.awake == 0;
+		sure = still || entry->processes == 0;
+		still = entry->awake == 0;
 		if (!still)
 			nanosleep(&pause, NULL);
 	}
-	return sure && still && entry.connections == 0 && !entry.hidden;
+	return sure && still && entry->connections == 0 && !entry->hidden;
 }
 
+/* A stop disturbs: sleeps and system calls with a time-out are cut short. One that is seen to
+ * be busy is not stopped. */
 static bool signal_if_idle(struct member *m, int signal)
 {
+	struct census_entry seen = { .leader = m->child.pid };
+	long waiting;
 	bool idle;
 
+	if (!census_take(&seen, 1, &waiting) || seen.connections > 0 || seen.hidden)
+		return false;
 	child_signal_group(&m->child, SIGSTOP);
-	idle = is_idle_while_stopped(m);
+	idle = is_idle_while_stopped(&seen);
 	if (idle)
 		child_signal(&m->child, signal);
 	child_signal_group(&m->child, SIGCONT);
@@ -385,7 +390,6 @@ static void ask(struct member *m)
 
 bool member_retire_if_idle(struct member *m)
 {
-
 	if (!plan->watched || !signal_if_idle(m, plan->settings->stop_signal))
 		return false;
 	deadline_clear(&m->look_ready);

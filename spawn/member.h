@@ -35,7 +35,8 @@ struct member {
 	struct deadline look_ready, retry, expiry, left_out;
 	bool failed;   /* it could not become the program */
 	bool outdated; /* to be replaced by a new one */
-	bool busy;     /* with a connection, when it was looked at last */
+	bool busy;     /* with a connection, when it was looked at last, or hidden */
+	bool hidden;   /* not all of it could be seen */
 	int64_t born;  /* when it became the program */
 	int64_t idle_since, retiring_since;
 	int64_t end_at; /* then it must end, whether it serves or not; 0: never */

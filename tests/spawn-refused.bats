@@ -163,6 +163,16 @@ ends_with_words() {
 	supervises_under epoll_wait=ENOSYS
 }
 
+@test "netlink refused with EAFNOSUPPORT, and --supervise" {
+	need_census
+	supervises_under socket-netlink=EAFNOSUPPORT
+}
+
+@test "netlink refused with EPERM, and --supervise" {
+	need_census
+	supervises_under socket-netlink=EPERM
+}
+
 @test "all of them refused, and --supervise" {
 	supervises_under pipe2=ENOSYS signalfd4=ENOSYS epoll_create1=ENOSYS prctl=EPERM
 }
