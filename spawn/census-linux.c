@@ -34,7 +34,6 @@ enum {
 struct holding {
 	unsigned long inode;
 	size_t entry;
-	long process; /* a number for each */
 };
 
 /* One look at the system. */
@@ -44,7 +43,6 @@ struct look {
 	int depth; /* generations below us */
 	struct holding *held;
 	size_t held_count, held_room;
-	long processes;
 	bool failed; /* no memory */
 };
 
@@ -166,7 +164,7 @@ static bool hold(struct look *look, const struct holding *holding)
 /* False with errno if not all that the process has open could be seen. */
 static bool list_sockets(struct look *look, size_t entry, pid_t pid)
 {
-	struct holding holding = { .entry = entry, .process = look->processes };
+	struct holding holding = { .entry = entry };
 	char path[64], target[64];
 	const struct dirent *link;
 	bool all = true;
@@ -251,7 +249,6 @@ static void visit(pid_t pid, void *argument)
 	if (!process.lives)
 		return;
 	entry->processes++;
-	look->processes++;
 	entry->awake += !process.stopped;
 	entry->memory += (int64_t)process.pages * page_size;
 	entry->work += work_of(&process);

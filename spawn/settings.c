@@ -92,7 +92,7 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, stop_timeout, 1, DAY) },
 	{ "stop-busy", 0, "SEC", "ask who is busy, too, after so long (default: never)",
 	  RANGE(DURATION, stop_busy, 0, DAY) },
-	{ "start-time", 0, "SEC", "it serves if it lives so long, if not seen before (default 1)",
+	{ "start-time", 0, "SEC", "it serves if it has lived so long (default 1)",
 	  RANGE(DURATION, start_time, 1, DAY) },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log) },

@@ -28,7 +28,7 @@ static struct listener listener;
 static struct pidfile pidfile;
 static bool up, stopping;
 static int status;
-static struct deadline watchdog;
+static struct deadline watchdog, upgrade;
 
 static void on_watchdog(struct deadline *d)
 {
@@ -133,11 +133,18 @@ static void on_reopen(int signal)
 	journal_reopen();
 }
 
+static void on_upgrade_due(struct deadline *d)
+{
+	(void)d;
+	if (up && !stopping)
+		handover_execute(arguments, &listener);
+}
+
+/* Other signals that are pending are heeded first: a new program would not hear of them. */
 static void on_upgrade(int signal)
 {
 	(void)signal;
-	if (up && !stopping)
-		handover_execute(arguments, &listener);
+	deadline_set(&upgrade, 1, on_upgrade_due);
 }
 
 static bool open_loop(const struct identity *identity, bool resumed)

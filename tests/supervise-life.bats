@@ -335,6 +335,35 @@ load supervise
 	nothing_left "$S" "$T/keeper.pid"
 }
 
+@test "TERM along with USR2 is not lost" {
+	need_app
+	supervise -s "$S" -- "$APP"
+	kill -STOP "$KEEPER"
+	kill -USR2 "$KEEPER"
+	kill -TERM "$KEEPER"
+	kill -CONT "$KEEPER"
+	await keeper
+	[ "$STATUS" = 0 ]
+	logged_times 0 'goes on'
+}
+
+@test "HUP, and then USR2: nobody is asked to end twice" {
+	need_census
+	program <<-'END'
+		trap 'echo asked >&2' TERM
+		while :; do sleep 0.1; done
+	END
+	supervise -s "$S" --start-time 100ms -- "$T/prog"
+	kill -HUP "$KEEPER"
+	logged '] asked$'
+	kill -USR2 "$KEEPER"
+	logged 'goes on'
+	sleep 0.5
+	logged_times 1 '] asked$'
+	kill -TERM "$KEEPER"
+	kill -TERM "$KEEPER"
+}
+
 @test "USR2 takes a new binary, and output goes on" {
 	need_app
 	need_proc
