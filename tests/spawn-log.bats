@@ -176,8 +176,8 @@ all_told() {
 }
 
 @test "the last line before an end is told, whatever the rate" {
-	program <<<'seq 1 5000; echo the reason; exec sleep 0.5'
-	supervise -s "$S" --log "$T/app.log" --log-rate 10 -- "$T/prog"
+	program <<<'seq 1 5000; echo the reason; exec sleep 1'
+	supervise -s "$S" --start-time 100ms --log "$T/app.log" --log-rate 10 -- "$T/prog"
 	LOGFILE=$T/app.log logged '\] the reason$'
 }
 
@@ -529,6 +529,7 @@ all_told() {
 		print while <$ours>;
 	' "$SPAWN_FCGI" --supervise -n -s "$S" -P "$T/pid" -- "$T/prog"
 	LOGFILE=$T/journal.out logged '^\[[0-9]+\] cheese$'
+	eventually test -s "$T/pid"
 	kill -KILL "$(pgrep -P "$(cat "$T/pid")")"
 	LOGFILE=$T/journal.out logged '^spawn-fcgi: process [0-9]+ was killed'
 	kill -TERM "$(cat "$T/pid")"

@@ -35,7 +35,7 @@ break_it() {
 
 @test "a program that fails a while after its start fails the start, too" {
 	program <<<'sleep 0.5; exit 7'
-	supervise -s "$S" -F 3 -- "$T/prog" || :
+	supervise -s "$S" -F 3 --start-time 3 -- "$T/prog" || :
 	await keeper
 	[ "$STATUS" = 7 ]
 	nothing_left "$S" "$T/keeper.pid"
