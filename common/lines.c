@@ -8,7 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void tell_dropped(struct lines *l, void (*tell)(void *, const char *, size_t), void *context)
+void lines_tell_dropped(struct lines *l, void (*tell)(void *, const char *, size_t),
+			void *context)
 {
 	char note[64];
 
@@ -21,6 +22,7 @@ static void tell_dropped(struct lines *l, void (*tell)(void *, const char *, siz
 static void end_line(struct lines *l, int64_t now, void (*tell)(void *, const char *, size_t),
 		     void *context)
 {
+	const long most = l->most ? l->most : LINES_PER_SECOND;
 	size_t size = l->size;
 
 	l->size = 0;
@@ -33,11 +35,11 @@ static void end_line(struct lines *l, int64_t now, void (*tell)(void *, const ch
 		 (int)(size < sizeof l->last ? size : report_whole(l->text, sizeof l->last - 1)),
 		 l->text);
 	if (now / 1000 != l->second) {
-		tell_dropped(l, tell, context);
+		lines_tell_dropped(l, tell, context);
 		l->second = now / 1000;
 		l->told = 0;
 	}
-	if (l->told == LINES_PER_SECOND && !l->all) {
+	if (most > 0 && l->told >= most) {
 		l->dropped++;
 		return;
 	}
@@ -79,7 +81,7 @@ void lines_end(struct lines *l, void (*tell)(void *, const char *, size_t), void
 {
 	if (l->size > 0)
 		end_line(l, l->second * 1000, tell, context);
-	tell_dropped(l, tell, context);
+	lines_tell_dropped(l, tell, context);
 }
 
 void lines_free(struct lines *l)

@@ -14,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { INHERITED_FIRST = 3, LOCK_TRIES = 100, LOCK_PAUSE_MS = 20 };
+enum { LOCK_TRIES = 100, LOCK_PAUSE_MS = 20 };
 
 bool listen_address_local(struct listen_address *out, const char *path)
 {
@@ -104,19 +104,20 @@ void listen_address_print(const struct listen_address *address, char *out, size_
 }
 
 /* Whether some process listens: 1 yes, 0 no (or nothing is there), -1 it cannot
- * be told. The probe does not block, since a full queue is an answer too. */
-static int is_live(const struct listen_address *address)
+ * be told. The probe does not block, since a full queue is an answer too. One of
+ * another type than the server's is turned away before it gets there. */
+static int probe(const struct listen_address *address, int type)
 {
-	int probe = socket(AF_UNIX, SOCK_STREAM, 0);
+	int fd = socket(AF_UNIX, type, 0);
 	int error = 0;
 
-	if (probe < 0)
+	if (fd < 0)
 		return -1;
-	fcntl(probe, F_SETFD, FD_CLOEXEC);
-	fcntl(probe, F_SETFL, O_NONBLOCK);
-	if (connect(probe, &address->as.any, address->size) < 0)
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
+	fcntl(fd, F_SETFL, O_NONBLOCK);
+	if (connect(fd, &address->as.any, address->size) < 0)
 		error = errno;
-	close(probe);
+	close(fd);
 	switch (error) {
 	case ECONNREFUSED:
 	case ENOENT:
@@ -125,7 +126,7 @@ static int is_live(const struct listen_address *address)
 	case 0:
 	case EAGAIN:
 	case EINPROGRESS:
-	case EPROTOTYPE: /* bound by a datagram socket */
+	case EPROTOTYPE: /* bound by a socket of another type */
 		return 1;
 	default:
 		errno = error;
@@ -133,14 +134,29 @@ static int is_live(const struct listen_address *address)
 	}
 }
 
+static int is_live(const struct listen_address *address)
+{
+	return probe(address, SOCK_STREAM);
+}
+
+/* The same, without a connection that the server would see, but for one on a system
+ * that does not tell who is there from nobody. */
+static int is_live_unseen(const struct listen_address *address)
+{
+	int live = probe(address, SOCK_DGRAM);
+
+	return live == 0 ? probe(address, SOCK_STREAM) : live;
+}
+
 bool listen_is_live(const struct listen_address *address)
 {
-	return is_live(address) != 0;
+	return is_live_unseen(address) != 0;
 }
 
 /* Whether nothing stands at the path, or a socket that nobody needs. False after
  * reporting. */
-static bool is_free(const struct listen_address *address)
+static bool is_free(const struct listen_address *address,
+		    int (*live)(const struct listen_address *))
 {
 	const char *path = address->as.local.sun_path;
 	struct stat st;
@@ -156,7 +172,7 @@ static bool is_free(const struct listen_address *address)
 		       "(remove it, or choose another path)", path);
 		return false;
 	}
-	switch (is_live(address)) {
+	switch (live(address)) {
 	case 1:
 		report("cannot bind %s: socket is already in use (another server listens on it; "
 		       "stop that one first)", path);
@@ -173,7 +189,7 @@ static bool clear_path(const struct listen_address *address)
 {
 	const char *path = address->as.local.sun_path;
 
-	if (!is_free(address))
+	if (!is_free(address, is_live))
 		return false;
 	if (unlink(path) < 0 && errno != ENOENT) {
 		report("cannot remove the old socket %s: %s", path, strerror(errno));
@@ -210,9 +226,14 @@ static int lock_directory(const char *path)
 
 	find_directory(path, directory, sizeof directory);
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
-	for (int i = 0; fd >= 0 && i < LOCK_TRIES; i++) {
+	for (int i = 0; fd >= 0; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
 			break;
+		if (i == LOCK_TRIES) {
+			report("cannot lock the directory %s: somebody keeps it locked (going on; "
+			       "no other server may start on this socket now)", directory);
+			break;
+		}
 		nanosleep(&pause, NULL);
 	}
 	return fd;
@@ -374,7 +395,7 @@ bool listen_would_bind(const struct listen_address *address)
 		return would_bind_internet(address);
 	find_directory(path, directory, sizeof directory);
 	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
-		return is_free(address);
+		return is_free(address, is_live_unseen);
 	report_bind(path, errno);
 	return false;
 }
@@ -444,7 +465,7 @@ int listen_inherited(void)
 			count = 0;
 	}
 	listen_forget_inherited();
-	for (int fd = INHERITED_FIRST; fd < INHERITED_FIRST + count; fd++)
+	for (int fd = LISTEN_INHERITED_FIRST; fd < LISTEN_INHERITED_FIRST + count; fd++)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 	return (int)count;
 }

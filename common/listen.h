@@ -55,11 +55,12 @@ int listen_socket(const struct listen_address *address);
 bool listen_bind(int fd, const struct listen_address *address, const struct listen_file *file,
 		 int backlog);
 
-/* Whether some process listens on a Unix socket, or that cannot be told. */
+/* Whether some process listens on a Unix socket, or that cannot be told. The process
+ * does not notice. */
 bool listen_is_live(const struct listen_address *address);
 
-/* Whether listen_bind would succeed, as far as can be told without doing it. False
- * after reporting. */
+/* Whether listen_bind would succeed, as far as can be told without doing it, and
+ * without disturbing who listens there. False after reporting. */
 bool listen_would_bind(const struct listen_address *address);
 
 /* Both of these in turn: a listening descriptor, or -1 after reporting. */
@@ -80,8 +81,10 @@ struct listen_identity {
 void listen_identify(const struct listen_address *address, struct listen_identity *out);
 void listen_remove_own(const struct listen_address *address, const struct listen_identity *own);
 
-/* Sockets passed by LISTEN_PID and LISTEN_FDS (systemd's protocol, from
- * descriptor 3 on): how many are for this process. Both variables are taken out
+/* The descriptor of the first socket that a service manager passes. */
+enum { LISTEN_INHERITED_FIRST = 3 };
+
+/* Sockets passed by LISTEN_PID and LISTEN_FDS (systemd's protocol): how many are for this process. Both variables are taken out
  * of the environment, and the descriptors made close-on-exec. */
 int listen_inherited(void);
 

@@ -121,9 +121,26 @@ static bool append(struct option_list *list, const char *text)
 	return true;
 }
 
+/* Of the beginning of a long name getopt makes the whole one. False after reporting that. */
+static bool is_whole(const struct option_row *o, int found, char **argv)
+{
+	const char *word = argv[optind - 1];
+
+	if (found < LONG_BASE)
+		return true;
+	if (o->kind != OPTION_FLAG && optarg == word)
+		word = argv[optind - 2];
+	if (strcspn(word + 2, "=") == strlen(o->name))
+		return true;
+	report("unknown option %.*s (names are not abbreviated: --%s?)", (int)strcspn(word, "="),
+	       word, o->name);
+	return false;
+}
+
 static bool store(const struct option_row *o, const char *text, void *settings)
 {
 	void *at = (char *)settings + o->offset;
+	char option[64];
 	int64_t value;
 
 	switch (o->kind) {
@@ -133,6 +150,13 @@ static bool store(const struct option_row *o, const char *text, void *settings)
 	case OPTION_TEXT:
 		*(const char **)at = text;
 		return true;
+	case OPTION_PAIRS:
+		if (text[0] == '=' || !strchr(text, '=')) {
+			spell(o, option, sizeof option);
+			report("%s wants NAME=VALUE, not \"%s\"", option, text);
+			return false;
+		}
+		return append(at, text);
 	case OPTION_LIST:
 		return append(at, text);
 	default:
@@ -220,7 +244,7 @@ int options_parse(const struct option_row *table, size_t count, int argc, char *
 			report_misuse(table, found, argv);
 			return -1;
 		}
-		if (!store(row, optarg, settings))
+		if (!is_whole(row, found, argv) || !store(row, optarg, settings))
 			return -1;
 	}
 	return optind;

@@ -20,7 +20,8 @@ enum option_kind {
 	OPTION_OCTAL,    /* long: octal, within [least, most] */
 	OPTION_DURATION, /* int64_t: milliseconds, from "30", "1.5", "500ms", "2m", "1h" */
 	OPTION_SIZE,     /* int64_t: bytes, from "512", "64k", "10m", "1g" */
-	OPTION_LIST      /* struct option_list: one more text */
+	OPTION_LIST,     /* struct option_list: one more text */
+	OPTION_PAIRS     /* struct option_list: one more "NAME=VALUE" */
 };
 
 struct option_row {
@@ -47,6 +48,7 @@ struct option_list {
 #define FLAG(type, member) OPTION_FLAG, OPTION_AT(type, member, bool), 0, 0
 #define TEXT(type, member) OPTION_TEXT, OPTION_AT(type, member, char *), 0, 0
 #define LIST(type, member) OPTION_LIST, OPTION_AT(type, member, struct option_list), 0, 0
+#define PAIRS(type, member) OPTION_PAIRS, OPTION_AT(type, member, struct option_list), 0, 0
 #define NUMBER(type, member, least, most) \
 	OPTION_NUMBER, OPTION_AT(type, member, long), least, most
 #define OCTAL(type, member, least, most) \
@@ -59,6 +61,7 @@ struct option_list {
 /*
  * Parses argv into settings by a table of count rows. Options and operands may
  * be mixed where getopt allows it; argv is permuted so that operands come last.
+ * Long names are not to be abbreviated, or each abbreviation would be one more name.
  * Returns the index of the first operand, or -1 after reporting what is wrong.
  */
 int options_parse(const struct option_row *table, size_t count, int argc, char **argv,

@@ -2,172 +2,172 @@
 
 #include "census.h"
 
-#include "compat.h"
-#include "listen.h"
 #include "proc.h"
+#include "report.h"
+#include "sockets.h"
 
 #include <dirent.h>
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
 /*
- * A connection that was accepted from the socket has an inode in the kernel's
- * table of sockets, at the address of the socket; whoever serves it has a
- * descriptor that is a link to this inode. One that nobody has accepted yet has
- * inode 0 there. See proc(5), proc_pid_net(5).
+ * A socket has an inode; whoever has it open has a descriptor that is a link to
+ * this inode, see proc_pid_fd(5). So the processes tell which sockets they have,
+ * and the kernel's list of sockets which of these were accepted.
  */
 
 enum {
-	UNIX_WAITING = 2, /* states in net/unix: connecting, connected */
-	UNIX_ACCEPTED = 3,
-	TCP_ESTABLISHED = 1,
-	TCP_CLOSE_WAIT = 8,
-	TCP_LISTEN = 10,
-	NS_PER_S = 1000000000
+	NS_PER_S = 1000000000,
+	NS_PER_MS = 1000000,
+	SHARE = 50, /* looks take this part of a processor at most */
+	GROWN_S = 2 /* what is so old has become the program */
 };
 
-struct inodes {
-	unsigned long *numbers; /* sorted */
-	size_t count, room;
+/* That a process has a socket open. */
+struct holding {
+	unsigned long inode;
+	size_t entry;
 };
 
 /* One look at the system. */
 struct look {
-	struct inodes accepted;
-	long waiting;
 	struct census_entry *entries;
 	size_t count;
 	int depth; /* generations below us */
+	struct holding *held;
+	size_t held_count, held_room;
+	bool failed; /* no memory */
 };
 
-static struct listen_address address;
-static const struct identity *identity;
-static char unix_path[sizeof address.as.local.sun_path + 1];
-static long page_size, ticks_per_s;
-
-static bool add_inode(struct inodes *set, unsigned long inode)
-{
-	if (set->count == set->room) {
-		size_t room = set->room ? 2 * set->room : 64;
-		unsigned long *numbers = realloc(set->numbers, room * sizeof *numbers);
-
-		if (!numbers)
-			return false;
-		set->numbers = numbers;
-		set->room = room;
-	}
-	set->numbers[set->count++] = inode;
-	return true;
-}
-
-static int compare(const void *a, const void *b)
-{
-	unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
-
-	return (x > y) - (x < y);
-}
-
-static bool has_inode(const struct inodes *set, unsigned long inode)
-{
-	return set->count > 0 &&
-	       bsearch(&inode, set->numbers, set->count, sizeof inode, compare);
-}
-
-/* One line of a table: an accepted connection, or one that waits, or not ours. */
-
-static bool read_unix(struct look *look, char *line)
-{
-	unsigned state;
-	unsigned long inode;
-	int path = 0;
-
-	if (sscanf(line, "%*s %*s %*s %*s %*s %x %lu %n", &state, &inode, &path) < 2 || !path)
-		return true;
-	line[strcspn(line, "\n")] = '\0';
-	if (strcmp(line + path, unix_path) != 0)
-		return true;
-	if (inode == 0)
-		look->waiting += state == UNIX_WAITING;
-	if (inode == 0 || state != UNIX_ACCEPTED)
-		return true;
-	return add_inode(&look->accepted, inode);
-}
-
-static bool read_tcp(struct look *look, char *line)
-{
-	unsigned port, state;
-	unsigned long inode;
-
-	if (sscanf(line, "%*s %*[0-9A-F]:%x %*s %x %*s %*s %*s %*s %*s %lu", &port, &state,
-		   &inode) != 3 || port != ntohs(address.as.ipv4.sin_port) || state == TCP_LISTEN)
-		return true;
-	if (inode == 0) {
-		look->waiting += state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT;
-		return true;
-	}
-	return add_inode(&look->accepted, inode);
-}
-
-static bool read_connections(struct look *look)
-{
-	const bool local = address.as.any.sa_family == AF_UNIX;
-	FILE *table = fopen(local ? "/proc/net/unix"
-			    : address.as.any.sa_family == AF_INET ? "/proc/net/tcp"
-								  : "/proc/net/tcp6", "re");
-	char line[512];
-	bool good = table != NULL;
-
-	while (good && fgets(line, sizeof line, table))
-		good = local ? read_unix(look, line) : read_tcp(look, line);
-	if (table)
-		fclose(table);
-	if (look->accepted.count > 0)
-		qsort(look->accepted.numbers, look->accepted.count,
-		      sizeof *look->accepted.numbers, compare);
-	return good;
-}
-
+/* A process, by a thread of it that lives: the first one may have ended. */
 struct process {
-	char state;
+	pid_t eye;
+	char state; /* of the first thread */
+	bool lives, stopped;
 	unsigned long user, system; /* ticks of processor time */
-	long session, pages;
+	unsigned long long started; /* ticks after the start of the system */
+	long session, threads, pages;
 };
 
-static bool read_process(pid_t pid, struct process *out)
+static const struct identity *identity;
+static int listening;
+static bool blind; /* the connections of the socket are never shown */
+static long page_size, ticks_per_s;
+static int64_t last_cost; /* of a look, in nanoseconds of processor time */
+
+static int64_t clock_ns(clockid_t clock)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(clock, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* Processes. */
+
+static bool read_stat(pid_t thread, struct process *out)
 {
 	char text[1024];
 	const char *end;
 
-	if (!proc_read(pid, "stat", text, sizeof text))
+	if (!proc_read(thread, "stat", text, sizeof text))
 		return false;
 	end = strrchr(text, ')'); /* the name before it may have any character */
 	return end && sscanf(end + 1, " %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d "
-			     "%*d %*d %*d %*d %*u %*u %ld", &out->state, &out->session,
-			     &out->user, &out->system, &out->pages) == 5;
+			     "%*d %*d %ld %*d %llu %*u %ld", &out->state, &out->session, &out->user,
+			     &out->system, &out->threads, &out->started, &out->pages) == 7;
 }
 
-/* Ticks are too long for a single request; nanoseconds are there only for the
- * first thread. */
-static int64_t work_of(pid_t pid, const struct process *process)
+static bool is_dead(char state)
+{
+	return state == 'Z' || state == 'X';
+}
+
+/* One that is traced is at rest when it has taken the signal, and not before: what it
+ * has begun may still accept a connection. */
+static bool is_stopped(pid_t thread, char state)
+{
+	uint64_t own = 0, shared = 0;
+
+	if (state != 't')
+		return state == 'T';
+	return proc_read_signals(thread, "SigPnd", &own) &&
+	       proc_read_signals(thread, "ShdPnd", &shared) &&
+	       !((own | shared) >> (SIGSTOP - 1) & 1);
+}
+
+static void see_thread(pid_t thread, void *argument)
+{
+	struct process *process = argument, seen;
+
+	if (!read_stat(thread, &seen) || is_dead(seen.state))
+		return;
+	if (!process->lives)
+		process->pages = seen.pages;
+	if (!process->lives || thread == process->eye)
+		process->eye = thread;
+	process->stopped &= is_stopped(thread, seen.state);
+	process->lives = true;
+}
+
+static bool read_process(pid_t pid, struct process *out)
+{
+	if (!read_stat(pid, out))
+		return false;
+	out->eye = pid;
+	out->lives = !is_dead(out->state);
+	out->stopped = !out->lives || is_stopped(pid, out->state);
+	/* The other threads matter only where the first one does not say all. */
+	if (out->stopped && out->threads > 1) {
+		out->lives = false;
+		proc_visit_threads(pid, see_thread, out);
+	}
+	return true;
+}
+
+/* Ticks are too long for a single request; nanoseconds are there only for one thread. */
+static int64_t work_of(const struct process *process)
 {
 	char text[96];
 	int64_t ticks = (int64_t)(process->user + process->system) * (NS_PER_S / ticks_per_s);
 
-	return ticks + (proc_read(pid, "schedstat", text, sizeof text) ? atoll(text) : 0);
+	return ticks +
+	       (proc_read(process->eye, "schedstat", text, sizeof text) ? atoll(text) : 0);
 }
 
-/* False if not all that the process has open could be seen; nothing is counted then. */
-static bool count_connections(const struct look *look, struct census_entry *entry, pid_t pid)
+/* What they have open. */
+
+static bool hold(struct look *look, const struct holding *holding)
 {
+	if (look->held_count == look->held_room) {
+		size_t room = look->held_room ? 2 * look->held_room : 64;
+		struct holding *held = realloc(look->held, room * sizeof *held);
+
+		if (!held) {
+			look->failed = true;
+			return false;
+		}
+		look->held = held;
+		look->held_room = room;
+	}
+	look->held[look->held_count++] = *holding;
+	return true;
+}
+
+/* False with errno if not all that the process has open could be seen. */
+static bool list_sockets(struct look *look, size_t entry, pid_t pid)
+{
+	struct holding holding = { .entry = entry };
 	char path[64], target[64];
 	const struct dirent *link;
 	bool all = true;
-	long found = 0;
 	DIR *fds;
 
 	snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
@@ -180,31 +180,50 @@ static bool count_connections(const struct look *look, struct census_entry *entr
 		target[n > 0 ? n : 0] = '\0';
 		/* Root may list them anyhow, but "." and ".." are no links. */
 		all = n >= 0 || errno != EACCES;
-		if (strncmp(target, "socket:[", 8) == 0 &&
-		    has_inode(&look->accepted, strtoul(target + 8, NULL, 10)))
-			found++;
+		if (strncmp(target, "socket:[", 8) != 0)
+			continue;
+		holding.inode = strtoul(target + 8, NULL, 10);
+		if (!sockets_is_own(holding.inode) && !hold(look, &holding))
+			break;
 	}
 	closedir(fds);
-	if (!all)
-		return false;
-	entry->connections += found;
-	if (found > 1)
-		entry->together = true;
-	return true;
+	errno = EACCES;
+	return all;
 }
 
 /* What hides from its own user is still shown to root with all capabilities. */
-static bool count_connections_anyhow(const struct look *look, struct census_entry *entry,
-				     pid_t pid)
+static bool list_sockets_anyhow(struct look *look, size_t entry, pid_t pid)
 {
-	bool all = count_connections(look, entry, pid);
+	const size_t before = look->held_count;
+	bool all = list_sockets(look, entry, pid);
+	int error;
 
-	if (!all) {
-		proc_look_as(identity, false);
-		all = count_connections(look, entry, pid);
-		proc_look_as(identity, true);
-	}
+	if (all)
+		return true;
+	look->held_count = before;
+	proc_look_as(identity, false);
+	all = list_sockets(look, entry, pid);
+	error = errno;
+	proc_look_as(identity, true);
+	errno = error;
+	if (!all)
+		look->held_count = before;
 	return all;
+}
+
+/* A process that has just changed its user is hidden until it has become the program;
+ * one that has just ended is, too. */
+static void tell_hidden(const struct process *process)
+{
+	static bool told;
+	const int64_t age = clock_ns(CLOCK_BOOTTIME) / NS_PER_S -
+			    (int64_t)(process->started / (unsigned long)ticks_per_s);
+
+	if (told || errno != EACCES || age < GROWN_S)
+		return;
+	told = true;
+	report("cannot see what process %ld has open: %s; it counts as busy, and so do others "
+	       "like it", (long)process->eye, strerror(errno));
 }
 
 static struct census_entry *entry_of(const struct look *look, long session)
@@ -220,17 +239,25 @@ static void visit(pid_t pid, void *argument)
 	struct look *look = argument;
 	struct process process;
 	struct census_entry *entry;
+	pid_t session = getsid(pid);
 
+	/* Without reading a file, since there may be many others. */
+	if (session >= 0 && !entry_of(look, session))
+		return;
 	if (!read_process(pid, &process) || !(entry = entry_of(look, process.session)))
 		return;
-	if (process.state == 'Z' || process.state == 'X')
+	if (!process.lives)
 		return;
 	entry->processes++;
-	entry->awake += process.state != 'T';
+	entry->awake += !process.stopped;
 	entry->memory += (int64_t)process.pages * page_size;
-	entry->work += work_of(pid, &process);
-	if (!count_connections_anyhow(look, entry, pid) || look->depth == PROC_DEPTH_MOST)
+	entry->work += work_of(&process);
+	if (blind || look->depth == PROC_DEPTH_MOST) {
 		entry->hidden = true;
+	} else if (!list_sockets_anyhow(look, (size_t)(entry - look->entries), process.eye)) {
+		tell_hidden(&process);
+		entry->hidden = true;
+	}
 	if (look->depth == PROC_DEPTH_MOST)
 		return;
 	look->depth++;
@@ -238,52 +265,98 @@ static void visit(pid_t pid, void *argument)
 	look->depth--;
 }
 
+/* Their connections. */
+
+static int compare(const void *a, const void *b)
+{
+	const unsigned long x = ((const struct sockets_item *)a)->inode;
+	const unsigned long y = ((const struct sockets_item *)b)->inode;
+
+	return (x > y) - (x < y);
+}
+
+/* Each socket that is held, once. */
+static struct sockets_item *list_items(const struct look *look, size_t *count)
+{
+	struct sockets_item *items = calloc(look->held_count, sizeof *items);
+
+	*count = 0;
+	if (!items)
+		return NULL;
+	for (size_t i = 0; i < look->held_count; i++)
+		items[i].inode = look->held[i].inode;
+	qsort(items, look->held_count, sizeof *items, compare);
+	for (size_t i = 0; i < look->held_count; i++)
+		if (*count == 0 || items[*count - 1].inode != items[i].inode)
+			items[(*count)++] = items[i];
+	return items;
+}
+
+static bool count_connections(const struct look *look)
+{
+	size_t count;
+	struct sockets_item *items;
+	bool good;
+
+	if (look->held_count == 0)
+		return true;
+	items = list_items(look, &count);
+	good = items && sockets_mark(items, count);
+	for (size_t i = 0; good && i < look->held_count; i++) {
+		const struct holding *held = &look->held[i];
+
+		if (sockets_find(items, count, held->inode)->accepted)
+			look->entries[held->entry].connections++;
+	}
+	free(items);
+	return good;
+}
+
+static bool count_waiting(long *waiting)
+{
+	struct pollfd fd = { .fd = listening, .events = POLLIN };
+
+	*waiting = poll(&fd, 1, 0) == 1 && (fd.revents & POLLIN);
+	return *waiting == 0 || blind || sockets_count_waiting(waiting);
+}
+
 bool census_take(struct census_entry *entries, size_t count, long *waiting)
 {
+	const int64_t begin = clock_ns(CLOCK_THREAD_CPUTIME_ID);
 	struct look look = { .entries = entries, .count = count };
 	bool good;
 
 	for (size_t i = 0; i < count; i++)
 		entries[i] = (struct census_entry){ .leader = entries[i].leader };
-	/* The table first: what is accepted after that is counted the next time. */
-	good = read_connections(&look);
 	proc_look_as(identity, true);
-	if (good && count > 0)
+	if (count > 0)
 		proc_visit_children(getpid(), visit, &look);
 	proc_look_as(identity, false);
-	free(look.accepted.numbers);
-	*waiting = look.waiting;
+	/* The descriptors first: what is accepted after that is counted the next time. */
+	good = !look.failed && count_connections(&look) && count_waiting(waiting);
+	free(look.held);
+	last_cost = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 	return good;
+}
+
+int64_t census_pause(void)
+{
+	return last_cost * (SHARE - 1) / NS_PER_MS;
 }
 
 bool census_open(int listener, const struct identity *program)
 {
-	struct listen_address own = { .size = sizeof own.as };
 	char path[64];
 
 	identity = program;
+	listening = listener;
 	page_size = sysconf(_SC_PAGESIZE);
 	ticks_per_s = sysconf(_SC_CLK_TCK);
-	if (getsockname(listener, &own.as.any, &own.size) < 0)
-		return false;
-	address = own;
-	if (own.as.any.sa_family == AF_UNIX) {
-		memcpy(unix_path, own.as.local.sun_path, sizeof own.as.local.sun_path);
-		if (unix_path[0] == '\0')
-			unix_path[0] = '@'; /* as the table has it */
-	}
 	snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
-	return access(path, R_OK) == 0 && access("/proc/net/unix", R_OK) == 0;
-}
-
-bool census_handles(pid_t process, int signal)
-{
-	char text[4096];
-	const char *row;
-
-	if (!proc_read(process, "status", text, sizeof text) || !(row = strstr(text, "SigCgt:")))
+	if (access(path, R_OK) < 0)
 		return false;
-	return strtoull(row + strlen("SigCgt:"), NULL, 16) >> (signal - 1) & 1;
+	blind = !sockets_open(listener);
+	return true;
 }
 
 void census_adopt_orphans(void)

@@ -20,18 +20,22 @@ struct census_entry {
 	long connections; /* accepted from the socket */
 	int64_t memory;   /* resident, in bytes */
 	int64_t work;     /* processor time so far, in nanoseconds, some of it twice */
-	bool together;    /* one process has several connections at once */
-	bool hidden;      /* not all of it could be seen */
+	/* Whether it serves cannot be seen, now or ever. The caller takes it for busy: it is
+	 * never signalled as an idle one, nor killed before the stop time-out is over. */
+	bool hidden;
 };
 
-/* Whether processes of this identity that serve this socket can be watched here. */
+/* Whether processes of this identity can be watched here at all. Reports where that is so,
+ * but connections of this socket are never shown: then every entry is hidden, and at most
+ * one connection is known to wait. */
 bool census_open(int listener, const struct identity *identity);
 
 /* Fills in all but the leader of each entry. False if nothing can be said. */
 bool census_take(struct census_entry *entries, size_t count, long *waiting);
 
-/* Whether a process handles a signal itself, instead of ending by it. */
-bool census_handles(pid_t process, int signal);
+/* How many milliseconds to let pass after the last look, so that looks which are repeated
+ * cost no more than a fiftieth of a processor: a look costs more on a busy system. */
+int64_t census_pause(void);
 
 /* Makes this process the parent of what its children leave behind. */
 void census_adopt_orphans(void);

@@ -2,9 +2,12 @@
 
 #include "check.h"
 
+#include "check-program.h"
 #include "listen.h"
+#include "listener.h"
+#include "logfile.h"
+#include "pidfile.h"
 #include "process.h"
-#include "program.h"
 #include "report.h"
 
 #include <errno.h>
@@ -23,19 +26,11 @@ struct plan {
 	const struct identity *identity;
 };
 
-/* What the program needs, in a process that becomes like it. */
-static bool check_program(void *argument)
+static bool check_program_apart(void *argument)
 {
 	const struct plan *p = argument;
-	const struct settings *s = p->settings;
 
-	if ((s->root && !process_change_root(s->root)) || !identity_assume(p->identity))
-		return false;
-	if (s->directory && chdir(s->directory) < 0) {
-		report("cannot change to directory '%s': %s", s->directory, strerror(errno));
-		return false;
-	}
-	return program_is_executable(s);
+	return check_program(p->settings, p->identity);
 }
 
 static bool is_inside(const struct settings *s)
@@ -59,35 +54,21 @@ static void find_directory(const char *path, char *out, size_t size)
 	snprintf(out, size, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 }
 
-/* Whether a file can be written, or made if there is none. */
-static bool check_file(const char *option, const char *path)
-{
-	char directory[PATH_MAX];
-	struct stat st;
-
-	if (stat(path, &st) == 0) {
-		if (!S_ISDIR(st.st_mode) && faccessat(AT_FDCWD, path, W_OK, AT_EACCESS) == 0)
-			return true;
-		report("%s: cannot write %s: %s", option, path,
-		       strerror(S_ISDIR(st.st_mode) ? EISDIR : errno));
-		return false;
-	}
-	find_directory(path, directory, sizeof directory);
-	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
-		return true;
-	report("%s: cannot create %s: %s", option, path, strerror(errno));
-	return false;
-}
-
 static bool check_pid_file(const char *path)
 {
-	struct stat st;
+	struct pidfile file;
 
-	if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		report("-P: %s is no regular file (remove it, or choose another path)", path);
-		return false;
-	}
-	return check_file("-P", path);
+	return pidfile_open(&file, path);
+}
+
+static bool check_log(const char *path)
+{
+	const char *why;
+
+	if (logfile_could_open(path, &why))
+		return true;
+	report("--log: cannot open %s: %s", path, why);
+	return false;
 }
 
 /* Whether the user of the web server can connect: by the bits of modes. */
@@ -104,6 +85,8 @@ static bool is_member(const struct identity *who, gid_t group)
 
 static bool may(const struct identity *who, const struct stat *st, mode_t bit)
 {
+	if (who->user == 0)
+		return true;
 	if (st->st_uid == who->user)
 		return st->st_mode & (bit << 6);
 	if (is_member(who, st->st_gid))
@@ -175,12 +158,11 @@ static void foresee_socket(const struct plan *p, const char *path, struct stat *
 static bool check_web_user(const struct plan *p)
 {
 	const struct settings *s = p->settings;
-	const struct settings as_user = { .user = s->web_user };
 	char path[PATH_MAX], about[160];
 	static struct identity who; /* its groups are never freed */
 	struct stat st;
 
-	if (!identity_find(&who, &as_user))
+	if (!identity_find_user(&who, s->web_user))
 		return false;
 	if (!s->socket)
 		return true; /* whoever reaches the port */
@@ -199,14 +181,19 @@ static bool check_web_user(const struct plan *p)
 int check_run(const struct settings *settings, const struct identity *identity)
 {
 	struct plan plan = { settings, identity };
-	bool good = process_apart(check_program, &plan);
+	bool good = process_apart(check_program_apart, &plan);
+	int passed;
 
-	if (settings->inherited == 0)
+	if (!listener_choose(settings, &passed))
+		good = false;
+	else if (passed < 0)
 		good &= process_apart(check_socket, &plan);
+	else
+		good &= listener_is_passed(passed);
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);
 	if (settings->log && strcmp(settings->log, "syslog") != 0)
-		good &= check_file("--log", settings->log);
+		good &= check_log(settings->log);
 	if (settings->web_user)
 		good &= check_web_user(&plan);
 	if (good)

@@ -2,6 +2,7 @@
 
 #include "handover.h"
 
+#include "journal.h"
 #include "member.h"
 #include "process.h"
 #include "report.h"
@@ -15,54 +16,63 @@
 #include <unistd.h>
 
 /*
- * One variable: "PID SOCKET BOUND", then for each member ";PID STARTED OUTPUT LEAVES OUTDATED".
- * PID comes first, since the variable means nothing to any other process.
+ * One variable: "PID SOCKET BOUND NAME", with the name by which the file of the socket is
+ * known again, then for each member ";PID STARTED OUTPUT PHASE OUTDATED". PID comes first,
+ * since the variable means nothing to any other process.
  */
 static const char variable[] = "SPAWN_FCGI_HANDOVER";
 
 enum { MEMBER_TEXT = 80 };
 
-static const char *find_text(int *socket, int *bound, int *used)
+struct head {
+	int socket, bound, used;
+	char name[LISTENER_NAME_SIZE];
+};
+
+static const char *find_text(struct head *out)
 {
 	const char *text = getenv(variable);
 	long pid;
 
-	if (!text || sscanf(text, "%ld %d %d%n", &pid, socket, bound, used) != 3)
+	if (!text || sscanf(text, "%ld %d %d %127[^;]%n", &pid, &out->socket, &out->bound, out->name,
+			    &out->used) != 4)
 		return NULL;
 	return pid == (long)getpid() ? text : NULL;
 }
 
 bool handover_is_pending(void)
 {
-	int socket, bound, used;
+	struct head head;
 
-	return find_text(&socket, &bound, &used) != NULL;
+	return find_text(&head) != NULL;
 }
 
-int handover_socket(bool *bound)
+int handover_socket(bool *bound, struct listen_identity *file)
 {
-	int socket, was_bound, used;
+	struct head head;
 
-	if (!find_text(&socket, &was_bound, &used))
+	if (!find_text(&head))
 		return -1;
-	*bound = was_bound;
-	return socket;
+	*bound = head.bound;
+	listener_read_name(head.name, file);
+	return head.socket;
 }
 
 void handover_take(void)
 {
-	int socket, bound, used, output, leaves, outdated;
-	const char *text = find_text(&socket, &bound, &used);
+	struct head head;
+	int used, output, phase, outdated;
+	const char *text = find_text(&head);
 	int64_t started;
 	long pid;
 
-	for (text = text ? text + used : ""; *text == ';'; text += used) {
+	for (text = text ? text + head.used : ""; *text == ';'; text += used) {
 		struct member *m;
 
-		if (sscanf(text, ";%ld %" SCNd64 " %d %d %d%n", &pid, &started, &output, &leaves,
+		if (sscanf(text, ";%ld %" SCNd64 " %d %d %d%n", &pid, &started, &output, &phase,
 			   &outdated, &used) != 5)
 			break;
-		m = member_adopt((pid_t)pid, started, output, leaves);
+		m = member_adopt((pid_t)pid, started, output, (enum member_phase)phase);
 		if (m)
 			m->outdated = outdated;
 		else
@@ -84,34 +94,37 @@ static void keep_all_open(int listener, bool keep)
 		keep_open(m->output.fd, keep);
 }
 
-static char *write_text(int listener, bool bound)
+static char *write_text(const struct listener *listener)
 {
-	size_t room = MEMBER_TEXT * (size_t)(member_count() + 1);
-	char *text = malloc(room);
+	size_t room = MEMBER_TEXT * (size_t)(member_count() + 1) + LISTENER_NAME_SIZE;
+	char *text = malloc(room), name[LISTENER_NAME_SIZE];
 	size_t size;
 
 	if (!text)
 		return NULL;
-	size = (size_t)snprintf(text, room, "%ld %d %d", (long)getpid(), listener, bound);
+	listener_name(listener, name);
+	size = (size_t)snprintf(text, room, "%ld %d %d %s", (long)getpid(), listener->fd,
+				listener->bound, name);
 	for (struct member *m = member_first; m; m = m->next) {
 		if (m->child.ended)
 			continue;
 		member_flush(m);
 		size += (size_t)snprintf(text + size, room - size, ";%ld %" PRId64 " %d %d %d",
 					 (long)m->child.pid, m->child.started, m->output.fd,
-					 !member_is_here(m), m->outdated);
+					 (int)m->phase, m->outdated);
 	}
 	return text;
 }
 
-void handover_execute(char **argv, int listener, bool bound)
+void handover_execute(char **argv, const struct listener *listener)
 {
-	char *text = write_text(listener, bound);
+	char *text = write_text(listener);
 
+	journal_flush();
 	if (text && setenv(variable, text, 1) == 0) {
-		keep_all_open(listener, true);
+		keep_all_open(listener->fd, true);
 		process_execute_anew(argv);
-		keep_all_open(listener, false);
+		keep_all_open(listener->fd, false);
 	}
 	report("cannot execute %s anew: %s (this one goes on)", argv[0], strerror(errno));
 	unsetenv(variable);

@@ -5,18 +5,22 @@
 #ifndef HANDOVER_H
 #define HANDOVER_H
 
+#include "listener.h"
+
 #include <stdbool.h>
 
 /* Whether something was handed over to this process. */
 bool handover_is_pending(void);
 
-/* Takes up the members. Returns the socket, or -1 after reporting; *bound tells
- * whether its file is ours. After member_open. */
-int handover_socket(bool *bound);
+/* Returns the socket, or -1; *bound tells whether it was bound by us, then *file which
+ * file it has. */
+int handover_socket(bool *bound, struct listen_identity *file);
+
+/* Takes up the members. After member_open. */
 void handover_take(void);
 
 /* Executes our program anew with all that. Returns only if that failed, after
  * reporting; then everything is as before. */
-void handover_execute(char **argv, int listener, bool bound);
+void handover_execute(char **argv, const struct listener *listener);
 
 #endif

@@ -97,11 +97,24 @@ static bool find_socket_identity(struct identity *id, const char *owner, const c
 	return !group || find_group(group, &id->socket_group);
 }
 
-bool identity_find(struct identity *out, const struct settings *settings)
+bool identity_find(struct identity *out, const struct identity_names *names)
 {
 	*out = (struct identity){ .user = USER_UNCHANGED, .group = GROUP_UNCHANGED };
-	return find_program_identity(out, settings->user, settings->group) &&
-	       find_socket_identity(out, settings->socket_owner, settings->socket_group);
+	return find_program_identity(out, names->user, names->group) &&
+	       find_socket_identity(out, names->socket_owner, names->socket_group);
+}
+
+bool identity_find_user(struct identity *out, const char *name)
+{
+	const struct passwd *entry = NULL;
+
+	*out = (struct identity){ .user = USER_UNCHANGED, .group = GROUP_UNCHANGED };
+	if (!find_user(name, &out->user, &entry))
+		return false;
+	if (!entry)
+		return true;
+	out->group = entry->pw_gid;
+	return find_supplementary(out, entry->pw_name);
 }
 
 bool identity_changes(const struct identity *id)

@@ -5,13 +5,17 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
-#include "settings.h"
-
 #include <stdbool.h>
 #include <sys/types.h>
 
 #define USER_UNCHANGED ((uid_t)-1)
 #define GROUP_UNCHANGED ((gid_t)-1)
+
+/* By name or number; NULL: not given. */
+struct identity_names {
+	const char *user, *group; /* of the program */
+	const char *socket_owner, *socket_group;
+};
 
 struct identity {
 	uid_t user;
@@ -28,9 +32,12 @@ bool identity_is_root(void);
 /* Whether the rights come from the program's file (set-user-ID), not the user. */
 bool identity_is_borrowed(void);
 
-/* Looks up all names in the settings. False after reporting one that is
- * unknown, or that stands for root where the program must not be root. */
-bool identity_find(struct identity *out, const struct settings *settings);
+/* Looks up all names. False after reporting one that is unknown, or that stands
+ * for root where the program must not be root. */
+bool identity_find(struct identity *out, const struct identity_names *names);
+
+/* Looks up anybody, root too, with all groups. False after reporting. */
+bool identity_find_user(struct identity *out, const char *name);
 
 /* Whether identity_assume takes rights away. */
 bool identity_changes(const struct identity *identity);

@@ -2,122 +2,195 @@
 
 #include "journal.h"
 
+#include "devlog.h"
 #include "lines.h"
+#include "logfile.h"
+#include "loop.h"
 #include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <syslog.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { STAMP_SIZE = 64 };
+enum {
+	HEAD_SIZE = 64,
+	LOST_AFTER = 1000 /* milliseconds until it is told how many lines were lost */
+};
 
 static const char *path; /* NULL: none */
 static bool to_syslog;
 static int fd = STDERR_FILENO;
-static unsigned lost; /* lines that nobody has taken */
+static bool is_socket;  /* as services of systemd have it for standard error */
+static bool is_stamped; /* others put the time in front of lines, or we do */
+static bool unended;    /* the last line was written in part */
+static unsigned lost;   /* lines that nobody has taken */
+static struct deadline tell_lost;
 
-/* Whoever reads the other end of a pipe may be slow, and then we wait for nobody. */
-static int open_file(void)
+/* systemd says by this variable which socket is its journal's. */
+static bool is_of_journald(const struct stat *st)
 {
-	return open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+	const char *stream = getenv("JOURNAL_STREAM");
+	char ours[64];
+
+	snprintf(ours, sizeof ours, "%ju:%ju", (uintmax_t)st->st_dev, (uintmax_t)st->st_ino);
+	return stream && strcmp(stream, ours) == 0;
+}
+
+/* Standard error is shared with others, who may fill it up between our look and our write,
+ * and who do not expect it to be non-blocking. Where it can be opened by its name, that
+ * gives us one of our own. */
+static void open_standard_error(void)
+{
+	struct stat st;
+	int own;
+
+	if (fstat(STDERR_FILENO, &st) < 0)
+		return;
+	is_socket = S_ISSOCK(st.st_mode);
+	is_stamped = is_of_journald(&st);
+	if (!S_ISFIFO(st.st_mode) && !S_ISCHR(st.st_mode))
+		return;
+	own = open("/dev/stderr", O_WRONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (own >= 0)
+		fd = own;
 }
 
 bool journal_open(const char *where)
 {
-	if (!where)
+	const char *why;
+
+	if (!where) {
+		open_standard_error();
 		return true;
+	}
 	if (strcmp(where, "syslog") == 0) {
-		openlog("spawn-fcgi", LOG_PID | LOG_NDELAY, LOG_DAEMON);
 		to_syslog = true;
+		if (!devlog_open())
+			report("--log: no syslog daemon at %s: %s (messages are lost until there "
+			       "is one; or use --log FILE)", devlog_path, strerror(errno));
 		return true;
 	}
 	path = where;
-	fd = open_file();
-	if (fd >= 0)
-		return true;
-	report("--log: cannot open %s: %s%s", path, strerror(errno),
-	       errno == ENOENT ? " (does the directory exist?)" : "");
-	return false;
+	fd = logfile_open(path, &unended, &why);
+	if (fd < 0)
+		report("--log: cannot open %s: %s", path, why);
+	return fd >= 0;
 }
 
 void journal_reopen(void)
 {
+	const char *why;
+	bool within;
 	int again;
 
+	if (to_syslog)
+		devlog_open();
 	if (!path)
 		return;
-	again = open_file();
+	again = logfile_open(path, &within, &why);
 	if (again < 0) {
-		report("--log: cannot open %s again: %s (the old file is kept)", path,
-		       strerror(errno));
+		report("--log: cannot open %s again: %s; the old file is kept", path, why);
 		return;
 	}
 	close(fd);
 	fd = again;
+	unended = within;
 }
 
-/* Puts the time and the process in front of a line. Returns its size with both. */
-static size_t stamp(char *out, pid_t process, const char *line, size_t size)
+/* What stands in front of a line: the time and the process, or, for our own messages on
+ * standard error, our name. process is 0 for those. Returns its size. */
+static size_t write_head(char *out, pid_t process)
 {
-	time_t now = time(NULL);
+	const time_t now = time(NULL);
 	struct tm calendar;
-	size_t head;
+	size_t size = 0;
 
-	localtime_r(&now, &calendar);
-	head = strftime(out, STAMP_SIZE, "%Y-%m-%dT%H:%M:%S%z", &calendar);
-	head += (size_t)snprintf(out + head, STAMP_SIZE - head, " [%ld] ", (long)process);
-	memcpy(out + head, line, size);
-	out[head + size] = '\n';
-	return head + size + 1;
+	if (!path && !to_syslog && process == 0)
+		return (size_t)snprintf(out, HEAD_SIZE, "spawn-fcgi: ");
+	if (to_syslog && process == 0)
+		return 0;
+	if (!to_syslog && !is_stamped) {
+		localtime_r(&now, &calendar);
+		size = strftime(out, HEAD_SIZE, "%Y-%m-%dT%H:%M:%S%z ", &calendar);
+	}
+	return size + (size_t)snprintf(out + size, HEAD_SIZE - size, "[%ld] ",
+				       (long)(process ? process : getpid()));
 }
 
-/* A line is not longer than what a pipe takes as a whole, or not at all. */
-static bool put(pid_t process, const char *line, size_t size)
+/* A pipe takes so short a text as a whole, or not at all. A file may take a part of it; the
+ * next one begins with the end of that line. */
+static bool put(const char *text, size_t size)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
-	char text[STAMP_SIZE + LINE_MOST + 1];
+	ssize_t n;
 
-	size = stamp(text, process, line, size < LINE_MOST ? size : LINE_MOST);
-	return poll(&ready, 1, 0) == 1 && (ready.revents & POLLOUT) &&
-	       write(fd, text, size) == (ssize_t)size;
+	if (poll(&ready, 1, 0) != 1 || !(ready.revents & POLLOUT))
+		return false;
+	n = is_socket ? send(fd, text, size, MSG_DONTWAIT | MSG_NOSIGNAL) : write(fd, text, size);
+	if (n > 0)
+		unended = text[n - 1] != '\n';
+	return n == (ssize_t)size;
 }
 
-static void put_lost(void)
+static bool try_to_write(pid_t process, const char *line, size_t size)
+{
+	char text[1 + HEAD_SIZE + LINE_MOST + 1];
+	size_t before = unended;
+
+	if (size > LINE_MOST)
+		size = report_whole(line, LINE_MOST);
+	text[0] = '\n';
+	before += write_head(text + before, process);
+	memcpy(text + before, line, size);
+	size += before;
+	if (to_syslog)
+		return devlog_send(process ? LOG_INFO : LOG_NOTICE, text, size);
+	text[size] = '\n';
+	return put(text, size + 1);
+}
+
+static void on_tell_lost(struct deadline *d)
 {
 	char note[64];
 	int size = snprintf(note, sizeof note, "(%u lines lost)", lost);
 
-	if (put(getpid(), note, (size_t)size))
+	if (lost > 0 && try_to_write(0, note, (size_t)size))
 		lost = 0;
+	if (lost > 0 && !deadline_is_set(d))
+		deadline_set(d, LOST_AFTER, on_tell_lost);
 }
 
 void journal_write(pid_t process, const char *line, size_t size)
 {
-	if (to_syslog) {
-		syslog(LOG_INFO, "[%ld] %.*s", (long)process, (int)size, line);
-		return;
-	}
 	if (lost > 0)
-		put_lost();
-	if (lost > 0 || !put(process, line, size))
+		on_tell_lost(&tell_lost);
+	if (lost > 0 || !try_to_write(process, line, size))
 		lost++;
+	if (lost > 0 && !deadline_is_set(&tell_lost))
+		deadline_set(&tell_lost, LOST_AFTER, on_tell_lost);
 }
 
 static void write_report(const char *text, size_t size)
 {
-	if (to_syslog)
-		syslog(LOG_NOTICE, "%.*s", (int)size, text);
-	else
-		journal_write(getpid(), text, size);
+	journal_write(0, text, size);
 }
 
 void journal_take_reports(void)
 {
-	if (to_syslog || path)
-		report_to(write_report);
+	report_to(write_report);
+}
+
+void journal_flush(void)
+{
+	if (lost > 0)
+		on_tell_lost(&tell_lost);
+	if (to_syslog)
+		devlog_flush();
 }

@@ -3,6 +3,7 @@
 #include "keep.h"
 
 #include "census.h"
+#include "crashes.h"
 #include "handover.h"
 #include "loop.h"
 #include "member.h"
@@ -22,9 +23,8 @@ enum { /* milliseconds */
 	QUEUE_FORMS = 5,  /* connections that wait so long are a queue */
 	LOOK_EVERY = 50,  /* at most, while connections come */
 	TICK = 1000,      /* while anything is not at rest */
-	DRAIN_EVERY = 20, /* while the queue is emptied before the end */
-	AT_ONCE = 100,    /* an end that is no work, even with status 0 */
-	LOOP_PAUSE = 1000 /* at least, between starts in a crash loop */
+	HUNT_EVERY = 20,  /* for an idle one, while old ones are replaced */
+	DRAIN_EVERY = 20  /* while the queue is emptied before the end */
 };
 
 static const struct settings *settings;
@@ -35,17 +35,17 @@ static bool up, stopping, closed;
 
 static struct watch queue = { .fd = -1 };
 static struct deadline look_soon, tick, start_again, idle_end, drain;
-static int64_t last_arrival, last_look, drain_end;
+static int64_t last_arrival, last_look, stop_end;
 static long waiting;
 static bool never_asked = true; /* no connection has ever come */
 
 static struct member *substitute; /* for one that is outdated */
 static bool reloading;
+static struct deadline reload_end, hunt;
+static int64_t hunting_since;
 
-static struct pool_deaths deaths;
+static struct crashes crashes;
 static struct deadline recovery;
-static int64_t backoff;
-static bool crash_loop;
 
 static void settle(void);
 
@@ -98,6 +98,7 @@ static void take_note(struct member *m, const struct census_entry *entry)
 {
 	bool has_worked = m->work > 0 && entry->work - m->work > WORK_LEAST;
 
+	m->hidden = entry->hidden;
 	m->busy = entry->connections > 0 || entry->hidden;
 	if (m->busy || has_worked)
 		m->idle_since = loop_now();
@@ -130,12 +131,20 @@ static void look(void)
 	last_look = loop_now();
 }
 
+/* Looks are repeated so often, or as often as they may. */
+static int64_t pause_of_looks(int64_t least)
+{
+	int64_t pause = census_pause();
+
+	return pause > least ? pause : least;
+}
+
 static void tell_status(const struct pool_census *c)
 {
 	static char told[80];
 	char text[80];
 
-	const char *trouble = crash_loop ? " (crash loop)" : "";
+	const char *trouble = crashes.loop ? " (crash loop)" : "";
 
 	if (is_watching())
 		snprintf(text, sizeof text, "%ld processes, %ld busy%s", c->here, c->busy, trouble);
@@ -160,16 +169,24 @@ static bool pauses(void)
 	return start_again.lane != NULL;
 }
 
+/* Once in a pause, but that is never put off. */
+static void pause_starts(void)
+{
+	if (crashes.pause > 0 && !pauses())
+		deadline_set(&start_again, crashes.pause, on_start_again);
+}
+
 static struct member *start(void)
 {
 	struct member *m = member_start();
 
-	if (m)
-		return m;
-	report("cannot start a process: %s (trying again)", strerror(errno));
-	backoff = child_pause(backoff, 0);
-	deadline_set(&start_again, backoff, on_start_again);
-	return NULL;
+	if (!m) {
+		report("cannot start process %ld: %s%s", member_count() + 1, strerror(errno),
+		       up ? " (trying again)" : "");
+		crashes_shortage(&crashes);
+	}
+	pause_starts();
+	return m;
 }
 
 static void fill(long here, long wanted)
@@ -183,11 +200,8 @@ static void fill(long here, long wanted)
 static void on_recovery(struct deadline *d)
 {
 	(void)d;
-	pool_deaths_forget(&deaths);
-	backoff = 0;
-	if (crash_loop)
+	if (crashes_over(&crashes))
 		report("the crash loop is over");
-	crash_loop = false;
 }
 
 static void describe_crash(const struct member *m, int status, char *out, size_t size)
@@ -208,6 +222,11 @@ static int status_of(int ended)
 	return WIFEXITED(ended) && WEXITSTATUS(ended) ? WEXITSTATUS(ended) : EXIT_FAILURE;
 }
 
+static const char *hint(int ended)
+{
+	return ended == 0 ? " (it must not put itself in the background)" : "";
+}
+
 static void enter_crash_loop(const struct member *m, int status)
 {
 	char reason[640];
@@ -215,36 +234,44 @@ static void enter_crash_loop(const struct member *m, int status)
 	describe_crash(m, status, reason, sizeof reason);
 	report("crash loop: %ld crashes in %ld s; the last process %s%s", settings->crash_count,
 	       settings->crash_time / 1000, reason,
-	       settings->give_up ? "; giving up"
-	       : status == 0 ? " (it must not put itself in the background)" : "");
-	crash_loop = true;
+	       settings->give_up ? "; giving up" : hint(status));
 	if (settings->give_up)
 		events->failed(status_of(status));
 }
 
-static void note_crash(const struct member *m, int status, int64_t lived)
+static void note_crash(const struct member *m, int status)
 {
-	bool one_too_many = pool_deaths_note(&deaths, loop_now() + 1);
+	int64_t now = loop_now();
+	bool begins = m->phase == MEMBER_STARTING
+		      ? crashes_failed_start(&crashes, now)
+		      : crashes_death(&crashes, now, now - m->child.started);
 
-	if (one_too_many && !crash_loop)
+	if (begins)
 		enter_crash_loop(m, status);
-	/* Few deaths, however young, are no reason to leave work undone for long. */
-	backoff = child_pause(!crash_loop ? 0 : backoff > LOOP_PAUSE ? backoff : LOOP_PAUSE,
-			      crash_loop ? 0 : lived);
 	if (stopping)
 		return;
-	if (backoff > 0)
-		deadline_set(&start_again, backoff, on_start_again);
-	deadline_set(&recovery, settings->crash_time + backoff, on_recovery);
+	pause_starts();
+	deadline_set(&recovery, settings->crash_time + crashes.pause, on_recovery);
 }
 
 /* Replacing. */
 
+/* One that was found idle, if there is one. */
 static struct member *find_outdated(void)
 {
-	struct member *m = member_first;
+	struct member *found = NULL;
 
-	while (m && !(m->outdated && member_is_here(m)))
+	for (struct member *m = member_first; m; m = m->next)
+		if (m->outdated && member_is_here(m) && (!found || (found->busy && !m->busy)))
+			found = m;
+	return found;
+}
+
+static bool is_any_outdated(void)
+{
+	const struct member *m = member_first;
+
+	while (m && !m->outdated)
 		m = m->next;
 	return m;
 }
@@ -254,36 +281,82 @@ static void end_reload(const char *how)
 	if (!reloading)
 		return;
 	reloading = false;
+	deadline_clear(&reload_end);
 	for (struct member *m = member_first; m; m = m->next)
 		m->outdated = false;
 	report("%s", how);
 	events->reloaded();
 }
 
-/* One at a time: the next one when a new process has taken its place. */
-static void replace(long here, long wanted)
+static void on_hunt(struct deadline *d);
+
+/* Whichever is idle first. Who serves all the time is asked after --stop-busy, and who cannot be
+ * seen when a stop would end, too. */
+static void retire_outdated(void)
+{
+	int64_t waited = loop_now() - hunting_since;
+	struct member *m;
+
+	if (members.watched)
+		look();
+	m = find_outdated();
+	if (!m)
+		return;
+	if (!members.watched || (settings->stop_busy >= 0 && waited >= settings->stop_busy) ||
+	    (m->hidden && waited >= settings->stop_timeout)) {
+		member_retire(m, settings->stop_timeout);
+		return;
+	}
+	for (m = member_first; m; m = m->next)
+		if (m->outdated && member_is_here(m) && !m->busy && member_retire_if_idle(m))
+			return;
+	deadline_set(&hunt, pause_of_looks(HUNT_EVERY), on_hunt);
+}
+
+static void on_hunt(struct deadline *d)
+{
+	(void)d;
+	settle();
+}
+
+/* One at a time: the next when a new process serves in its place, and there is room. The first
+ * new one shows whether the others would serve at all. */
+static void replace(const struct pool_census *c, long wanted)
 {
 	struct member *old = find_outdated();
 
 	if (substitute || pauses())
 		return;
-	if (!old)
+	if (!is_any_outdated())
 		end_reload("reloaded");
-	else if (here > wanted)
-		member_retire(old);
-	else
+	else if (old && c->here > wanted && !deadline_is_set(&hunt))
+		retire_outdated();
+	else if (old && c->here + c->leaving <= wanted)
 		substitute = start();
 }
 
-static void on_grown(struct member *m)
+/* What serves without end must not keep the old version alive. */
+static void on_reload_end(struct deadline *d)
 {
-	struct member *old;
+	(void)d;
+	for (struct member *m = member_first; m; m = m->next)
+		if (m->outdated)
+			member_retire(m, settings->stop_timeout / 4 + 1);
+	settle();
+}
 
+static void bound_reload(void)
+{
+	deadline_set(&reload_end, settings->stop_timeout - settings->stop_timeout / 4,
+		     on_reload_end);
+}
+
+static void on_ready(struct member *m)
+{
+	crashes_ready(&crashes);
 	if (m == substitute) {
 		substitute = NULL;
-		old = find_outdated();
-		if (old)
-			member_retire(old);
+		hunting_since = loop_now();
 	}
 	settle();
 }
@@ -322,21 +395,23 @@ static void report_end(const struct member *m, int status, int64_t lived)
 
 static void on_ended(struct member *m, int status)
 {
-	int64_t lived = loop_now() - m->child.started;
-	bool unasked = member_is_here(m);
+	bool unasked = member_is_here(m), ready = m->phase == MEMBER_READY;
 
-	report_end(m, status, lived);
+	report_end(m, status, loop_now() - m->child.started);
 	if (!unasked || stopping)
 		return;
 	if (m == substitute) {
 		substitute = NULL;
-		end_reload("the reload is given up, since a new process ended at once; the old "
-			   "ones stay");
+		if (!ready)
+			end_reload("the reload is given up, since a new process ended before it "
+				   "served; the old ones stay");
 	}
-	if (!up && m->failed)
+	if (!up && !ready) {
+		report("the start has failed, since a process ended before it served%s", hint(status));
 		events->failed(status_of(status));
-	else if (status != 0 || lived < AT_ONCE)
-		note_crash(m, status, lived);
+	} else if (status != 0 || !ready) {
+		note_crash(m, status);
+	}
 }
 
 static void on_gone(struct member *m)
@@ -373,7 +448,7 @@ static void on_look(struct deadline *d)
 	(void)d;
 	look();
 	if (queue_waits())
-		deadline_set(&look_soon, LOOK_EVERY, on_look);
+		deadline_set(&look_soon, pause_of_looks(LOOK_EVERY), on_look);
 	else
 		loop_want(&queue, LOOP_READ);
 	settle();
@@ -382,14 +457,13 @@ static void on_look(struct deadline *d)
 /* Not every connection is worth a look: most are accepted at once. */
 static void on_arrival(struct watch *watch, unsigned what)
 {
-	int64_t since = loop_now() - last_look;
+	int64_t since = loop_now() - last_look, every = pause_of_looks(LOOK_EVERY);
 
 	(void)what;
 	last_arrival = loop_now();
 	never_asked = false;
 	loop_want(watch, 0);
-	deadline_set(&look_soon, since > LOOK_EVERY ? QUEUE_FORMS : LOOK_EVERY - since + 1,
-		     on_look);
+	deadline_set(&look_soon, since > every ? QUEUE_FORMS : every - since + 1, on_look);
 }
 
 static void on_idle_end(struct deadline *d)
@@ -408,10 +482,11 @@ static void on_idle_end(struct deadline *d)
 
 static bool is_up(void)
 {
+	long ready = 0;
+
 	for (const struct member *m = member_first; m; m = m->next)
-		if (m->phase == MEMBER_STARTING)
-			return false;
-	return true;
+		ready += m->phase == MEMBER_READY;
+	return ready >= pool_first(&plan);
 }
 
 /* Acts on what has changed, whatever it was. */
@@ -423,10 +498,11 @@ static void settle(void)
 	if (stopping)
 		return;
 	fill(c.here, wanted);
-	replace(c.here, wanted);
+	c = count();
+	replace(&c, wanted);
 	c = count();
 	if (is_watching() && !rests(&c, pool_wanted(&plan, &c)) && !tick.lane)
-		deadline_set(&tick, TICK, on_tick);
+		deadline_set(&tick, pause_of_looks(TICK), on_tick);
 	if (!up && is_up()) {
 		up = members.up = true;
 		events->up();
@@ -459,12 +535,12 @@ bool keep_open(const struct settings *wanted, const struct identity *identity, i
 	members = (struct member_plan){
 		.settings = settings, .identity = identity, .listener = listener,
 		.watched = census_open(listener, identity),
-		.grown = on_grown, .expired = on_expired, .ended = on_ended, .gone = on_gone,
+		.ready = on_ready, .expired = on_expired, .ended = on_ended, .gone = on_gone,
 	};
 	member_open(&members);
 	if (!members.watched)
 		do_without_census();
-	if (!pool_deaths_open(&deaths, settings->crash_count, settings->crash_time)) {
+	if (!crashes_open(&crashes, settings->crash_count, settings->crash_time, plan.most)) {
 		report("cannot count crashes: %s", strerror(errno));
 		return false;
 	}
@@ -488,6 +564,10 @@ static void watch_queue(void)
 void keep_begin(void)
 {
 	fill(0, pool_first(&plan));
+	if (member_count() < pool_first(&plan)) {
+		events->failed(EXIT_OWN_ERROR);
+		return;
+	}
 	watch_queue();
 	settle();
 }
@@ -496,7 +576,9 @@ void keep_resume(void)
 {
 	up = members.up = true;
 	handover_take();
-	reloading = find_outdated() != NULL;
+	reloading = is_any_outdated();
+	if (reloading)
+		bound_reload();
 	never_asked = false;
 	children_reap();
 	watch_queue();
@@ -509,8 +591,9 @@ void keep_reload(void)
 {
 	report("reloading");
 	reloading = true;
+	bound_reload();
 	/* What is called for gets another chance. */
-	backoff = 0;
+	crashes_ready(&crashes);
 	deadline_clear(&start_again);
 	for (struct member *m = member_first; m; m = m->next)
 		m->outdated = true;
@@ -521,18 +604,20 @@ void keep_reload(void)
 
 static void stop_members(void)
 {
+	int64_t left = stop_end - loop_now();
 	struct member *next;
 
 	for (struct member *m = member_first; m; m = next) {
 		next = m->next;
-		member_stop(m);
+		member_retire(m, left > 1 ? left : 1);
 	}
 }
 
 /* Whoever has connected is served, if that takes no more than half of the time. */
 static void on_drain(struct deadline *d)
 {
-	if (closed && member_first && queue_waits() && loop_now() < drain_end)
+	if (closed && member_first && queue_waits() &&
+	    stop_end - loop_now() > settings->stop_timeout / 2)
 		deadline_set(d, DRAIN_EVERY, on_drain);
 	else
 		stop_members();
@@ -540,14 +625,18 @@ static void on_drain(struct deadline *d)
 
 void keep_stop(bool is_closed)
 {
-	struct deadline *const all[] = { &look_soon, &tick, &start_again, &idle_end, &recovery };
+	struct deadline *const all[] = {
+		&look_soon, &tick, &start_again, &idle_end, &recovery, &reload_end, &hunt,
+	};
 
 	stopping = true;
 	closed = is_closed;
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		deadline_clear(all[i]);
 	loop_want(&queue, 0);
-	drain_end = loop_now() + settings->stop_timeout / 2;
+	stop_end = loop_now() + settings->stop_timeout;
+	if (closed && !member_first && queue_waits())
+		member_start();
 	if (member_first)
 		on_drain(&drain);
 	else

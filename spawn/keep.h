@@ -11,12 +11,12 @@
 #include <stdbool.h>
 
 struct keep_events {
-	/* All processes of the beginning run. */
+	/* All processes of the beginning serve. */
 	void (*up)(void);
-	/* Before that: the program cannot be executed. Later: a crash loop, where
-	 * the settings say to give up. With the exit status to end with. */
+	/* Before that: one of them does not. Later: a crash loop, where the settings say to
+	 * give up. With the exit status to end with. */
 	void (*failed)(int status);
-	/* A reload is complete, or was given up. */
+	/* A reload is complete, and nothing old is left; or it was given up. */
 	void (*reloaded)(void);
 	/* There was no connection for long enough to end. */
 	void (*idle)(void);

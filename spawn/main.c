@@ -6,6 +6,8 @@
 
 #include "check.h"
 #include "crew.h"
+#include "descriptors.h"
+#include "handover.h"
 #include "identity.h"
 #include "listener.h"
 #include "pidfile.h"
@@ -14,6 +16,8 @@
 #include "report.h"
 #include "settings.h"
 #include "supervise.h"
+
+#include <unistd.h>
 
 static int run_in_place(const struct settings *settings, const struct identity *identity,
 			struct listener *listener)
@@ -48,8 +52,8 @@ static int run_beside(const struct settings *settings, const struct identity *id
 
 int main(int argc, char **argv)
 {
-	struct settings settings;
-	static struct identity identity; /* its groups are never freed */
+	static struct settings settings; /* its lists are never freed */
+	static struct identity identity; /* nor are its groups */
 	struct pidfile pidfile;
 	struct listener listener;
 	int status;
@@ -57,9 +61,12 @@ int main(int argc, char **argv)
 	report_open("spawn-fcgi");
 	if (!process_enter())
 		return EXIT_OWN_ERROR;
-	if (!settings_read(&settings, argc, argv, &status))
+	if (!settings_read(&settings, argc, argv, handover_is_pending(), &status))
 		return status;
-	if (!identity_find(&identity, &settings))
+	/* What becomes the program itself keeps what it has, such as a lock. */
+	if (!settings.in_place || settings.supervise)
+		descriptors_seal(STDERR_FILENO + 1);
+	if (!identity_find(&identity, &settings.names))
 		return EXIT_OWN_ERROR;
 	if (settings.check)
 		return check_run(&settings, &identity);

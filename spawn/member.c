@@ -6,6 +6,7 @@
 #include "journal.h"
 #include "notify.h"
 #include "program.h"
+#include "ready.h"
 #include "report.h"
 
 #include <errno.h>
@@ -20,12 +21,11 @@
 #include <unistd.h>
 
 enum { /* milliseconds */
-	GROWN_AFTER = 100,
+	LEFT_OUT_AFTER = 1000, /* until it is told how many lines --log-rate has left out */
 	RETRY_LEAST = 4,
 	RETRY_MOST = 250,
-	/* How long one that ends gracefully by itself is found busy before it is
-	 * left to that: one that it serves at all times is never found idle. */
-	PATIENCE = 1000
+	/* From the signal to KILL for one that serves to the last, at most */
+	GRACE_MOST = 1000
 };
 
 enum { STOP_TRIES = 20, STOP_PAUSE_US = 200, READ_MOST = 16 };
@@ -56,7 +56,7 @@ long member_count(void)
 
 bool member_is_here(const struct member *m)
 {
-	return m->phase <= MEMBER_RUNNING;
+	return m->phase <= MEMBER_READY;
 }
 
 static void link_member(struct member *m)
@@ -83,6 +83,13 @@ static void tell_line(void *context, const char *line, size_t size)
 	journal_write(m->child.pid, line, size);
 }
 
+static void on_left_out(struct deadline *d)
+{
+	struct member *m = MEMBER_OF(d, left_out);
+
+	lines_tell_dropped(&m->lines, tell_line, m);
+}
+
 /* As much as is there, but others want to be heard too. */
 static void read_output(struct member *m)
 {
@@ -97,6 +104,8 @@ static void read_output(struct member *m)
 	}
 	if (n == 0)
 		loop_close(&m->output);
+	if (m->lines.dropped > 0 && !deadline_is_set(&m->left_out))
+		deadline_set(&m->left_out, LEFT_OUT_AFTER, on_left_out);
 }
 
 static void on_output(struct watch *watch, unsigned events)
@@ -107,8 +116,16 @@ static void on_output(struct watch *watch, unsigned events)
 
 void member_flush(struct member *m)
 {
+	bool left_out;
+
 	read_output(m);
+	/* The last line may say why the process ends: it is told, whatever the rate. */
+	left_out = m->lines.dropped > 0;
+	m->lines.dropped -= left_out;
 	lines_end(&m->lines, tell_line, m);
+	if (left_out)
+		tell_line(m, m->lines.last, strlen(m->lines.last));
+	deadline_clear(&m->left_out);
 }
 
 const char *member_last_line(const struct member *m, unsigned number)
@@ -141,13 +158,19 @@ static void on_expiry(struct deadline *d)
 	plan->expired(MEMBER_OF(d, expiry));
 }
 
-static void on_grown(struct deadline *d)
+/* Comes late by a quarter of what the program took, at most. */
+static void on_look_ready(struct deadline *d)
 {
-	struct member *m = MEMBER_OF(d, grown);
+	struct member *m = MEMBER_OF(d, look_ready);
+	int64_t passed = loop_now() - m->born, left = plan->settings->start_time - passed;
+	int64_t pause = 1 + passed / 4;
 
-	if (m->phase == MEMBER_STARTING)
-		m->phase = MEMBER_RUNNING;
-	plan->grown(m);
+	if (left > 0 && !ready_is_seen(m->child.pid, plan->listener, plan->identity)) {
+		deadline_set(d, pause < left ? pause : left, on_look_ready);
+		return;
+	}
+	m->phase = MEMBER_READY;
+	plan->ready(m);
 }
 
 /* The end of this pipe came without a word: the program runs. */
@@ -159,8 +182,9 @@ static void on_birth(struct watch *watch, unsigned events)
 	(void)events;
 	m->failed = read(watch->fd, &word, 1) == 1;
 	loop_close(watch);
-	if (!m->failed)
-		deadline_set(&m->grown, GROWN_AFTER, on_grown);
+	m->born = loop_now();
+	if (!m->failed && m->phase == MEMBER_STARTING)
+		deadline_set(&m->look_ready, 1, on_look_ready);
 }
 
 /* What a process has left behind is of no use to anybody, and is asked to end
@@ -168,9 +192,9 @@ static void on_birth(struct watch *watch, unsigned events)
 static void retire_remains(struct member *m)
 {
 	if (m->phase == MEMBER_ASKED && child_left_others(&m->child))
-		m->phase = MEMBER_RUNNING;
-	if (m->phase <= MEMBER_RUNNING)
-		member_retire(m);
+		m->phase = MEMBER_READY;
+	if (m->phase <= MEMBER_READY)
+		member_retire(m, plan->settings->stop_timeout);
 }
 
 static void on_ended(struct child *child, int status)
@@ -181,7 +205,7 @@ static void on_ended(struct child *child, int status)
 	if (m->birth.fd >= 0)
 		m->failed = read(m->birth.fd, &word, 1) == 1;
 	loop_close(&m->birth);
-	deadline_clear(&m->grown);
+	deadline_clear(&m->look_ready);
 	deadline_clear(&m->expiry);
 	member_flush(m);
 	plan->ended(m, status);
@@ -212,7 +236,7 @@ static struct member *new_member(void)
 	if (!m)
 		return NULL;
 	m->output = m->birth = WATCH_NONE;
-	m->lines.all = true;
+	m->lines.most = plan->settings->log_rate > 0 ? plan->settings->log_rate : -1;
 	m->idle_since = loop_now();
 	return m;
 }
@@ -266,75 +290,82 @@ struct member *member_start(void)
 	return NULL;
 }
 
-struct member *member_adopt(pid_t pid, int64_t started, int output, bool retiring)
-{
-	struct member *m = new_member();
-	int64_t left = plan->settings->max_lifetime - (loop_now() - started);
-
-	if (!m)
-		return NULL;
-	child_adopt(&m->child, &owner, pid, started);
-	link_member(m);
-	if (output >= 0 && fcntl(output, F_SETFL, O_NONBLOCK) == 0)
-		loop_watch(&m->output, output, LOOP_READ, on_output);
-	m->phase = MEMBER_RUNNING;
-	if (plan->settings->max_lifetime > 0)
-		deadline_set(&m->expiry, left > 1 ? left : 1, on_expiry);
-	if (retiring)
-		member_retire(m);
-	return m;
-}
-
 /* Its end. */
 
 /*
  * Whether it serves nobody, which stays so until it goes on: a process that is
  * stopped accepts nothing. It may take a moment to stop, in a system call.
  */
-static bool is_idle_while_stopped(struct member *m, bool *together)
+static bool is_idle_while_stopped(struct census_entry *entry)
 {
 	const struct timespec pause = { .tv_nsec = STOP_PAUSE_US * 1000L };
-	struct census_entry entry = { .leader = m->child.pid };
 	bool still = false, sure = false;
 	long waiting;
 
 	/* What it accepted on its way to the stop may have come behind the look at the
 	 * connections: it takes a look that began when all was still. */
 	for (int i = 0; i < STOP_TRIES && !sure; i++) {
-		if (!census_take(&entry, 1, &waiting))
+		if (!census_take(entry, 1, &waiting))
 			return false;
-		sure = still || entry.processes == 0;
-		still = entry.awake == 0;
+		sure = still || entry->processes == 0;
+		still = entry->awake == 0;
 		if (!still)
 			nanosleep(&pause, NULL);
 	}
-	*together = entry.together;
-	return sure && still && entry.connections == 0 && !entry.hidden;
+	return sure && still && entry->connections == 0 && !entry->hidden;
 }
 
-static bool signal_if_idle(struct member *m, int signal, bool *together)
+/* A stop disturbs: sleeps and system calls with a time-out are cut short. One that is seen to
+ * be busy is not stopped. */
+static bool signal_if_idle(struct member *m, int signal)
 {
+	struct census_entry seen = { .leader = m->child.pid };
+	long waiting;
 	bool idle;
 
+	if (!census_take(&seen, 1, &waiting) || seen.connections > 0 || seen.hidden)
+		return false;
 	child_signal_group(&m->child, SIGSTOP);
-	idle = is_idle_while_stopped(m, together);
+	idle = is_idle_while_stopped(&seen);
 	if (idle)
 		child_signal(&m->child, signal);
 	child_signal_group(&m->child, SIGCONT);
 	return idle;
 }
 
-/* It has not ended in time after it was asked to. */
+static int64_t grace(void)
+{
+	int64_t quarter = plan->settings->stop_timeout / 4;
+
+	return quarter < GRACE_MOST ? quarter : GRACE_MOST;
+}
+
+static void on_time_over(struct deadline *d)
+{
+	struct member *m = MEMBER_OF(child_of_kill(d), child);
+
+	report("process %ld did not stop in time; killing it", (long)m->child.pid);
+	child_signal_group(&m->child, SIGKILL);
+}
+
+static void ask(struct member *m);
+
+static void on_time_nearly_over(struct deadline *d)
+{
+	struct member *m = MEMBER_OF(child_of_kill(d), child);
+	int64_t left = m->end_at - loop_now();
+
+	if (m->phase == MEMBER_RETIRING)
+		ask(m);
+	child_kill_after(&m->child, left > 1 ? left : 1, on_time_over);
+}
+
+/* It was asked to end, and nothing more has to end now. Who serves may go on. */
 static void on_overdue(struct deadline *d)
 {
 	struct member *m = MEMBER_OF(child_of_kill(d), child);
-	bool together;
 
-	if (m->forced) {
-		report("process %ld did not stop in time; killing it", (long)m->child.pid);
-		child_signal_group(&m->child, SIGKILL);
-	} else if (m->phase == MEMBER_ASKED && plan->watched &&
-		   signal_if_idle(m, SIGKILL, &together)) {
+	if (plan->watched && signal_if_idle(m, SIGKILL)) {
 		report("process %ld did not stop in time, and is idle; killing it",
 		       (long)m->child.pid);
 		child_signal_group(&m->child, SIGKILL);
@@ -347,7 +378,7 @@ static void be_asked(struct member *m)
 {
 	m->phase = MEMBER_ASKED;
 	deadline_clear(&m->retry);
-	if (!m->forced)
+	if (!m->end_at)
 		child_kill_after(&m->child, plan->settings->stop_timeout, on_overdue);
 }
 
@@ -359,66 +390,84 @@ static void ask(struct member *m)
 
 bool member_retire_if_idle(struct member *m)
 {
-	bool together;
-
-	if (!plan->watched || !signal_if_idle(m, plan->settings->stop_signal, &together))
+	if (!plan->watched || !signal_if_idle(m, plan->settings->stop_signal))
 		return false;
+	deadline_clear(&m->look_ready);
+	deadline_clear(&m->expiry);
 	be_asked(m);
 	return true;
 }
 
-/* Whether it is better to leave it to the process when to end. */
-static bool is_trusted(const struct member *m, bool together)
-{
-	if (m->child.ended || !census_handles(m->child.pid, plan->settings->stop_signal))
-		return false;
-	return together || loop_now() - m->retiring_since >= PATIENCE;
-}
-
-static void try_to_retire(struct member *m);
-
-static void on_retry(struct deadline *d)
-{
-	try_to_retire(MEMBER_OF(d, retry));
-}
+static void on_retry(struct deadline *d);
 
 static void try_to_retire(struct member *m)
 {
-	bool together = false;
+	int64_t stop_busy = plan->settings->stop_busy;
 
-	if (!plan->watched || m->birth.fd >= 0) {
+	if (!plan->watched || (stop_busy >= 0 && loop_now() - m->retiring_since >= stop_busy)) {
 		ask(m);
-		return;
-	}
-	if (signal_if_idle(m, plan->settings->stop_signal, &together)) {
+	} else if (signal_if_idle(m, plan->settings->stop_signal)) {
 		be_asked(m);
-	} else if (is_trusted(m, together)) {
-		ask(m);
 	} else {
 		m->retry_delay = m->retry_delay < RETRY_MOST ? 2 * m->retry_delay : RETRY_MOST;
 		deadline_set(&m->retry, m->retry_delay, on_retry);
 	}
 }
 
-void member_retire(struct member *m)
+static void on_retry(struct deadline *d)
 {
+	try_to_retire(MEMBER_OF(d, retry));
+}
+
+static void bound(struct member *m, int64_t within)
+{
+	int64_t at = loop_now() + within, first = within - grace();
+
+	if (m->end_at && m->end_at <= at)
+		return;
+	m->end_at = at;
+	child_kill_after(&m->child, first > 1 ? first : 1, on_time_nearly_over);
+}
+
+void member_retire(struct member *m, int64_t within)
+{
+	if (within > 0)
+		bound(m, within);
 	if (m->phase >= MEMBER_RETIRING)
 		return;
 	m->phase = MEMBER_RETIRING;
 	m->retiring_since = loop_now();
 	m->retry_delay = RETRY_LEAST;
+	deadline_clear(&m->look_ready);
 	deadline_clear(&m->expiry);
 	try_to_retire(m);
-}
-
-void member_stop(struct member *m)
-{
-	m->forced = true;
-	child_kill_after(&m->child, plan->settings->stop_timeout, on_overdue);
-	member_retire(m);
 }
 
 void member_kill(struct member *m)
 {
 	child_signal_group(&m->child, SIGKILL);
+}
+
+struct member *member_adopt(pid_t pid, int64_t started, int output, enum member_phase phase)
+{
+	struct member *m = new_member();
+	int64_t left = plan->settings->max_lifetime - (loop_now() - started);
+
+	if (!m)
+		return NULL;
+	child_adopt(&m->child, &owner, pid, started);
+	link_member(m);
+	if (output >= 0 && fcntl(output, F_SETFL, O_NONBLOCK) == 0)
+		loop_watch(&m->output, output, LOOP_READ, on_output);
+	m->born = started;
+	m->phase = phase == MEMBER_RETIRING ? MEMBER_READY : phase;
+	if (plan->settings->max_lifetime > 0)
+		deadline_set(&m->expiry, left > 1 ? left : 1, on_expiry);
+	if (phase == MEMBER_STARTING)
+		deadline_set(&m->look_ready, 1, on_look_ready);
+	else if (phase == MEMBER_RETIRING)
+		member_retire(m, 0);
+	else if (phase == MEMBER_ASKED)
+		be_asked(m);
+	return m;
 }

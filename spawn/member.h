@@ -15,8 +15,8 @@
 #include <stdint.h>
 
 enum member_phase {
-	MEMBER_STARTING, /* not the program yet, or only just */
-	MEMBER_RUNNING,
+	MEMBER_STARTING, /* not known to serve yet */
+	MEMBER_READY,
 	MEMBER_RETIRING, /* it will be asked to end when it serves nobody */
 	MEMBER_ASKED     /* it was asked to end */
 };
@@ -32,12 +32,14 @@ struct member {
 	char last[MEMBER_LAST_LINES][160]; /* what it wrote last, in a ring */
 	unsigned written;
 	struct watch birth; /* ends when the process has become the program */
-	struct deadline grown, retry, expiry;
+	struct deadline look_ready, retry, expiry, left_out;
 	bool failed;   /* it could not become the program */
 	bool outdated; /* to be replaced by a new one */
-	bool busy;     /* with a connection, when it was looked at last */
-	bool forced;   /* it must end, whether it serves or not, when its time is over */
+	bool busy;     /* with a connection, when it was looked at last, or hidden */
+	bool hidden;   /* not all of it could be seen */
+	int64_t born;  /* when it became the program */
 	int64_t idle_since, retiring_since;
+	int64_t end_at; /* then it must end, whether it serves or not; 0: never */
 	int64_t work; /* processor time, when it was looked at last */
 	int64_t retry_delay;
 };
@@ -49,8 +51,8 @@ struct member_plan {
 	int listener;
 	bool watched; /* a census can be taken */
 	bool up;      /* what fails is for the journal, not for who started us */
-	/* The program has run for a moment, so that it counts as up. */
-	void (*grown)(struct member *member);
+	/* It was seen to wait for connections, or has run for --start-time. */
+	void (*ready)(struct member *member);
 	/* It has lived long enough (--max-lifetime). */
 	void (*expired)(struct member *member);
 	/* It has ended, with this wait status. */
@@ -69,19 +71,20 @@ long member_count(void);
 struct member *member_start(void);
 
 /* Takes up one that was started before this process executed itself anew. */
-struct member *member_adopt(pid_t pid, int64_t started, int output, bool retiring);
+struct member *member_adopt(pid_t pid, int64_t started, int output, enum member_phase phase);
 
 /* Whether it is one of those that the pool counts on. */
 bool member_is_here(const struct member *member);
 
-/* Asks it to end as soon as it serves nobody, however long that takes. */
-void member_retire(struct member *member);
+/*
+ * Asks it to end as soon as it serves nobody, or, whatever it does, after --stop-busy. If that
+ * may not take longer than so many milliseconds (0: however long it takes), it is asked
+ * shortly before, and killed then.
+ */
+void member_retire(struct member *member, int64_t within);
 
 /* Asks it to end if it serves nobody now. */
 bool member_retire_if_idle(struct member *member);
-
-/* The same as member_retire, but by KILL when the stop time-out is over. */
-void member_stop(struct member *member);
 
 void member_kill(struct member *member);
 

@@ -3,7 +3,9 @@
 #include "notify.h"
 
 #include "listen.h"
+#include "loop.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -11,13 +13,25 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { USEC_PER_MS = 1000 };
+enum { USEC_PER_MS = 1000, AGAIN_MS = 50 };
+
+/* Room for one of each kind of message, and for some more names to drop. */
+enum { MESSAGES = 12, MESSAGE_SIZE = 512 };
+
+struct message {
+	char text[MESSAGE_SIZE];
+	int fd; /* goes with it; -1: none */
+};
 
 static int fd = -1;
 static struct listen_address manager;
+static struct message messages[MESSAGES]; /* not told yet, the oldest first */
+static size_t count;
+static struct deadline again;
 
 void notify_open(void)
 {
@@ -33,17 +47,92 @@ void notify_open(void)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-void notify(const char *format, ...)
+/* False if there is no room now. What cannot be told at all counts as told. */
+static bool send_message(const struct message *message)
 {
-	char text[512];
-	va_list arguments;
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(int))];
+	} control = { .room = "" };
+	struct iovec text = { .iov_base = (void *)(uintptr_t)message->text,
+			      .iov_len = strlen(message->text) };
+	struct msghdr all = { .msg_name = &manager.as.any, .msg_namelen = manager.size,
+			      .msg_iov = &text, .msg_iovlen = 1 };
 
+	if (message->fd >= 0) {
+		all.msg_control = &control;
+		all.msg_controllen = sizeof control.room;
+		control.head.cmsg_level = SOL_SOCKET;
+		control.head.cmsg_type = SCM_RIGHTS;
+		control.head.cmsg_len = CMSG_LEN(sizeof(int));
+		memcpy(CMSG_DATA(&control.head), &message->fd, sizeof(int));
+	}
+	return sendmsg(fd, &all, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
+	       (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS);
+}
+
+static void forget(size_t i)
+{
+	count--;
+	memmove(&messages[i], &messages[i + 1], (count - i) * sizeof *messages);
+}
+
+static void tell(struct deadline *d)
+{
+	size_t told = 0;
+
+	while (told < count && send_message(&messages[told]))
+		told++;
+	count -= told;
+	memmove(messages, &messages[told], count * sizeof *messages);
+	if (count > 0)
+		deadline_set(d, AGAIN_MS, tell);
+}
+
+/* Whether two messages are of one kind, of which only the last counts: the same word in
+ * front, but names to drop are each its own. */
+static bool is_alike(const char *a, const char *b)
+{
+	size_t word = strcspn(a, "=");
+
+	return strncmp(a, b, word + 1) == 0 &&
+	       (strncmp(a, "FDSTOREREMOVE", word) != 0 || strcmp(a, b) == 0);
+}
+
+static void add(int with, const char *text)
+{
 	if (fd < 0)
 		return;
+	for (size_t i = count; i-- > 0;)
+		if (is_alike(messages[i].text, text))
+			forget(i);
+	if (count == MESSAGES)
+		forget(0);
+	messages[count].fd = with;
+	snprintf(messages[count++].text, MESSAGE_SIZE, "%s", text);
+}
+
+static void tell_unless_full(void)
+{
+	if (count > 0 && !deadline_is_set(&again))
+		tell(&again);
+}
+
+void notify(const char *format, ...)
+{
+	char text[MESSAGE_SIZE];
+	va_list arguments;
+
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
-	sendto(fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL, &manager.as.any, manager.size);
+	add(-1, text);
+	tell_unless_full();
+}
+
+void notify_ready(void)
+{
+	notify("READY=1\nMAINPID=%ld", (long)getpid());
 }
 
 void notify_reloading(void)
@@ -66,9 +155,34 @@ int64_t notify_watchdog(void)
 	return usec / 2 < USEC_PER_MS ? 1 : usec / 2 / USEC_PER_MS;
 }
 
+bool notify_keeps(bool said)
+{
+	const char *most = getenv("FDSTORE");
+
+	return fd >= 0 && (said || (most && atol(most) > 0));
+}
+
+void notify_store(int stored, const char *name)
+{
+	char text[MESSAGE_SIZE];
+
+	snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s", name);
+	add(stored, text);
+	tell_unless_full();
+}
+
+void notify_drop(const char *name)
+{
+	char text[MESSAGE_SIZE];
+
+	snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s", name);
+	add(-1, text);
+}
+
 void notify_leave(void)
 {
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
+	unsetenv("FDSTORE");
 }

@@ -10,25 +10,26 @@
 
 struct pidfile {
 	const char *path; /* NULL: none is wanted, and the functions do nothing */
-	int fd;
-	bool ours; /* not one that a running server may still need */
+	bool claimed;     /* the server that the old file told of is known to be gone */
 };
 
-/* Creates the file, or opens one that exists without changing it yet. Links and
- * special files are refused. False after reporting. */
+/* Whether the file can be written: links and special files are refused. Changes
+ * nothing yet, since a server that runs may need the old one. False after reporting. */
 bool pidfile_open(struct pidfile *out, const char *path);
 
-/* Empties the file: the processes it names are known to be gone. */
+/* Says that the socket is ours, so that an old file is out of date. */
 void pidfile_claim(struct pidfile *file);
 
-/* Writes the pids, a newline between two of them, and closes the file. An error
- * is reported and otherwise without consequence, as the program runs already. */
+/* Puts a new file with the pids, a newline between two of them, in the place of an old
+ * one. An error is reported and otherwise without consequence, as the program runs
+ * already. */
 void pidfile_write(struct pidfile *file, const pid_t *pids, size_t count);
+
+/* After a start that failed: removes an old file that was claimed, unless it names
+ * a process that lives: of another server, which has the same file. */
+void pidfile_discard(struct pidfile *file);
 
 /* Removes a file that pidfile_write has written, unless it names somebody else now. */
 void pidfile_remove(const char *path, pid_t pid);
-
-/* Closes the file, and removes it if it was created or claimed. */
-void pidfile_discard(struct pidfile *file);
 
 #endif

@@ -2,7 +2,6 @@
 
 #include "pool.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 bool pool_mode_find(enum pool_mode *out, const char *name)
@@ -67,29 +66,4 @@ long pool_wanted(const struct pool_plan *p, const struct pool_census *c)
 	wanted = p->mode == POOL_DYNAMIC ? dynamic(p, c) : on_demand(c);
 	wanted = clamp(wanted, c->here - 1, c->here > 0 ? 2 * c->here : 1);
 	return clamp(wanted, 0, room > held ? room : held);
-}
-
-bool pool_deaths_open(struct pool_deaths *out, long limit, int64_t within)
-{
-	*out = (struct pool_deaths){
-		.times = calloc((size_t)limit, sizeof *out->times),
-		.limit = (size_t)limit,
-		.within = within,
-	};
-	return out->times != NULL;
-}
-
-bool pool_deaths_note(struct pool_deaths *d, int64_t now)
-{
-	int64_t oldest;
-
-	d->times[d->next] = now;
-	d->next = (d->next + 1) % d->limit;
-	oldest = d->times[d->next];
-	return oldest != 0 && now - oldest <= d->within;
-}
-
-void pool_deaths_forget(struct pool_deaths *d)
-{
-	memset(d->times, 0, d->limit * sizeof *d->times);
 }

@@ -40,19 +40,4 @@ long pool_first(const struct pool_plan *plan);
  */
 long pool_wanted(const struct pool_plan *plan, const struct pool_census *census);
 
-/* Deaths within a time, to tell a crash loop. */
-struct pool_deaths {
-	int64_t *times; /* of the last ones, in a ring */
-	size_t limit, next;
-	int64_t within; /* milliseconds */
-};
-
-/* Makes room for so many. False without memory. */
-bool pool_deaths_open(struct pool_deaths *out, long limit, int64_t within);
-
-/* Takes note of a death, at a time that is not 0; whether that was one of too many. */
-bool pool_deaths_note(struct pool_deaths *deaths, int64_t now);
-
-void pool_deaths_forget(struct pool_deaths *deaths);
-
 #endif

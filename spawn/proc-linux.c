@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/fsuid.h>
 #include <unistd.h>
 
@@ -41,6 +42,29 @@ bool proc_read(pid_t pid, const char *name, char *out, size_t size)
 	}
 	out[n > 0 ? n : 0] = '\0';
 	return n > 0;
+}
+
+/* The name of the process, which stands there too, cannot begin a line. */
+bool proc_read_signals(pid_t pid, const char *field, uint64_t *out)
+{
+	const size_t length = strlen(field);
+	char path[64], *line = NULL;
+	size_t size = 0;
+	bool found = false;
+	FILE *status;
+
+	snprintf(path, sizeof path, "/proc/%ld/status", (long)pid);
+	status = fopen(path, "re");
+	if (!status)
+		return false;
+	while (!found && getline(&line, &size, status) > 0) {
+		found = strncmp(line, field, length) == 0 && line[length] == ':';
+		if (found)
+			*out = strtoull(line + length + 1, NULL, 16);
+	}
+	free(line);
+	fclose(status);
+	return found;
 }
 
 void proc_visit_threads(pid_t pid, proc_visitor *visit, void *argument)

@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 /* How many generations below a child are looked at. */
@@ -25,6 +26,9 @@ void proc_look_as(const struct identity *identity, bool begin);
 /* Reads a small file of a process or thread. False if there is none, or it may
  * not be read. */
 bool proc_read(pid_t pid, const char *name, char *out, size_t size);
+
+/* Reads a set of signals, as a field of "status" has it: bit 0 is signal 1. */
+bool proc_read_signals(pid_t pid, const char *field, uint64_t *out);
 
 /* Visits the threads of a process, and all children of its threads. */
 void proc_visit_threads(pid_t pid, proc_visitor *visit, void *argument);

@@ -10,8 +10,8 @@
 
 /*
  * Makes a known state of whatever we were started with: descriptors 0 to 2 are
- * open, those above are not for the program, and the death of a child is
- * noticed. False after reporting. Once, at the start.
+ * open, and the death of a child is noticed. False after reporting. Once, at the
+ * start.
  */
 bool process_enter(void);
 

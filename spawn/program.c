@@ -5,6 +5,7 @@
 #include "listen.h"
 #include "process.h"
 #include "report.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -16,22 +17,30 @@
 
 static const char shell[] = "/bin/sh";
 
-/* The value that tells PHP how many processes to be. */
-static bool set_environment(long php_children)
+/* What there is, or PATH alone, and what was asked for on top of it. */
+static bool set_environment(const struct settings *s)
 {
+	static char *nothing[] = { NULL };
+	const char *path = getenv("PATH");
 	char number[24];
+	bool done = true;
 
-	if (php_children < 0)
-		return true;
-	snprintf(number, sizeof number, "%ld", php_children);
-	if (setenv("PHP_FCGI_CHILDREN", number, 1) == 0)
-		return true;
-	report("cannot set PHP_FCGI_CHILDREN: %s", strerror(errno));
-	return false;
+	if (s->clear_env) {
+		environ = nothing;
+		done = !path || setenv("PATH", path, 1) == 0;
+	}
+	/* How many processes PHP is to be. */
+	snprintf(number, sizeof number, "%ld", s->php_children);
+	if (s->php_children >= 0)
+		done = done && setenv("PHP_FCGI_CHILDREN", number, 1) == 0;
+	for (size_t i = 0; i < s->env.count; i++)
+		done = done && putenv((char *)(size_t)s->env.texts[i]) == 0;
+	if (!done)
+		report("cannot set the environment of the program: %s", strerror(errno));
+	return done;
 }
 
-/* The interpreter that a script names after "#!", in place. NULL: none. */
-static const char *find_interpreter(const char *path, char *line, size_t size)
+const char *program_interpreter(const char *path, char *line, size_t size)
 {
 	FILE *file = fopen(path, "r");
 	char *name = NULL;
@@ -57,34 +66,45 @@ static void report_absence(const char *path, const char *root)
 		       strchr(path, '/') ? "" : " (PATH is not searched: give the whole path)");
 		return;
 	}
-	interpreter = find_interpreter(path, line, sizeof line);
+	interpreter = program_interpreter(path, line, sizeof line);
 	if (!interpreter)
 		report("exec failed, %s: the file exists, but its dynamic loader does not%s "
 		       "(was it built for another system?)", path, inside);
 	else if (strchr(interpreter, '\r'))
 		report("exec failed, %s: its first line ends in a carriage return "
 		       "(convert the line ends to Unix)", path);
-	else
+	else if (access(interpreter, F_OK) < 0)
 		report("exec failed, %s: its interpreter %s does not exist%s "
 		       "(see its first line)", path, interpreter, inside);
+	else
+		report("exec failed, %s: its interpreter %s exists, but the interpreter or dynamic "
+		       "loader of that does not%s", path, interpreter, inside);
 }
 
-static const char *explain_denial(const char *path)
+static void report_denial(const char *path)
 {
+	const char *denied = strerror(EACCES);
+	const char *interpreter;
+	char line[256];
 	struct stat st;
 
 	if (stat(path, &st) < 0)
-		return "may this user search all directories on the way?";
-	if (!S_ISREG(st.st_mode))
-		return "it is not a file";
-	if (access(path, X_OK) < 0)
-		return "this user may not execute it: chmod +x?";
-	return "its interpreter is not executable, or the file system is mounted noexec";
+		report("exec failed, %s: %s (may this user search all directories on the way?)",
+		       path, denied);
+	else if (!S_ISREG(st.st_mode))
+		report("exec failed, %s: %s (it is not a file)", path, denied);
+	else if (access(path, X_OK) < 0)
+		report("exec failed, %s: %s (this user may not execute it: chmod +x?)", path,
+		       denied);
+	else if ((interpreter = program_interpreter(path, line, sizeof line)) &&
+		 access(interpreter, X_OK) < 0)
+		report("exec failed, %s: %s (its interpreter is not executable by this user: %s)",
+		       path, denied, interpreter);
+	else
+		report("exec failed, %s: %s (is the file system mounted noexec?)", path, denied);
 }
 
-/* Says why the program cannot be executed, to somebody who sees only that the
- * file is there. */
-static void report_exec(const char *path, const char *root, int error)
+void program_explain(const char *path, const char *root, int error)
 {
 	switch (error) {
 	case ENOENT:
@@ -95,26 +115,35 @@ static void report_exec(const char *path, const char *root, int error)
 		       "the format of this machine)", path, strerror(error), shell);
 		break;
 	case EACCES:
-		report("exec failed, %s: %s (%s)", path, strerror(error), explain_denial(path));
+		report_denial(path);
 		break;
 	default:
 		report("exec failed, %s: %s", path, strerror(error));
 	}
 }
 
-/* Returns, with errno, if it failed. "exec" keeps the shell from staying
- * between us and the program. */
-static void execute_command(const char *command)
+bool program_find(const struct settings *s, const char **path, char ***words)
 {
 	static const char prefix[] = "exec ";
-	char *line = malloc(sizeof prefix + strlen(command));
+	static char name[] = "sh", option[] = "-c";
+	static char *shell_words[] = { name, option, NULL, NULL };
 
-	if (!line)
-		return;
-	strcpy(line, prefix);
-	strcat(line, command);
-	execl(shell, "sh", "-c", line, (char *)NULL);
-	free(line);
+	if (s->program) {
+		*path = s->program[0];
+		*words = s->program;
+		return true;
+	}
+	/* So that the shell does not stay between us and the program. */
+	shell_words[2] = malloc(sizeof prefix + strlen(s->command));
+	if (!shell_words[2]) {
+		report("exec failed, %s: %s", shell, strerror(errno));
+		return false;
+	}
+	strcpy(shell_words[2], prefix);
+	strcat(shell_words[2], s->command);
+	*path = shell;
+	*words = shell_words;
+	return true;
 }
 
 /* Hands descriptors over and executes. What goes wrong now is still said on the
@@ -122,56 +151,50 @@ static void execute_command(const char *command)
 static int execute(const struct settings *s, int listener, int output)
 {
 	int old_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	bool limited;
+	const char *path;
+	char **words;
 	int error;
 
+	if (!program_find(s, &path, &words))
+		return EXIT_OWN_ERROR;
 	dup2(listener, STDIN_FILENO);
 	if (output >= 0) {
 		dup2(output, STDOUT_FILENO);
 		dup2(output, STDERR_FILENO);
 	}
 	process_leave();
-	if (s->program)
-		execv(s->program[0], s->program);
-	else
-		execute_command(s->command);
+	limited = rlimits_apply(false);
+	if (limited)
+		execv(path, words);
 	error = errno;
 	dup2(old_stderr, STDERR_FILENO);
-	report_exec(s->program ? s->program[0] : shell, s->root, error);
-	return error;
+	if (limited) {
+		program_explain(path, s->root, error);
+		return error;
+	}
+	report("cannot limit what the program may use (--limit): %s", strerror(error));
+	return EXIT_OWN_ERROR;
 }
 
-bool program_is_executable(const struct settings *s)
+bool program_prepare(const struct settings *s, const struct identity *identity)
 {
-	const char *path = s->program ? s->program[0] : shell;
-	char line[256];
-	const char *interpreter;
-	struct stat st;
-
-	if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || access(path, X_OK) < 0) {
-		report_exec(path, s->root, errno == ENOENT ? ENOENT : EACCES);
+	if ((s->root && !process_change_root(s->root)) || !identity_assume(identity))
+		return false;
+	if (s->directory && chdir(s->directory) < 0) {
+		report("cannot change to directory '%s': %s", s->directory, strerror(errno));
 		return false;
 	}
-	interpreter = find_interpreter(path, line, sizeof line);
-	if (!interpreter || access(interpreter, X_OK) == 0)
-		return true;
-	report_absence(path, s->root);
-	return false;
+	return set_environment(s);
 }
 
 int program_become(const struct settings *s, const struct identity *identity, int listener,
 		   int output)
 {
-	if (s->root && !process_change_root(s->root))
+	if (!program_prepare(s, identity))
 		return EXIT_OWN_ERROR;
-	if (!identity_assume(identity))
-		return EXIT_OWN_ERROR;
-	if (s->directory && chdir(s->directory) < 0) {
-		report("cannot change to directory '%s': %s", s->directory, strerror(errno));
-		return EXIT_OWN_ERROR;
-	}
-	if (!set_environment(s->php_children))
-		return EXIT_OWN_ERROR;
-	/* Those descriptors are closed, and with -n the number of the process stays. */
-	listen_forget_inherited();
+	/* Those descriptors are closed, unless this is the process that was to have them. */
+	if (!s->in_place || s->supervise)
+		listen_forget_inherited();
 	return execute(s, listener, output);
 }

@@ -8,18 +8,29 @@
 #include "settings.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /*
- * Turns this process into the program: in the root directory, as the user and
- * in the working directory asked for, with the listening socket as descriptor 0
- * and nothing else but 1 and 2, which are what they were, or else the output.
- * Returns only if that failed, after reporting: the exit status to end with.
+ * Turns this process into the program: in the root directory, as the user, in the
+ * working directory and with the environment and the limits asked for, with the
+ * listening socket as descriptor 0 and 1 and 2 as they were, or else the output.
+ * Those above 2 stay if they are not close-on-exec. Returns only if that failed,
+ * after reporting: the exit status to end with.
  */
 int program_become(const struct settings *settings, const struct identity *identity,
 		   int listener, int output);
 
-/* Whether this process, as which program_become would execute it, may do so.
- * False after reporting why not. */
-bool program_is_executable(const struct settings *settings);
+/* The first part of that: all but descriptors and limits. False after reporting. */
+bool program_prepare(const struct settings *settings, const struct identity *identity);
+
+/* What is executed, the program or the shell, and its words. False after reporting. */
+bool program_find(const struct settings *settings, const char **path, char ***words);
+
+/* Reports why a program cannot be executed, to somebody who sees only that the
+ * file is there, or that it is not there, in this root directory. */
+void program_explain(const char *path, const char *root, int error);
+
+/* The interpreter that a script names after "#!", in place; maybe empty. NULL: none. */
+const char *program_interpreter(const char *path, char *line, size_t size);
 
 #endif

@@ -1,10 +1,8 @@
 #include <config.h>
 
 #include "settings.h"
-#include "handover.h"
-#include "identity.h"
-#include "options.h"
 #include "report.h"
+#include "rlimits.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -15,7 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { MODE_UNSET = -1, MODE_DEFAULT = 0660, FORKS_MOST = 10000, CRASHES_MOST = 10000 };
+enum {
+	MODE_UNSET = -1,
+	MODE_DEFAULT = 0660,
+	FORKS_MOST = 10000,
+	CRASHES_MOST = 10000,
+	NICE_MOST = 39
+};
 
 #define DAY ((int64_t)86400000) /* milliseconds */
 
@@ -27,6 +31,14 @@ static const struct option_row table[] = {
 	{ "directory", 'd', "DIR", "working directory of the program", SET(TEXT, directory) },
 	{ "php-children", 'C', "N", "set PHP_FCGI_CHILDREN for the program (-1: do not)",
 	  RANGE(NUMBER, php_children, -1, INT_MAX) },
+	{ "env", 0, "NAME=VALUE", "set this variable for the program (may be repeated)",
+	  SET(PAIRS, env) },
+	{ "clear-env", 0, NULL, "pass on nothing else of the environment but PATH",
+	  SET(FLAG, clear_env) },
+	{ "limit", 0, "NAME=VALUE", "limit its cpu, as, data, nofile, nproc, fsize or core",
+	  SET(LIST, limits) },
+	{ "nice", 0, "N", "run it at a priority lower by this (default 0)",
+	  RANGE(NUMBER, nice, 0, NICE_MOST) },
 	{ "forks", 'F', "N", "start the program N times on one socket (1)",
 	  RANGE(NUMBER, forks, 1, FORKS_MOST) },
 	{ "no-fork", 'n', NULL, "become the program; do not fork, keep stdout and stderr",
@@ -39,17 +51,18 @@ static const struct option_row table[] = {
 	  SET(TEXT, host) },
 	{ "port", 'p', "PORT", "listen on this TCP port", RANGE(NUMBER, port, 0, 65535) },
 	{ "backlog", 'b', "N", "let so many connections wait (1024)",
-	  RANGE(NUMBER, backlog, 1, INT_MAX) },
+	  RANGE(NUMBER, backlog, 0, INT_MAX) },
 	{ "socket-mode", 'M', "MODE", "octal mode of the socket (0660 less the umask)",
 	  RANGE(OCTAL, mode, 0, 0777) },
 	{ "socket-owner", 'U', "USER", "root only: who owns the socket (as -u)",
-	  SET(TEXT, socket_owner) },
+	  SET(TEXT, names.socket_owner) },
 	{ "socket-group", 'G', "GROUP", "root only: group of the socket (of -U, else as -g)",
-	  SET(TEXT, socket_group) },
+	  SET(TEXT, names.socket_group) },
 
-	{ "user", 'u', "USER", "root only: run the program as this user", SET(TEXT, user) },
+	{ "user", 'u', "USER", "root only: run the program as this user",
+	  SET(TEXT, names.user) },
 	{ "group", 'g', "GROUP", "root only: with this group (the user's own)",
-	  SET(TEXT, group) },
+	  SET(TEXT, names.group) },
 	{ "chroot", 'c', "DIR", "root only: shut the program into this directory",
 	  SET(TEXT, root) },
 	{ "bind-before-chroot", 'S', NULL, "root only: create the socket outside of it",
@@ -75,12 +88,22 @@ static const struct option_row table[] = {
 	{ "give-up", 0, NULL, "end in a crash loop instead of slowing down", SET(FLAG, give_up) },
 	{ "stop-signal", 0, "NAME", "signal that asks the program to end (default TERM)",
 	  SET(TEXT, stop_signal_name) },
-	{ "stop-timeout", 0, "SEC", "time from then to KILL, on a stop (default 30)",
+	{ "stop-timeout", 0, "SEC", "time to KILL, on a stop or reload (default 30)",
 	  RANGE(DURATION, stop_timeout, 1, DAY) },
+	{ "stop-busy", 0, "SEC", "ask who is busy, too, after so long (default: never)",
+	  RANGE(DURATION, stop_busy, 0, DAY) },
+	{ "start-time", 0, "SEC", "it serves if it has lived so long (default 1)",
+	  RANGE(DURATION, start_time, 1, DAY) },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log) },
+	{ "log-rate", 0, "N", "most lines of a process a second (default 1000)",
+	  RANGE(NUMBER, log_rate, 0, 1000000) },
 	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
 	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
+	{ "socket-name", 0, "NAME", "of several that LISTEN_FDS passes, serve this socket",
+	  SET(TEXT, socket_name) },
+	{ "fd-store", 0, NULL, "let the service manager keep the socket (as $FDSTORE)",
+	  SET(FLAG, fd_store) },
 
 	{ "check", 0, NULL, "start nothing; say whether this would work",
 	  SET(FLAG, check) },
@@ -107,6 +130,9 @@ static const struct settings defaults = {
 	.crash_limit = "10/10",
 	.stop_signal_name = "TERM",
 	.stop_timeout = 30000,
+	.stop_busy = -1,
+	.start_time = 1000,
+	.log_rate = 1000,
 };
 
 static const char usage[] = "Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
@@ -155,7 +181,7 @@ static bool read_local_address(struct settings *s)
 
 static bool read_address(struct settings *s)
 {
-	if (s->inherited > 0 && !s->socket && !s->port)
+	if ((s->inherited > 0 || s->socket_name) && !s->socket && !s->port)
 		return true;
 	if (!s->socket && !s->port)
 		report("no socket given (use either -p or -s)");
@@ -173,8 +199,11 @@ static void drop_root_options(struct settings *s)
 		const char *option;
 		const char **text;
 	} rows[] = {
-		{ " -c", &s->root },         { " -u", &s->user },         { " -g", &s->group },
-		{ " -U", &s->socket_owner }, { " -G", &s->socket_group },
+		{ " -c", &s->root },
+		{ " -u", &s->names.user },
+		{ " -g", &s->names.group },
+		{ " -U", &s->names.socket_owner },
+		{ " -G", &s->names.socket_group },
 	};
 	char ignored[4 * sizeof rows / sizeof *rows + 1] = "";
 
@@ -272,8 +301,13 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "give-up", s->give_up },
 		{ "stop-signal", strcmp(s->stop_signal_name, defaults.stop_signal_name) != 0 },
 		{ "stop-timeout", s->stop_timeout != defaults.stop_timeout },
+		{ "stop-busy", s->stop_busy != defaults.stop_busy },
+		{ "start-time", s->start_time != defaults.start_time },
 		{ "log", s->log != NULL },
+		{ "log-rate", s->log_rate != defaults.log_rate },
 		{ "exit-on-idle", s->exit_on_idle != 0 },
+		{ "socket-name", s->socket_name != NULL },
+		{ "fd-store", s->fd_store },
 	};
 
 	for (size_t i = 0; !s->supervise && i < sizeof rows / sizeof *rows; i++) {
@@ -289,22 +323,36 @@ static bool is_supervised_or_plain(const struct settings *s)
 	return true;
 }
 
-static bool read_supervision(struct settings *s)
+static bool read_supervision(struct settings *s, bool handed_over)
 {
+	static char *names; /* never freed */
+
+	if (getenv("LISTEN_FDNAMES"))
+		names = strdup(getenv("LISTEN_FDNAMES"));
+	s->inherited_names = names;
 	if (s->supervise)
-		s->inherited = handover_is_pending() ? 1 : listen_inherited();
+		s->inherited = handed_over ? 1 : listen_inherited();
 	return is_supervised_or_plain(s) && read_stop_signal(s) && read_crash_limit(s) &&
 	       read_pool(s);
 }
 
+static bool read_limits(const struct settings *s)
+{
+	for (size_t i = 0; i < s->limits.count; i++)
+		if (!rlimits_add(s->limits.texts[i]))
+			return false;
+	rlimits_set_nice((int)s->nice);
+	return true;
+}
+
 /* Defaults that depend on other settings, and settings that contradict. */
-static bool settle(struct settings *s)
+static bool settle(struct settings *s, bool handed_over)
 {
 	if (!s->program && !s->command) {
 		report("no FastCGI application given (use -- PROGRAM or -f COMMAND)");
 		return false;
 	}
-	if (!read_supervision(s) || !read_address(s))
+	if (!read_supervision(s, handed_over) || !read_address(s) || !read_limits(s))
 		return false;
 	if (identity_is_borrowed()) {
 		report("refusing to run set-user-ID or set-group-ID (chmod ug-s this program; "
@@ -320,7 +368,7 @@ static bool settle(struct settings *s)
 	return true;
 }
 
-bool settings_read(struct settings *out, int argc, char **argv, int *status)
+bool settings_read(struct settings *out, int argc, char **argv, bool handed_over, int *status)
 {
 	int operands;
 
@@ -346,5 +394,5 @@ bool settings_read(struct settings *out, int argc, char **argv, int *status)
 	}
 	if (operands < argc)
 		out->program = argv + operands;
-	return settle(out);
+	return settle(out, handed_over);
 }

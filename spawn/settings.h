@@ -4,7 +4,9 @@
 #ifndef SETTINGS_H
 #define SETTINGS_H
 
+#include "identity.h"
 #include "listen.h"
+#include "options.h"
 #include "pool.h"
 
 #include <stdbool.h>
@@ -19,7 +21,11 @@ struct settings {
 	char **program;      /* what to run, with its arguments, or NULL: run the command */
 	const char *command; /* a line for the shell */
 	const char *directory;
-	long php_children; /* -1: leave the environment alone */
+	long php_children;      /* -1: leave the environment alone */
+	struct option_list env; /* "NAME=VALUE", the last one of a name counts */
+	bool clear_env;
+	struct option_list limits; /* were given to rlimits.h, and so was this: */
+	long nice;
 	long forks;
 	bool in_place; /* become the program, instead of starting it and leaving */
 	const char *pid_file;
@@ -31,7 +37,8 @@ struct settings {
 	struct listen_address address; /* made from the five above */
 
 	/* Only root's command line has these; else they are NULL and false. */
-	const char *user, *group, *socket_owner, *socket_group, *root;
+	struct identity_names names;
+	const char *root;
 	bool bind_before_chroot;
 
 	bool supervise;
@@ -46,18 +53,26 @@ struct settings {
 	const char *stop_signal_name;
 	int stop_signal; /* made from it */
 	int64_t stop_timeout;
+	int64_t stop_busy; /* -1: never */
+	int64_t start_time;
 	const char *log;
+	long log_rate; /* lines a second of each process; 0: no limit */
 	int64_t exit_on_idle; /* 0: never */
 	int inherited;     /* sockets passed by a service manager */
+	const char *inherited_names; /* LISTEN_FDNAMES, or NULL */
+	const char *socket_name;     /* which of them; NULL: the only one */
+	bool fd_store;
 
 	bool check;
 	const char *web_user; /* who should be able to connect */
 };
 
 /*
- * Reads the command line. False if there is nothing to start: help or the
- * version was printed, or a mistake reported; then *status is the exit status.
+ * Reads the command line; a socket that was handed over, or with --supervise is
+ * passed by LISTEN_FDS, need not stand in it. False if there is nothing to start:
+ * help or the version was printed, or a mistake reported; then *status is the
+ * exit status.
  */
-bool settings_read(struct settings *out, int argc, char **argv, int *status);
+bool settings_read(struct settings *out, int argc, char **argv, bool handed_over, int *status);
 
 #endif

@@ -22,21 +22,43 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { FIRST_INHERITED = 3 };
-
 static const struct settings *settings;
 static char **arguments;
 static struct listener listener;
 static struct pidfile pidfile;
-static bool bound; /* the socket is of our making */
 static bool up, stopping;
 static int status;
-static struct deadline watchdog;
+static struct deadline watchdog, upgrade;
 
 static void on_watchdog(struct deadline *d)
 {
 	notify("WATCHDOG=1");
 	deadline_set(d, notify_watchdog(), on_watchdog);
+}
+
+/* Whether the socket is to be found again after an end that is no stop. */
+static bool is_kept(void)
+{
+	return listener.bound && notify_keeps(settings->fd_store);
+}
+
+static void have_kept(void)
+{
+	char name[LISTENER_NAME_SIZE];
+
+	listener_name(&listener, name);
+	if (is_kept())
+		notify_store(listener.fd, name);
+}
+
+static void leave_socket(void)
+{
+	char name[LISTENER_NAME_SIZE];
+
+	listener_remove(&listener);
+	listener_name(&listener, name);
+	if (is_kept())
+		notify_drop(name);
 }
 
 /* Ends the life of the pool; the loop stops when nothing is left of it. Who would
@@ -47,10 +69,9 @@ static void stop(int with_status)
 		return;
 	stopping = true;
 	status = with_status;
+	leave_socket();
 	notify("STOPPING=1");
-	if (bound)
-		listener_remove(&listener);
-	keep_stop(bound && settings->socket);
+	keep_stop(listener.bound && settings->socket);
 }
 
 static void on_up(void)
@@ -60,7 +81,7 @@ static void on_up(void)
 	up = true;
 	pidfile_write(&pidfile, &self, 1);
 	journal_take_reports();
-	notify("READY=1\nMAINPID=%ld", (long)self);
+	notify_ready();
 	process_release_parent(EXIT_SUCCESS);
 }
 
@@ -71,7 +92,7 @@ static void on_failed(int with_status)
 
 static void on_reloaded(void)
 {
-	notify("READY=1");
+	notify_ready();
 }
 
 static void on_idle(void)
@@ -112,16 +133,29 @@ static void on_reopen(int signal)
 	journal_reopen();
 }
 
+static void on_upgrade_due(struct deadline *d)
+{
+	(void)d;
+	if (up && !stopping)
+		handover_execute(arguments, &listener);
+}
+
+/* Other signals that are pending are heeded first: a new program would not hear of them. */
 static void on_upgrade(int signal)
 {
 	(void)signal;
-	if (up && !stopping)
-		handover_execute(arguments, listener.fd, bound);
+	deadline_set(&upgrade, 1, on_upgrade_due);
 }
 
-static bool open_loop(const struct identity *identity)
+static bool open_loop(const struct identity *identity, bool resumed)
 {
-	if (!loop_open() || !children_open() || !loop_catch(SIGTERM, on_stop) ||
+	bool opened = loop_open();
+
+	if (resumed) {
+		journal_take_reports();
+		report("version " PACKAGE_VERSION " goes on with the processes that there are");
+	}
+	if (!opened || !children_open() || !loop_catch(SIGTERM, on_stop) ||
 	    !loop_catch(SIGINT, on_stop) || !loop_catch(SIGQUIT, on_stop) ||
 	    !loop_catch(SIGHUP, on_reload) || !loop_catch(SIGUSR1, on_reopen) ||
 	    !loop_catch(SIGUSR2, on_upgrade)) {
@@ -130,7 +164,7 @@ static bool open_loop(const struct identity *identity)
 	}
 	process_watch_signals();
 	census_adopt_orphans();
-	notify_open();
+	have_kept();
 	if (notify_watchdog() > 0)
 		deadline_set(&watchdog, notify_watchdog(), on_watchdog);
 	return keep_open(settings, identity, listener.fd, &events);
@@ -140,21 +174,24 @@ static bool open_loop(const struct identity *identity)
 static int stay(const struct identity *identity, bool resumed)
 {
 	status = EXIT_OWN_ERROR;
-	if (open_loop(identity)) {
-		if (resumed)
+	if (open_loop(identity, resumed)) {
+		if (resumed) {
+			notify_ready(); /* if there was no room for that before */
 			keep_resume();
-		else
+		} else {
 			keep_begin();
+		}
 		if (!stopping || member_first)
 			loop_run();
-	} else if (bound) {
-		listener_remove(&listener);
+	} else {
+		leave_socket();
 	}
 	if (up)
 		pidfile_remove(settings->pid_file, getpid());
 	else
 		pidfile_discard(&pidfile);
 	process_release_parent(status);
+	journal_flush();
 	return status;
 }
 
@@ -165,20 +202,13 @@ static int stay_in_background(const struct identity *identity)
 
 	if (pid == 0)
 		return stay(identity, false);
+	if (pid < 0) {
+		leave_socket();
+		pidfile_discard(&pidfile);
+	}
 	if (pid > 0 && of_child == EXIT_SUCCESS)
 		printf("spawn-fcgi: child spawned successfully: PID: %ld\n", (long)pid);
 	return of_child;
-}
-
-static bool open_listener(const struct identity *identity)
-{
-	bound = settings->inherited == 0;
-	if (bound)
-		return listener_open(&listener, settings, identity);
-	if (settings->socket || settings->port)
-		report("-%c is ignored, since a socket was passed by LISTEN_FDS",
-		       settings->socket ? 's' : 'p');
-	return listener_adopt(&listener, settings, FIRST_INHERITED, false);
 }
 
 static const char *log_target(void)
@@ -190,7 +220,7 @@ static int begin(const struct identity *identity)
 {
 	if (!pidfile_open(&pidfile, settings->pid_file))
 		return EXIT_OWN_ERROR;
-	if (!journal_open(log_target()) || !open_listener(identity)) {
+	if (!journal_open(log_target()) || !listener_find(&listener, settings, identity)) {
 		pidfile_discard(&pidfile);
 		return EXIT_OWN_ERROR;
 	}
@@ -200,15 +230,14 @@ static int begin(const struct identity *identity)
 
 static int resume(const struct identity *identity)
 {
-	int fd = handover_socket(&bound);
+	struct listen_identity file;
+	bool bound;
+	int fd = handover_socket(&bound, &file);
 
 	process_executed_anew();
-	pidfile = (struct pidfile){ .path = settings->pid_file, .fd = -1 };
 	up = true;
-	if (!journal_open(log_target()) || !listener_adopt(&listener, settings, fd, bound))
+	if (!journal_open(log_target()) || !listener_adopt(&listener, settings, fd, bound, &file))
 		return EXIT_OWN_ERROR;
-	journal_take_reports();
-	report("version " PACKAGE_VERSION " goes on with the processes that there are");
 	return stay(identity, true);
 }
 
@@ -216,5 +245,6 @@ int supervise(const struct settings *wanted, const struct identity *identity, ch
 {
 	settings = wanted;
 	arguments = argv;
+	notify_open();
 	return handover_is_pending() ? resume(identity) : begin(identity);
 }

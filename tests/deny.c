@@ -21,6 +21,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #endif
 #endif
@@ -120,10 +121,14 @@ static const struct call calls[] = {
 	CALL(prctl),
 	CALL(prlimit64),
 	CALL(sched_getaffinity),
+	CALL(ptrace),
 	CALL(setpgid),
 	CALL(setpriority),
 	CALL(setsid),
 	CALL(signalfd4),
+#ifdef SYS_socket
+	{ "socket-netlink", SYS_socket, 0, UINT32_MAX, AF_NETLINK },
+#endif
 	CALL(splice),
 	CALL(unshare),
 #ifdef SYS_vfork
@@ -133,7 +138,8 @@ static const struct call calls[] = {
 };
 
 static const struct { const char *name; int number; } errors[] = {
-	{ "EACCES", EACCES }, { "EAGAIN", EAGAIN }, { "ECONNABORTED", ECONNABORTED },
+	{ "EACCES", EACCES }, { "EAFNOSUPPORT", EAFNOSUPPORT }, { "EAGAIN", EAGAIN },
+	{ "ECONNABORTED", ECONNABORTED },
 	{ "EINVAL", EINVAL }, { "EISDIR", EISDIR }, { "ENFILE", ENFILE }, { "ENOENT", ENOENT },
 	{ "ENOMEM", ENOMEM }, { "ENOSPC", ENOSPC }, { "ENOSYS", ENOSYS },
 	{ "EOPNOTSUPP", EOPNOTSUPP }, { "EPERM", EPERM },

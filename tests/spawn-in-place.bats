@@ -7,12 +7,17 @@
 load lib
 load spawn
 
-# Starts in the background as process "program", and waits until it is that program.
-become() { # NAME OPTION...
-	local name=$1
+# Starts in the background as process "program", and waits until it is that program. With a file,
+# this is open as descriptor 7.
+become() { # NAME [FILE] OPTION...
+	local name=$1 with=()
 
 	shift
-	start program run_under "$SPAWN_FCGI" "$@"
+	if [[ $1 == /* ]]; then
+		with=(bash -c 'exec 7>"$0" "$@"' "$1")
+		shift
+	fi
+	start program "${with[@]}" ${TEST_WRAPPER-} "$SPAWN_FCGI" "$@"
 	PID=$(pid_of program)
 	is_program() { [ "$(cat "/proc/$PID/comm")" = "$name" ] && is_live "$S"; }
 	eventually is_program
@@ -25,12 +30,34 @@ become() { # NAME OPTION...
 	[ "$(ps -o sid= -p "$PID" | tr -d ' ')" != "$PID" ]
 }
 
-@test "-n keeps stdout and stderr, and nothing beyond" {
+@test "-n keeps stdout and stderr" {
 	need_proc
-	become sleep -n -s "$S" -- /bin/sleep 60 7<"$T"
+	become sleep -n -s "$S" -- /bin/sleep 60
 	[ "$(readlink "/proc/$PID/fd/1")" = "$T/program.out" ]
 	[ "$(readlink "/proc/$PID/fd/2")" = "$T/program.log" ]
 	[ "$(cd "/proc/$PID/fd" && echo *)" = "0 1 2" ]
+}
+
+@test "-n keeps descriptors above 2, such as a lock, and adds none" {
+	need_proc
+	become sleep "$T/lock" -n -s "$S" -- /bin/sleep 60
+	[ "$(readlink "/proc/$PID/fd/7")" = "$T/lock" ]
+	[ "$(cd "/proc/$PID/fd" && echo *)" = "0 1 2 7" ]
+}
+
+@test "-n keeps them with another user's rights too" {
+	need_users
+	become sleep "$T/lock" -n -s "$S" -u "$USER_A" -- /bin/sleep 60
+	[ "$(cd "/proc/$PID/fd" && echo *)" = "0 1 2 7" ]
+}
+
+@test "with --supervise, -n keeps them from the program" {
+	need_proc
+	start program bash -c 'exec 7>"$0" "$@"' "$T/lock" ${TEST_WRAPPER-} "$SPAWN_FCGI" -n \
+		--supervise -s "$S" -- /bin/sleep 60
+	is_supervised() { CHILD=$(pgrep -P "$(pid_of program)" sleep); }
+	eventually is_supervised
+	[ "$(cd "/proc/$CHILD/fd" && echo *)" = "0 1 2" ]
 }
 
 @test "-n ignores -P and -F" {
@@ -113,11 +140,8 @@ in_place_fails() { # STATUS TEXT OPTION...
 	[ -z "$children" ]
 }
 
-@test "-n does not tell the program of sockets that were passed to spawn-fcgi" {
-	need perl
-	run run_under perl -e '$ENV{LISTEN_PID} = $$; $ENV{LISTEN_FDS} = 1; exec @ARGV' \
-		"$SPAWN_FCGI" -n -s "$S" -- /usr/bin/env
+@test "-n leaves alone what a service manager passes, and tells of it" {
+	run run_under env LISTEN_PID=1 LISTEN_FDS=1 "$SPAWN_FCGI" -n -s "$S" -- /usr/bin/env
 	[ "$status" = 0 ]
-	[[ $output == *PATH=* ]]
-	[[ $output != *LISTEN_* ]]
+	[[ $output == *LISTEN_PID=1* && $output == *LISTEN_FDS=1* ]]
 }

@@ -62,6 +62,16 @@ load spawn
 	nothing_left "$S"
 }
 
+@test "the beginning of a long name is not taken for the name" {
+	spawn --backl 5 -s "$S" -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *"unknown option --backl (names are not abbreviated: --backlog?)"* ]]
+	spawn -s "$S" --superv -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *"unknown option --superv (names are not abbreviated: --supervise?)"* ]]
+	nothing_left "$S"
+}
+
 @test "a missing argument is an error that names the option" {
 	spawn -f /bin/true -p
 	[ "$status" = 255 ]
@@ -100,9 +110,12 @@ refuses() { # OPTION VALUE
 	refuses -F x
 }
 
-@test "-b takes a number from 1 on" {
+@test "-b takes a number from 0 on, as the classic" {
 	refuses -b x
-	refuses -b 0
+	refuses -b -1
+	spawn -b 0 -s "$S" -- /bin/sleep 60
+	[ "$status" = 0 ]
+	is_live "$S"
 }
 
 @test "-C takes a number, -1 for none" {

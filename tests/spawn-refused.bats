@@ -87,6 +87,42 @@ ends_with_words() {
 	supervises_under pipe2=EINVAL
 }
 
+@test "close_range refused: the program has no other descriptors all the same" {
+	need_proc
+	local error
+
+	for error in EPERM ENOSYS EINVAL; do
+		refuse "close_range=$error"
+		exec {extra}<"$T"
+		spawn -s "$S-$error" -- /bin/sleep 60
+		exec {extra}<&-
+		[ -z "$stderr" ]
+		[ "$(cd "/proc/$PIDS/fd" && echo *)" = "0 1 2" ]
+		TEST_WRAPPER=
+	done
+}
+
+@test "ptrace refused: --check says so, and looks at what it can" {
+	[ -e "$FCGI_BUILD/spawn/trial-linux.o" ] || skip 'built without ptrace'
+	refuse ptrace=EPERM
+	spawn --check -s "$S" -- /bin/sleep
+	[ "$status" = 0 ]
+	[[ $stderr == *'ptrace is refused'* ]]
+	program <<<:
+	spawn --check -s "$S" -- "$T/prog"
+	[ "$status" = 0 ]
+	sed -i 1d "$T/prog"
+	spawn --check -s "$S" -- "$T/prog"
+	[ "$status" = 255 ]
+	[[ $stderr == *'Exec format error'* ]]
+	printf '#!%s
+' "$T/interpreter" >"$T/prog"
+	touch "$T/interpreter"
+	spawn --check -s "$S" -- "$T/prog"
+	[ "$status" = 255 ]
+	[[ $stderr == *"its interpreter is not executable by this user: $T/interpreter"* ]]
+}
+
 @test "prctl refused with EPERM" {
 	starts_under prctl=EPERM
 }
@@ -127,34 +163,21 @@ ends_with_words() {
 	supervises_under epoll_wait=ENOSYS
 }
 
+@test "netlink refused with EAFNOSUPPORT, and --supervise" {
+	need_census
+	supervises_under socket-netlink=EAFNOSUPPORT
+}
+
+@test "netlink refused with EPERM, and --supervise" {
+	need_census
+	supervises_under socket-netlink=EPERM
+}
+
 @test "all of them refused, and --supervise" {
 	supervises_under pipe2=ENOSYS signalfd4=ENOSYS epoll_create1=ENOSYS prctl=EPERM
 }
 
 # Files that may not grow. -----------------------------------------------------------------------
-
-@test "a log at the limit of file size loses lines, and no process" {
-	need prlimit
-	program <<-END
-		i=0
-		while [ \$i -lt 1000 ]; do
-			echo "line \$i of a log that grows, and grows, and grows"
-			i=\$((i + 1))
-		done
-		: >$T/written
-		exec sleep 60
-	END
-	TEST_WRAPPER="prlimit --fsize=20480" supervise --log "$T/lines" -s "$S" -- "$T/prog"
-	eventually [ -e "$T/written" ]
-	alive "$KEEPER"
-	has 1
-	[ "$(wc -c <"$T/lines")" -le 20480 ]
-	mv "$T/lines" "$T/full"
-	kill -USR1 "$KEEPER"
-	eventually [ -e "$T/lines" ]
-	kill -HUP "$KEEPER"
-	LOGFILE=$T/lines logged '\([0-9]+ lines lost\)'
-}
 
 @test "a pid file that may not be written keeps no program from running" {
 	need prlimit

@@ -15,6 +15,10 @@ checks() {
 	[ -z "$stderr" ]
 }
 
+need_trial() {
+	[ -e "$FCGI_BUILD/spawn/trial-linux.o" ] || skip 'built without ptrace'
+}
+
 # finds TEXT [OPTION...]: something is in the way.
 finds() {
 	local text=$1
@@ -74,6 +78,132 @@ finds() {
 	finds 'its interpreter /no/perl does not exist' -s "$S" -- "$T/prog"
 }
 
+# agrees TEXT [OPTION...]: the check finds what the start fails with.
+agrees() {
+	finds "$@"
+	shift
+	slow_clock
+	spawn "$@"
+	[ "$status" != 0 ]
+	nothing_left "$S"
+}
+
+@test "--check and start agree: a script without its first line" {
+	echo 'sleep 60' >"$T/prog"
+	chmod +x "$T/prog"
+	agrees 'Exec format error' -s "$S" -- "$T/prog"
+	printf '#!\nsleep 60\n' >"$T/prog"
+	agrees 'Exec format error' -s "$S" -- "$T/prog"
+}
+
+@test "--check and start agree: an interpreter that may not be executed" {
+	printf '#!%s\n' "$T/interpreter" >"$T/prog"
+	chmod +x "$T/prog"
+	touch "$T/interpreter"
+	agrees "its interpreter is not executable by this user: $T/interpreter" -s "$S" -- "$T/prog"
+}
+
+@test "--check and start agree: an interpreter whose own interpreter does not exist" {
+	need_trial
+	printf '#!/no/such\n' >"$T/interpreter"
+	printf '#!%s\n' "$T/interpreter" >"$T/prog"
+	chmod +x "$T/prog" "$T/interpreter"
+	agrees "its interpreter $T/interpreter exists, but" -s "$S" -- "$T/prog"
+}
+
+@test "--check and start agree: a binary whose loader does not exist" {
+	need_trial
+	need cc
+	echo 'int main(void) { return 0; }' >"$T/prog.c"
+	cc -o "$T/prog" "$T/prog.c" -Wl,--dynamic-linker=/no/loader || skip 'no such linker here'
+	agrees 'its dynamic loader does not' -s "$S" -- "$T/prog"
+}
+
+@test "--check and start agree: a binary that is cut off" {
+	need_trial
+	head -c 5000 /bin/sleep >"$T/prog"
+	chmod +x "$T/prog"
+	agrees 'exec failed' -s "$S" -- "$T/prog"
+}
+
+@test "--check and start agree: a line that is too long for the system" {
+	need_trial
+	local line="sleep 60 "
+
+	line+=$(head -c $((131070 - ${#line})) /dev/zero | tr '\0' 6)
+	agrees 'exec failed, /bin/sh: Argument list too long' -s "$S" -f "$line"
+}
+
+@test "--check and start agree: a command that the shell does not find" {
+	agrees 'the shell would not find the command no_such_command' -s "$S" -f 'no_such_command -a'
+	agrees 'the shell would not find the command A=1' -s "$S" -f 'A=1 sleep 60'
+	agrees 'the shell would not find the command sleep' -s "$S" --env PATH=/no -f 'sleep 60'
+	agrees 'exec failed, /no/such: No such file' -s "$S" -f '/no/such -a'
+	checks -s "$S" -f 'sleep 60'
+	checks -s "$S" -f '/bin/sleep 60'
+}
+
+@test "--check and start agree: a command that may not be executed" {
+	touch "$T/command"
+	agrees 'chmod +x' -s "$S" --env "PATH=$T" -f command
+	agrees 'chmod +x' -s "$S" -f "$T/command"
+}
+
+@test "--check: a script without its first line is one for the shell of -f" {
+	echo 'exec sleep 60' >"$T/prog"
+	chmod +x "$T/prog"
+	checks -s "$S" -f "$T/prog"
+	spawn -s "$S" -f "$T/prog"
+	[ "$status" = 0 ]
+}
+
+@test "--check and start agree: a quote that is not closed" {
+	agrees 'the shell does not understand this line' -s "$S" -f 'sleep "60'
+}
+
+@test "--check: a line that only the shell understands is not run, and that is told" {
+	spawn --check -s "$S" -f "\$(touch $T/ran) sleep 60"
+	[ "$status" = 0 ]
+	[[ $stderr == *'what the shell makes of this line was not looked at'* ]]
+	spawn --check -s "$S" -f "sleep 60 >$T/ran"
+	[ "$status" = 0 ]
+	nothing_left "$T/ran"
+}
+
+@test "--check: a server that listens on the socket does not notice" {
+	start server perl -MIO::Socket::UNIX -e '
+		my $listener = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 5) or die $!;
+		print STDERR "listens\n";
+		print scalar readline $listener->accept;' "$S"
+	eventually grep listens "$T/server.log"
+	finds 'socket is already in use' -s "$S" --web-user "$(id -un)" -- /bin/sleep
+	perl -MIO::Socket::UNIX -e \
+		'print { IO::Socket::UNIX->new(Peer => $ARGV[0]) } "the first to connect\n"' "$S"
+	await server
+	[ "$(cat "$T/server.out")" = 'the first to connect' ]
+}
+
+@test "--check: what a service manager passes has to be a listening socket" {
+	need perl
+	# With a socket as descriptor 3, which listens or does not.
+	passed() {
+		perl -MPOSIX -MSocket -e '
+			my $listens = shift @ARGV;
+			$^F = 255;
+			socket(my $s, AF_INET, SOCK_STREAM, 0) or die;
+			listen($s, 5) or die if $listens;
+			POSIX::dup2(fileno $s, 3) or die;
+			@ENV{"LISTEN_FDS", "LISTEN_PID"} = (1, $$);
+			exec @ARGV;
+		' "$@"
+	}
+	capture passed 1 "$SPAWN_FCGI" --check --supervise -- /bin/sleep
+	[ "$status" = 0 ]
+	capture passed 0 "$SPAWN_FCGI" --check --supervise -- /bin/sleep
+	[ "$status" = 255 ]
+	[[ $stderr == *'is not a listening socket'* ]]
+}
+
 @test "--check: the program by the user that it would run as" {
 	need_users
 	mkdir -m 700 "$T/home"
@@ -95,10 +225,10 @@ finds() {
 }
 
 @test "--check: pid file and log" {
-	finds '-P: cannot create /no/pid' -s "$S" -P /no/pid -- /bin/sleep
+	finds "opening PID-file '/no/pid' failed" -s "$S" -P /no/pid -- /bin/sleep
 	ln -s "$T/x" "$T/pid"
-	finds 'no regular file' -s "$S" -P "$T/pid" -- /bin/sleep
-	finds '--log: cannot create /no/log' -s "$S" --supervise --log /no/log -- /bin/sleep
+	finds 'a symbolic link is not followed' -s "$S" -P "$T/pid" -- /bin/sleep
+	finds '--log: cannot open /no/log: No such file or directory' -s "$S" --supervise --log /no/log -- /bin/sleep
 }
 
 @test "--check tells all that is in the way, not only the first" {
@@ -158,6 +288,20 @@ finds() {
 		[ "$status" = "$foretold" ]
 		kill "$PIDS"
 	done
+}
+
+@test "--web-user: root can connect everywhere" {
+	need_root
+	mkdir -m 0 "$T/a"
+	checks -s "$T/a/s" -M 0600 -U nobody --web-user root -- /bin/sleep
+	checks -s "$T/a/s" -M 0600 -U nobody --web-user 0 -- /bin/sleep
+}
+
+@test "--web-user: a number that no user has" {
+	need_root
+	chmod 755 "$T"
+	checks -s "$S" -M 0600 -U 54321 --web-user 54321 -- /bin/sleep
+	finds '54321 cannot connect: the socket' -s "$S" -M 0600 --web-user 54321 -- /bin/sleep
 }
 
 @test "--web-user: somebody who does not exist" {

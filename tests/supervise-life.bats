@@ -253,55 +253,6 @@ load supervise
 	eventually gone "$left"
 }
 
-@test "each line of output is logged with time and process" {
-	need_app
-	supervise -s "$S" --log "$T/app.log" -- "$APP"
-	ask say=cheese
-	LOGFILE=$T/app.log
-	logged "^20[0-9-]+T[0-9:]+[+-][0-9]+ \[$ANSWERED_BY\] cheese$"
-	kill -KILL "$ANSWERED_BY"
-	logged "^20[0-9-]+T[0-9:]+[+-][0-9]+ \[$KEEPER\] process $ANSWERED_BY was killed"
-	[ "$(stat -c %a "$T/app.log")" = 640 ]
-}
-
-@test "nothing that a process wrote is lost at its end, not even half a line" {
-	program <<<'seq 1 2000; printf half; exec sleep 0.2'
-	supervise -s "$S" --log "$T/app.log" -- "$T/prog"
-	LOGFILE=$T/app.log
-	logged ' half$'
-	logged '] 2000$'
-	[ "$(grep -cE '\] [0-9]+$' "$T/app.log")" -ge 2000 ]
-}
-
-@test "USR1 opens the log file anew" {
-	need_app
-	supervise -s "$S" --log "$T/app.log" -- "$APP"
-	mv "$T/app.log" "$T/old.log"
-	kill -USR1 "$KEEPER"
-	eventually test -e "$T/app.log"
-	ask say=cheese
-	LOGFILE=$T/app.log logged cheese
-}
-
-@test "nobody who reads the output: nobody waits" {
-	need_app
-	mkfifo "$T/fifo"
-	exec 9<>"$T/fifo"
-	set -m
-	exec_clean "$SPAWN_FCGI" --supervise -n -P "$T/keeper.pid" -s "$S" -- "$APP" </dev/null \
-		>"$T/out" 2>"$T/fifo" &
-	adopt keeper $!
-	set +m
-	KEEPER=$(pid_of keeper)
-	eventually test -s "$T/keeper.pid"
-	local text
-
-	text=$(printf '%0900d' 0)
-	"$FCGI_TALK" -n 120 -j 4 "$SOCKET" get /x QUERY_STRING="say=$text"
-	ask
-	exec 9>&-
-}
-
 @test "HUP replaces all processes, and a running request finishes" {
 	local old
 
@@ -312,11 +263,14 @@ load supervise
 	ask_later client wait="$T/go"
 	sleep 0.2
 	kill -HUP "$KEEPER"
-	logged 'reloaded'
+	others_are_new() { [ "$(grep -cxFf <(echo "$old") <<<"$(children)")" = 1 ]; }
+	eventually others_are_new
 	eventually has 4
+	logged_times 0 'reloaded'
 	touch "$T/go"
 	answered client
-	eventually has 3
+	logged 'reloaded$'
+	has 3
 	# shellcheck disable=SC2086
 	replaced $old
 }
@@ -347,11 +301,11 @@ load supervise
 	ask
 }
 
-@test "HUP: what serves many at once and never rests goes when it ends by itself" {
+@test "HUP: what serves many at once and never rests is asked after --stop-busy" {
 	local old
 
 	need_census
-	supervise -s "$S" -- "$FCGIWRAP"
+	supervise -s "$S" --stop-busy 0.5 -- "$FCGIWRAP"
 	old=$(children)
 	SOCKET=unix:$S
 	"$FCGI_TALK" -n 400 -j 6 "$SOCKET" get "$CGI/hello.sh" expect-text hello >"$T/load.out" &
@@ -379,6 +333,35 @@ load supervise
 	await keeper
 	[ "$STATUS" = 0 ]
 	nothing_left "$S" "$T/keeper.pid"
+}
+
+@test "TERM along with USR2 is not lost" {
+	need_app
+	supervise -s "$S" -- "$APP"
+	kill -STOP "$KEEPER"
+	kill -USR2 "$KEEPER"
+	kill -TERM "$KEEPER"
+	kill -CONT "$KEEPER"
+	await keeper
+	[ "$STATUS" = 0 ]
+	logged_times 0 'goes on'
+}
+
+@test "HUP, and then USR2: nobody is asked to end twice" {
+	need_census
+	program <<-'END'
+		trap 'echo asked >&2' TERM
+		while :; do sleep 0.1; done
+	END
+	supervise -s "$S" --start-time 100ms -- "$T/prog"
+	kill -HUP "$KEEPER"
+	logged '] asked$'
+	kill -USR2 "$KEEPER"
+	logged 'goes on'
+	sleep 0.5
+	logged_times 1 '] asked$'
+	kill -TERM "$KEEPER"
+	kill -TERM "$KEEPER"
 }
 
 @test "USR2 takes a new binary, and output goes on" {

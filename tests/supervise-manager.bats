@@ -30,7 +30,8 @@ heard() {
 	heard READY=1
 	kill -HUP "$KEEPER"
 	heard '^RELOADING=1\|MONOTONIC_USEC=[0-9]+$'
-	heard '^READY=1$'
+	ready_again() { [ "$(grep -c '^READY=1|' "$HEARD")" = 2 ]; }
+	eventually ready_again
 }
 
 @test "a manager hears when it stops" {
@@ -63,20 +64,26 @@ heard() {
 	has 1
 }
 
-# start_inherited OPTION...: with a socket from a service manager, as descriptor 3.
+# start_inherited OPTION...: with sockets from a service manager, $S, $S-2 ..., of the names in
+# $NAMES.
 start_inherited() {
-	start keeper perl -MPOSIX -MSocket -e '
-		my ($path, @program) = @ARGV;
-		$^F = 255;
-		my $s;
-		socket($s, AF_UNIX, SOCK_STREAM, 0) && bind($s, pack_sockaddr_un($path)) &&
-			listen($s, 16) or die "$path: $!\n";
-		POSIX::dup2(fileno $s, 3);
-		@ENV{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} = (1, $$, "name");
-		exec @program or die "$program[0]: $!\n";
-	' "$S" "$SPAWN_FCGI" --supervise -n -P "$T/keeper.pid" "$@"
-	KEEPER=$(pid_of keeper)
+	# shellcheck disable=SC2086 # names are words
+	start keeper "$CGI/supervise-inherit.pl" "$S" ${NAMES-name} -- "$SPAWN_FCGI" --supervise -n \
+		-P "$T/keeper.pid" "$@"
 	eventually test -s "$T/keeper.pid"
+	KEEPER=$(cat "$T/keeper.pid")
+}
+
+# spawn_inherited NAME... -- OPTION...: the same for a start that fails.
+spawn_inherited() {
+	local names=()
+
+	while [ "$1" != -- ]; do
+		names+=("$1")
+		shift
+	done
+	shift
+	RUN_BY="$CGI/supervise-inherit.pl $S ${names[*]} --" spawn --supervise -n "$@" -- /bin/sleep 60
 }
 
 @test "LISTEN_FDS: the manager's socket is served, without -s, and stays" {
@@ -90,6 +97,40 @@ start_inherited() {
 	kill -TERM "$KEEPER"
 	await keeper
 	[ -S "$S" ]
+}
+
+@test "several sockets of LISTEN_FDS: how many, their names, and what to do are told" {
+	spawn_inherited web api --
+	[ "$status" = 255 ]
+	[[ $stderr == *'LISTEN_FDS passes 2 sockets (LISTEN_FDNAMES=web:api)'*'--socket-name'* ]]
+}
+
+@test "--socket-name serves one of several sockets" {
+	need_app
+	NAMES="web api log" start_inherited --socket-name api -- "$APP"
+	SOCKET=unix:$S-2
+	ask
+	kill -USR2 "$KEEPER"
+	logged 'goes on'
+	ask
+	kill -TERM "$KEEPER"
+	await keeper
+	[ -S "$S-2" ]
+}
+
+@test "--socket-name without a socket of this name: those that there are are told" {
+	spawn_inherited web api -- --socket-name log
+	[ "$status" = 255 ]
+	[[ $stderr == *'--socket-name log: '*'none of this name (LISTEN_FDNAMES=web:api)'* ]]
+	spawn --supervise -n --socket-name log -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *'--socket-name log: LISTEN_FDS passes 0 sockets'* ]]
+}
+
+@test "--socket-name with two sockets of this name is refused" {
+	spawn_inherited web web -- --socket-name web
+	[ "$status" = 255 ]
+	[[ $stderr == *'passes 2 sockets of this name (give each a FileDescriptorName'* ]]
 }
 
 @test "LISTEN_FDS and ondemand: nothing runs until somebody connects" {

@@ -170,6 +170,33 @@ static void check_rate(void)
 	lines_free(&lines);
 }
 
+static int told_of(long most, int count)
+{
+	struct lines lines = { .most = most };
+
+	forget();
+	for (int i = 0; i < count; i++)
+		lines_take(&lines, "line\n", 5, 7000, tell, NULL);
+	lines_free(&lines);
+	return told_count;
+}
+
+static void check_other_rates(void)
+{
+	struct lines lines = { .most = 2 };
+
+	ok(told_of(3, 10) == 3, "the rate may be another one");
+	ok(told_of(-1, 5000) == 5000, "or none");
+	for (int i = 0; i < 5; i++)
+		lines_take(&lines, "line\n", 5, 7000, tell, NULL);
+	forget();
+	lines_tell_dropped(&lines, tell, NULL);
+	ok(strcmp(told, "(3 lines dropped)|") == 0, "what was dropped is told when somebody asks");
+	lines_tell_dropped(&lines, tell, NULL);
+	ok(told_count == 1, "once");
+	lines_free(&lines);
+}
+
 static void check_last(void)
 {
 	struct lines lines = { .text = NULL };
@@ -197,6 +224,7 @@ int main(void)
 	check_length();
 	check_breaks();
 	check_rate();
+	check_other_rates();
 	check_last();
 	return tap_done();
 }

@@ -35,6 +35,7 @@ static const struct option_row table[] = {
 	{ "wait", 'w', "SEC", "a time, or 0", DURATION(struct values, wait, 0, 30 * DAY) },
 	{ "size", 's', "SIZE", "a size", SIZE(struct values, size, 0, INT64_MAX) },
 	{ "list", 'l', "WORD", "a list", LIST(struct values, list) },
+	{ "pair", 0, "NAME=VALUE", "a list of variables", PAIRS(struct values, list) },
 };
 
 static struct values values;
@@ -121,6 +122,12 @@ static void kinds(void)
 	   strcmp(values.list.texts[0], "a") == 0 && strcmp(values.list.texts[1], "b") == 0 &&
 	   strcmp(values.list.texts[2], "c") == 0, "a list has them all, in order");
 	free(values.list.texts);
+	ok(parse("--pair A= --pair=B=1=2") == 4 && values.list.count == 2 &&
+	   strcmp(values.list.texts[0], "A=") == 0 && strcmp(values.list.texts[1], "B=1=2") == 0,
+	   "pairs of names and values, which may be empty or have a '='");
+	free(values.list.texts);
+	ok(says("--pair A", "--pair wants NAME=VALUE, not \"A\""), "a pair needs a '='");
+	ok(says("--pair =1", "--pair wants NAME=VALUE, not \"=1\""), "and a name");
 }
 
 static void numbers(void)
@@ -253,6 +260,13 @@ static void misuse(void)
 	ok(says("--text", "option --text wants an argument (see --help)"), "for a name too");
 	ok(says("--flag=x", "option --flag takes no argument (see --help)"),
 	   "an argument too many is told");
+	ok(says("--fla", "unknown option --fla (names are not abbreviated: --flag?)"),
+	   "the beginning of a name is not the name");
+	ok(says("--tex a", "unknown option --tex (names are not abbreviated: --text?)"),
+	   "nor with a value behind it");
+	ok(says("a --tex=flag -f b", "unknown option --tex (names"), "or joined to it");
+	ok(parse("--text --fla") == 3 && strcmp(values.text, "--fla") == 0,
+	   "a value may look like the beginning of a name");
 	ok(says("-f -n 0 -t x", "-n wants a number"), "the first mistake is told");
 	ok(strncmp(message, "program: ", 9) == 0, "under the program's name");
 }

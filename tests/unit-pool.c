@@ -1,8 +1,6 @@
-/* How many processes a pool should have, and when deaths are too many. */
+/* How many processes a pool should have. */
 #include "pool.h"
 #include "tap.h"
-
-#include <stdlib.h>
 
 static long wanted(const struct pool_plan *plan, long here, long busy, long waiting)
 {
@@ -72,27 +70,11 @@ static void on_demand(void)
 	   "on demand: it stays where connections come that are too short to be seen");
 }
 
-static void deaths(void)
-{
-	struct pool_deaths d;
-
-	ok(pool_deaths_open(&d, 3, 1000), "there is room for deaths");
-	ok(!pool_deaths_note(&d, 100) && !pool_deaths_note(&d, 200), "two of three are not enough");
-	ok(pool_deaths_note(&d, 1100), "three within the time are");
-	ok(!pool_deaths_note(&d, 1250), "three in more time are not");
-	pool_deaths_forget(&d);
-	ok(!pool_deaths_note(&d, 1260) && !pool_deaths_note(&d, 1270), "forgotten ones do not count");
-	free(d.times);
-	ok(pool_deaths_open(&d, 1, 1000) && pool_deaths_note(&d, 5), "one may be too many");
-	free(d.times);
-}
-
 int main(void)
 {
 	names();
 	fixed();
 	dynamic();
 	on_demand();
-	deaths();
 	return tap_done();
 }

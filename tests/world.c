@@ -14,7 +14,7 @@
 #include "../wrapper/os.h"
 #include "../wrapper/process.h"
 #include "../wrapper/request.h"
-#include "../wrapper/rlimits.h"
+#include "rlimits.h"
 #include "../wrapper/splice.h"
 #include "loop.h"
 #include "report.h"

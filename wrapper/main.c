@@ -28,7 +28,7 @@
 
 extern char **environ;
 
-enum { BACKLOG = 511, FIRST_INHERITED = 3, SOCKET_MODE = 0660 };
+enum { BACKLOG = 511, SOCKET_MODE = 0660 };
 
 /* Where requests come from. */
 static struct source {
@@ -89,13 +89,13 @@ static bool find_source(const struct settings *settings)
 {
 	int passed = listen_inherited();
 
-	descriptors_close(FIRST_INHERITED + (passed > 0));
+	descriptors_close(LISTEN_INHERITED_FIRST + (passed > 0));
 	if (passed > 1)
 		report("of %d sockets passed by LISTEN_FDS only the first is served", passed);
 	if (passed > 0 && settings->socket)
 		report("-s %s is ignored, since a socket was passed by LISTEN_FDS", settings->socket);
 	if (passed > 0)
-		return inherit_socket(FIRST_INHERITED, "descriptor 3 (LISTEN_FDS)");
+		return inherit_socket(LISTEN_INHERITED_FIRST, "descriptor 3 (LISTEN_FDS)");
 	if (settings->socket)
 		return make_socket(settings);
 	return inherit_socket(STDIN_FILENO, "standard input");

@@ -34,7 +34,7 @@ static const struct option_row table[] = {
 	{ "warm", 0, "PERL=MODULES", "start scripts of this perl with modules (A,B,C) loaded",
 	  LIST(struct settings, warm) },
 	{ "env", 0, "NAME=VALUE", "set this variable for scripts (may be repeated)",
-	  LIST(struct settings, env) },
+	  PAIRS(struct settings, env) },
 	{ "clear-env", 0, NULL, "do not pass our own environment on to scripts",
 	  FLAG(struct settings, clear_env) },
 	{ "accept-param", 0, "NAME[*]", "pass this parameter on in any case (may be repeated)",
@@ -189,11 +189,6 @@ static bool check(const struct settings *s)
 		       s->max_scripts, s->workers);
 		return false;
 	}
-	for (size_t i = 0; i < s->env.count; i++)
-		if (s->env.texts[i][0] == '=' || !strchr(s->env.texts[i], '=')) {
-			report("--env wants NAME=VALUE, not \"%s\"", s->env.texts[i]);
-			return false;
-		}
 	for (size_t i = 0; i < s->accept_params.count; i++)
 		if (!check_accepted(s->accept_params.texts[i]))
 			return false;

@@ -1,12 +1,23 @@
 #!/usr/bin/env perl
 # A service manager's end of sd_notify(3): writes each message to standard output, a line each,
-# "|" between its parts. Its argument is the path of its socket.
+# "|" between its parts. Its arguments are the path of its socket, and perhaps that of a file:
+# until there is one it reads nothing, and has no room for another message.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
+use Time::HiRes 'sleep';
 
 $| = 1;
-my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $ARGV[0]) or die "$ARGV[0]: $!\n";
+my ($path, $file) = @ARGV;
+my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "$path: $!\n";
+if (defined $file) {
+	my $filler = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $path) or die "$path: $!\n";
+
+	$filler->blocking(0);
+	1 while defined $filler->send('FULL=1');
+	print "full\n";
+	sleep 0.01 until -e $file;
+}
 while (defined $socket->recv(my $text, 4096)) {
-	print $text =~ tr/\n/|/r, "\n";
+	print $text =~ tr/\n/|/r, "\n" unless $text eq 'FULL=1';
 }

@@ -1,5 +1,5 @@
 /*
- * What a script may use: resource limits and priority.
+ * What a program that is started may use: resource limits and priority.
  */
 #ifndef RLIMITS_H
 #define RLIMITS_H
@@ -15,13 +15,13 @@ bool rlimits_add(const char *text);
 void rlimits_set_nice(int increment);
 
 /* Applies them to this process; but not the one on processor time if it is to
- * outlast many scripts. Async-signal-safe. False with errno. */
+ * outlast many programs. Async-signal-safe. False with errno. */
 bool rlimits_apply(bool lasting);
 
-/* The limits on processor time, soft and hard, of a script. False: there is none. */
+/* The limits on processor time, soft and hard, of a program. False: there is none. */
 bool rlimits_cpu(uint64_t *soft, uint64_t *hard);
 
-/* The limit that a signal which ended a script points to, or NULL. */
+/* The limit that a signal which ended a program points to, or NULL. */
 const char *rlimits_explain(int signal);
 
 #endif

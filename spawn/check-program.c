@@ -1,0 +1,150 @@
+#include <config.h>
+
+#include "check-program.h"
+
+#include "process.h"
+#include "program.h"
+#include "report.h"
+#include "trial.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A file that the shell would read if the system does not execute it. What cannot be
+ * read is taken for a binary. */
+static bool is_text(const char *path)
+{
+	char bytes[256];
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
+
+	if (fd >= 0)
+		close(fd);
+	return n >= 0 && !memchr(bytes, '\0', (size_t)n);
+}
+
+/* What execv would fail with, as far as mode and first line show it: 0 if it would not. */
+static int foresee(const char *path)
+{
+	const char *interpreter;
+	char line[256];
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return errno;
+	if (!S_ISREG(st.st_mode))
+		return EACCES;
+	if (access(path, X_OK) < 0)
+		return errno;
+	interpreter = program_interpreter(path, line, sizeof line);
+	if (!interpreter || !*interpreter)
+		return is_text(path) ? ENOEXEC : 0;
+	return access(interpreter, X_OK) < 0 ? errno : 0;
+}
+
+/* Whether the system would execute it, which is best known to the system. */
+static bool would_execute(const char *path, char **words, const char *root, bool by_shell)
+{
+	struct trial trial = { .error = 0 };
+
+	if (!trial_execute(&trial, path, words))
+		trial.error = foresee(path);
+	if (trial.error == ENOEXEC && by_shell && is_text(path))
+		return true;
+	if (trial.error)
+		program_explain(path, root, trial.error);
+	else if (trial.signal)
+		report("exec failed, %s: signal %d (%s) while it was loaded (does --limit leave it "
+		       "enough memory?)", path, trial.signal, strsignal(trial.signal));
+	return !trial.error && !trial.signal;
+}
+
+/* The command that a line of the shell begins with, if that shows without the shell. */
+static bool find_command(const char *line, char *out, size_t size)
+{
+	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				    "0123456789_./+,:@%=-";
+	size_t length;
+
+	line += strspn(line, " \t");
+	length = strspn(line, plain);
+	if (length == 0 || length >= size || *line == '-' || !strchr(" \t\n;&|", line[length]))
+		return false;
+	snprintf(out, size, "%.*s", (int)length, line);
+	return true;
+}
+
+/* Where the shell finds a command. False if it does not; then a file of that name which
+ * may not be executed is found instead, or nothing, an empty text. */
+static bool search(const char *path, const char *command, char *found, size_t size)
+{
+	char file[PATH_MAX];
+	struct stat st;
+
+	*found = '\0';
+	for (const char *end; ; path = end + 1) {
+		int length = (int)strcspn(path, ":");
+
+		end = path + length;
+		if (snprintf(file, sizeof file, "%.*s/%s", length ? length : 1, length ? path : ".",
+			     command) < (int)size &&
+		    stat(file, &st) == 0 && S_ISREG(st.st_mode)) {
+			strcpy(found, file);
+			if (access(file, X_OK) == 0)
+				return true;
+		}
+		if (!*end)
+			return false;
+	}
+}
+
+static bool shell_reads(void *argument)
+{
+	char **words = argument;
+
+	execl("/bin/sh", words[0], "-n", words[1], words[2], (char *)NULL);
+	return false;
+}
+
+/* What becomes of a line of the shell, which must not be run to see. */
+static bool check_command(const char *line, char **shell_words, const char *root)
+{
+	char command[PATH_MAX], found[PATH_MAX];
+	const char *path = getenv("PATH");
+	char *words[] = { command, NULL };
+
+	if (!process_apart(shell_reads, shell_words)) {
+		report("-f: the shell does not understand this line: %s", line);
+		return false;
+	}
+	if (!find_command(line, command, sizeof command) || (!strchr(command, '/') && !path)) {
+		report("-f: what the shell makes of this line was not looked at: %s", line);
+		return true;
+	}
+	if (strchr(command, '/'))
+		return would_execute(command, words, root, true);
+	if (search(path, command, found, sizeof found))
+		return would_execute(found, words, root, true);
+	if (*found)
+		program_explain(found, root, EACCES);
+	else
+		report("-f: the shell would not find the command %s (PATH is %s)", command, path);
+	return false;
+}
+
+bool check_program(const struct settings *s, const struct identity *identity)
+{
+	const char *path;
+	char **words;
+
+	if (!program_prepare(s, identity) || !program_find(s, &path, &words) ||
+	    !would_execute(path, words, s->root, false))
+		return false;
+	return s->program || check_command(s->command, words, s->root);
+}
