@@ -81,17 +81,17 @@ void handover_take(void)
 	unsetenv(variable);
 }
 
-static void keep_open(int fd, bool keep)
+static void pass_on(int fd, bool keep)
 {
 	if (fd >= 0)
 		fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
 }
 
-static void keep_all_open(int listener, bool keep)
+static void pass_all_on(int listener, bool keep)
 {
-	keep_open(listener, keep);
+	pass_on(listener, keep);
 	for (const struct member *m = member_first; m; m = m->next)
-		keep_open(m->output.fd, keep);
+		pass_on(m->output.fd, keep);
 }
 
 static char *write_text(const struct listener *listener)
@@ -122,9 +122,9 @@ void handover_execute(char **argv, const struct listener *listener)
 
 	journal_flush();
 	if (text && setenv(variable, text, 1) == 0) {
-		keep_all_open(listener->fd, true);
+		pass_all_on(listener->fd, true);
 		process_execute_anew(argv);
-		keep_all_open(listener->fd, false);
+		pass_all_on(listener->fd, false);
 	}
 	report("cannot execute %s anew: %s (this one goes on)", argv[0], strerror(errno));
 	unsetenv(variable);
