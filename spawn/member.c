@@ -83,11 +83,19 @@ static void tell_line(void *context, const char *line, size_t size)
 	journal_write(m->child.pid, line, size);
 }
 
+/* The last line may say why the process ends: it is told, whatever the rate. */
+static void tell_left_out(struct member *m)
+{
+	if (m->lines.dropped == 0)
+		return;
+	m->lines.dropped--;
+	lines_tell_dropped(&m->lines, tell_line, m);
+	tell_line(m, m->lines.last, strlen(m->lines.last));
+}
+
 static void on_left_out(struct deadline *d)
 {
-	struct member *m = MEMBER_OF(d, left_out);
-
-	lines_tell_dropped(&m->lines, tell_line, m);
+	tell_left_out(MEMBER_OF(d, left_out));
 }
 
 /* As much as is there, but others want to be heard too. */
@@ -116,15 +124,10 @@ static void on_output(struct watch *watch, unsigned events)
 
 void member_flush(struct member *m)
 {
-	bool left_out;
-
 	read_output(m);
-	/* The last line may say why the process ends: it is told, whatever the rate. */
-	left_out = m->lines.dropped > 0;
-	m->lines.dropped -= left_out;
-	lines_end(&m->lines, tell_line, m);
-	if (left_out)
-		tell_line(m, m->lines.last, strlen(m->lines.last));
+	if (m->lines.size > 0)
+		lines_take(&m->lines, "\n", 1, loop_now(), tell_line, m);
+	tell_left_out(m);
 	deadline_clear(&m->left_out);
 }
 
