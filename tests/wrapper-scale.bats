@@ -25,10 +25,6 @@ need_plain_build() {
 	not is_sanitized || skip 'not with sanitizers'
 }
 
-is_sanitized() {
-	grep -qa __asan_init "$FCGIWRAP"
-}
-
 # start_hoard IDLE STALLED: connections that stay, of clients that say nothing, and of clients that stop
 # in their parameters or bodies. Their number is told when all are there.
 start_hoard() {

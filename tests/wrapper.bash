@@ -10,6 +10,10 @@ not() {
 	! "$@"
 }
 
+is_sanitized() {
+	grep -qa __asan_init "$FCGIWRAP"
+}
+
 # ask STEP...: a dialogue that goes well. $output is what came as STDOUT, $stderr as STDERR.
 ask() {
 	run --separate-stderr talk "$@"
