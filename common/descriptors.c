@@ -3,19 +3,9 @@
 #include "descriptors.h"
 
 #include <dirent.h>
-#include <limits.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#ifndef CLOSE_RANGE_CLOEXEC
-#define CLOSE_RANGE_CLOEXEC (1U << 2)
-#endif
-
-/* One call does it all, where libc and the system know it and no filter refuses it. */
-#ifndef HAVE_CLOSE_RANGE
-#define close_range(first, last, flags) (-1)
-#endif
 
 enum { DESCRIPTORS_GUESS = 1024 };
 
@@ -61,12 +51,10 @@ static void each_descriptor(int first, void (*act)(int))
 
 void descriptors_seal(int first)
 {
-	if (close_range((unsigned)first, UINT_MAX, CLOSE_RANGE_CLOEXEC) < 0)
-		each_descriptor(first, seal);
+	each_descriptor(first, seal);
 }
 
 void descriptors_close(int first)
 {
-	if (close_range((unsigned)first, UINT_MAX, 0) < 0)
-		each_descriptor(first, forget);
+	each_descriptor(first, forget);
 }

@@ -87,21 +87,6 @@ ends_with_words() {
 	supervises_under pipe2=EINVAL
 }
 
-@test "close_range refused: the program has no other descriptors all the same" {
-	need_proc
-	local error
-
-	for error in EPERM ENOSYS EINVAL; do
-		refuse "close_range=$error"
-		exec {extra}<"$T"
-		spawn -s "$S-$error" -- /bin/sleep 60
-		exec {extra}<&-
-		[ -z "$stderr" ]
-		[ "$(cd "/proc/$PIDS/fd" && echo *)" = "0 1 2" ]
-		TEST_WRAPPER=
-	done
-}
-
 @test "ptrace refused: --check says so, and looks at what it can" {
 	[ -e "$FCGI_BUILD/spawn/trial-linux.o" ] || skip 'built without ptrace'
 	refuse ptrace=EPERM
