@@ -198,7 +198,9 @@ listening() {
 @test "--max-unfinished does not count requests that wait for a slot, or run" {
 	start_wrapper -c 1 --max-unfinished 1 --max-scripts 1
 	start_waiting client
-	start_client queued get "$CGI/hello.sh" expect-text hello expect-end app=0
+	start_client queued trace "$T/trace" request "$CGI/hello.sh" CONTENT_LENGTH=0 stdin-end \
+		get-values FCGI_MPXS_CONNS= expect-text hello expect-end app=0
+	in_file GET_VALUES_RESULT "$T/trace"
 	start_client other get "$CGI/hello.sh" expect-text hello expect-end app=0
 	: >"$T/go"
 	answered client
