@@ -275,6 +275,64 @@ load supervise
 	replaced $old
 }
 
+@test "HUP: while old ones do not end there is one process too many, not more" {
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --stop-timeout 4 -- "$APP" deaf
+	kill -HUP "$KEEPER"
+	eventually has 3
+	for _ in 1 2; do
+		kill -HUP "$KEEPER"
+		sleep 0.5
+		has 3
+	done
+	logged 'reloaded$'
+	has 2
+}
+
+@test "HUP: what serves without end is ended when --stop-timeout is over" {
+	local old
+
+	need_census
+	need_app
+	supervise -s "$S" --stop-timeout 2 -- "$APP" naive
+	old=$(children)
+	ask_later client wait="$T/never"
+	sleep 0.3
+	kill -HUP "$KEEPER"
+	eventually replaced "$old"
+	logged "process $old was killed by signal 15"
+	logged 'reloaded$'
+	ask
+}
+
+@test "TERM: who is busy to the last is asked before it is killed" {
+	need_census
+	need_app
+	supervise -s "$S" --stop-timeout 2 -- "$APP" naive
+	ask_later client wait="$T/never"
+	sleep 0.3
+	kill -TERM "$KEEPER"
+	await keeper
+	[ "$STATUS" = 0 ]
+	logged 'was killed by signal 15 \(Terminated\)'
+	logged_times 0 'signal 9'
+}
+
+@test "TERM: who waits for a pool of none is served" {
+	need_census
+	need_app
+	supervise -s "$S" --pm ondemand -- "$APP"
+	kill -STOP "$KEEPER"
+	ask_later client ms=1
+	sleep 0.3
+	kill -TERM "$KEEPER"
+	kill -CONT "$KEEPER"
+	answered client
+	await keeper
+	[ "$STATUS" = 0 ]
+}
+
 @test "HUP: new processes come first" {
 	need_app
 	supervise -s "$S" -- "$APP"
