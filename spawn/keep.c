@@ -256,15 +256,13 @@ static void note_crash(const struct member *m, int status)
 
 /* Replacing. */
 
-/* One that was found idle, if there is one. */
 static struct member *find_outdated(void)
 {
-	struct member *found = NULL;
+	struct member *m = member_first;
 
-	for (struct member *m = member_first; m; m = m->next)
-		if (m->outdated && member_is_here(m) && (!found || (found->busy && !m->busy)))
-			found = m;
-	return found;
+	while (m && !(m->outdated && member_is_here(m)))
+		m = m->next;
+	return m;
 }
 
 static bool is_any_outdated(void)
