@@ -44,21 +44,23 @@ static void be_gone(struct child *child)
 	child->owner->gone(child);
 }
 
+bool child_left_others(const struct child *child)
+{
+	if (!child->ended)
+		return false;
+	return child->owner->left ? child->owner->left(child) : kill(-child->pid, 0) == 0;
+}
+
 /* Those that a dead child has left behind may have another parent now, so that
  * no signal tells of their end. */
 static void on_look_again(struct deadline *d)
 {
 	struct child *child = LOOP_OWNER(d, struct child, look_again);
 
-	if (kill(-child->pid, 0) < 0)
+	if (!child_left_others(child))
 		be_gone(child);
 	else
 		deadline_set(&child->look_again, LOOK_AGAIN, on_look_again);
-}
-
-bool child_left_others(const struct child *child)
-{
-	return child->ended && kill(-child->pid, 0) == 0;
 }
 
 static void look_at_remains(void)
@@ -67,7 +69,7 @@ static void look_at_remains(void)
 
 	for (struct child *child = first; child; child = next) {
 		next = child->next;
-		if (child->ended && kill(-child->pid, 0) < 0)
+		if (child->ended && !child_left_others(child))
 			be_gone(child);
 	}
 }

@@ -29,7 +29,9 @@ struct child_owner {
 	int (*work)(struct child *child);
 	/* The child itself has ended, with this wait status. */
 	void (*ended)(struct child *child, int status);
-	/* Nobody of its group is left: the struct may be used again, or freed. */
+	/* Whether somebody whom it has started is left, after its end; NULL: of its group. */
+	bool (*left)(const struct child *child);
+	/* Nobody is left: the struct may be used again, or freed. */
 	void (*gone)(struct child *child);
 };
 
@@ -48,7 +50,7 @@ void child_signal(struct child *child, int signal);
 /* Sends a signal to all of its group. */
 void child_signal_group(struct child *child, int signal);
 
-/* Whether somebody of its group is left, after it has ended itself. */
+/* Whether somebody of it is left, after it has ended itself. */
 bool child_left_others(const struct child *child);
 
 /* Has passed() called when the child is still there after so many milliseconds. */

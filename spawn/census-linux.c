@@ -58,7 +58,8 @@ struct process {
 
 static const struct identity *identity;
 static int listening;
-static bool blind; /* the connections of the socket are never shown */
+static bool adopts; /* what a child leaves behind becomes a child of ours */
+static bool blind;  /* the connections of the socket are never shown */
 static long page_size, ticks_per_s;
 static int64_t last_cost; /* of a look, in nanoseconds of processor time */
 
@@ -344,22 +345,90 @@ int64_t census_pause(void)
 	return last_cost * (SHARE - 1) / NS_PER_MS;
 }
 
-bool census_open(int listener, const struct identity *program)
+static bool can_walk(void)
 {
 	char path[64];
 
+	snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
+	return access(path, R_OK) == 0;
+}
+
+bool census_open(int listener, const struct identity *program)
+{
 	identity = program;
 	listening = listener;
 	page_size = sysconf(_SC_PAGESIZE);
 	ticks_per_s = sysconf(_SC_CLK_TCK);
-	snprintf(path, sizeof path, "/proc/self/task/%ld/children", (long)getpid());
-	if (access(path, R_OK) < 0)
+	if (!can_walk())
 		return false;
 	blind = !sockets_open(listener);
 	return true;
 }
 
+/* Whole sessions. */
+
+/* A walk through all that is in some of them. */
+struct walk {
+	const pid_t *leaders;
+	size_t count;
+	int signal;
+	int depth;
+	bool lives;    /* one of them does, or is too far down to be seen */
+};
+
+static bool is_led(const struct walk *walk, pid_t session)
+{
+	for (size_t i = 0; i < walk->count; i++)
+		if (walk->leaders[i] == session)
+			return true;
+	return false;
+}
+
+static bool is_alive(pid_t pid)
+{
+	struct process process;
+
+	return read_process(pid, &process) && process.lives;
+}
+
+static void walk_on(pid_t pid, void *argument)
+{
+	struct walk *walk = argument;
+	pid_t session = getsid(pid);
+
+	if (!is_led(walk, session))
+		return;
+	if (walk->signal == 0)
+		walk->lives |= walk->depth == PROC_DEPTH_MOST || is_alive(pid);
+	else if (getpgid(pid) != session)
+		kill(pid, walk->signal);
+	if (walk->depth == PROC_DEPTH_MOST)
+		return;
+	walk->depth++;
+	proc_visit_children(pid, walk_on, walk);
+	walk->depth--;
+}
+
+void census_signal_others(const pid_t *leaders, size_t count, int signal)
+{
+	struct walk walk = { .leaders = leaders, .count = count, .signal = signal };
+
+	if (adopts && count > 0)
+		proc_visit_children(getpid(), walk_on, &walk);
+}
+
+/* A dead one whose parent, elsewhere, does not care still has its group. */
+bool census_is_left(pid_t leader)
+{
+	struct walk walk = { .leaders = &leader, .count = 1 };
+
+	if (!adopts)
+		return kill(-leader, 0) == 0;
+	proc_visit_children(getpid(), walk_on, &walk);
+	return walk.lives;
+}
+
 void census_adopt_orphans(void)
 {
-	prctl(PR_SET_CHILD_SUBREAPER, 1);
+	adopts = can_walk() && prctl(PR_SET_CHILD_SUBREAPER, 1) == 0;
 }

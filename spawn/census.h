@@ -37,6 +37,12 @@ bool census_take(struct census_entry *entries, size_t count, long *waiting);
  * cost no more than a fiftieth of a processor: a look costs more on a busy system. */
 int64_t census_pause(void);
 
+/* Sends a signal to processes of these sessions that are not in the leader's group. */
+void census_signal_others(const pid_t *leaders, size_t count, int signal);
+
+/* Whether a process of this session lives. */
+bool census_is_left(pid_t leader);
+
 /* Makes this process the parent of what its children leave behind. */
 void census_adopt_orphans(void);
 

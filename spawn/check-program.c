@@ -2,7 +2,7 @@
 
 #include "check-program.h"
 
-#include "process.h"
+#include "self.h"
 #include "program.h"
 #include "report.h"
 #include "trial.h"
@@ -119,7 +119,7 @@ static bool check_command(const char *line, char **shell_words, const char *root
 	const char *path = getenv("PATH");
 	char *words[] = { command, NULL };
 
-	if (!process_apart(shell_reads, shell_words)) {
+	if (!self_apart(shell_reads, shell_words)) {
 		report("-f: the shell does not understand this line: %s", line);
 		return false;
 	}

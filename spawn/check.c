@@ -7,7 +7,7 @@
 #include "listener.h"
 #include "logfile.h"
 #include "pidfile.h"
-#include "process.h"
+#include "self.h"
 #include "report.h"
 
 #include <errno.h>
@@ -42,7 +42,7 @@ static bool check_socket(void *argument)
 {
 	const struct plan *p = argument;
 
-	if (is_inside(p->settings) && !process_change_root(p->settings->root))
+	if (is_inside(p->settings) && !self_change_root(p->settings->root))
 		return false;
 	return listen_would_bind(&p->settings->address);
 }
@@ -181,13 +181,13 @@ static bool check_web_user(const struct plan *p)
 int check_run(const struct settings *settings, const struct identity *identity)
 {
 	struct plan plan = { settings, identity };
-	bool good = process_apart(check_program_apart, &plan);
+	bool good = self_apart(check_program_apart, &plan);
 	int passed;
 
 	if (!listener_choose(settings, &passed))
 		good = false;
 	else if (passed < 0)
-		good &= process_apart(check_socket, &plan);
+		good &= self_apart(check_socket, &plan);
 	else
 		good &= listener_is_passed(passed);
 	if (settings->pid_file)

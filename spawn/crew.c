@@ -3,7 +3,7 @@
 #include "crew.h"
 
 #include "calls.h"
-#include "process.h"
+#include "self.h"
 #include "program.h"
 #include "ready.h"
 #include "report.h"
@@ -159,10 +159,10 @@ static void watch(struct crew *crew, const struct settings *settings,
 
 		if (pause > WATCH_MS - passed)
 			pause = WATCH_MS - passed;
-		next = process_deadline(pause);
+		next = self_deadline(pause);
 		do {
 			reap(crew, settings);
-		} while (crew->living > 0 && process_await_death(&next));
+		} while (crew->living > 0 && self_await_death(&next));
 		passed += pause;
 	}
 	reap(crew, settings);

@@ -2,131 +2,84 @@
 
 #include "handover.h"
 
-#include "journal.h"
-#include "member.h"
-#include "process.h"
-#include "report.h"
-
-#include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 /*
- * One variable: "PID SOCKET BOUND NAME", with the name by which the file of the socket is
- * known again, then for each member ";PID STARTED OUTPUT PHASE OUTDATED". PID comes first,
- * since the variable means nothing to any other process.
+ * "PID VERSION TRIAL SOCKET BOUND RELOADING COUNT NAME", then for each worker
+ * ";PID STARTED OUTPUT PHASE OUTDATED". The first two stay what they are in all versions.
  */
-static const char variable[] = "SPAWN_FCGI_HANDOVER";
+enum { FORMAT = 2, HEAD_TEXT = 120, WORKER_TEXT = 80, COUNT_MOST = 100000 };
 
-enum { MEMBER_TEXT = 80 };
-
-struct head {
-	int socket, bound, used;
-	char name[LISTENER_NAME_SIZE];
-};
-
-static const char *find_text(struct head *out)
+static bool read_worker(struct handover_worker *out, const char **text)
 {
-	const char *text = getenv(variable);
+	int used = 0, outdated;
 	long pid;
 
-	if (!text || sscanf(text, "%ld %d %d %127[^;]%n", &pid, &out->socket, &out->bound, out->name,
-			    &out->used) != 4)
-		return NULL;
-	return pid == (long)getpid() ? text : NULL;
+	if (sscanf(*text, ";%ld %" SCNd64 " %d %d %d%n", &pid, &out->started, &out->output,
+		   &out->phase, &outdated, &used) != 5)
+		return false;
+	out->pid = (pid_t)pid;
+	out->outdated = outdated;
+	*text += used;
+	return true;
 }
 
-bool handover_is_pending(void)
+static bool read_all(struct handover *out, const char *text)
 {
-	struct head head;
+	int trial, bound, reloading, used = 0;
 
-	return find_text(&head) != NULL;
+	if (sscanf(text, "%d %d %d %d %zu %127[^;]%n", &trial, &out->socket, &bound, &reloading,
+		   &out->count, out->name, &used) != 6 || out->count > COUNT_MOST)
+		return false;
+	out->trial = trial;
+	out->bound = bound;
+	out->reloading = reloading;
+	out->workers = calloc(out->count + 1, sizeof *out->workers);
+	if (!out->workers)
+		return false;
+	text += used;
+	for (size_t i = 0; i < out->count; i++)
+		if (!read_worker(&out->workers[i], &text))
+			return false;
+	return *text == '\0';
 }
 
-int handover_socket(bool *bound, struct listen_identity *file)
+enum handover_kind handover_read(struct handover *out, const char *text, pid_t pid)
 {
-	struct head head;
+	long whose;
+	int version, used;
 
-	if (!find_text(&head))
-		return -1;
-	*bound = head.bound;
-	listener_read_name(head.name, file);
-	return head.socket;
+	*out = (struct handover){ .socket = -1 };
+	if (!text || sscanf(text, "%ld %d %n", &whose, &version, &used) != 2 || whose != (long)pid)
+		return HANDOVER_NONE;
+	if (version == FORMAT && read_all(out, text + used))
+		return HANDOVER_READ;
+	handover_free(out);
+	return HANDOVER_UNKNOWN;
 }
 
-void handover_take(void)
+char *handover_write(const struct handover *h, pid_t pid)
 {
-	struct head head;
-	int used, output, phase, outdated;
-	const char *text = find_text(&head);
-	int64_t started;
-	long pid;
-
-	for (text = text ? text + head.used : ""; *text == ';'; text += used) {
-		struct member *m;
-
-		if (sscanf(text, ";%ld %" SCNd64 " %d %d %d%n", &pid, &started, &output, &phase,
-			   &outdated, &used) != 5)
-			break;
-		m = member_adopt((pid_t)pid, started, output, (enum member_phase)phase);
-		if (m)
-			m->outdated = outdated;
-		else
-			report("process %ld is forgotten: %s", pid, strerror(errno));
-	}
-	unsetenv(variable);
-}
-
-static void pass_on(int fd, bool keep)
-{
-	if (fd >= 0)
-		fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
-}
-
-static void pass_all_on(int listener, bool keep)
-{
-	pass_on(listener, keep);
-	for (const struct member *m = member_first; m; m = m->next)
-		pass_on(m->output.fd, keep);
-}
-
-static char *write_text(const struct listener *listener)
-{
-	size_t room = MEMBER_TEXT * (size_t)(member_count() + 1) + LISTENER_NAME_SIZE;
-	char *text = malloc(room), name[LISTENER_NAME_SIZE];
-	size_t size;
+	size_t room = HEAD_TEXT + HANDOVER_NAME_SIZE + WORKER_TEXT * h->count, size;
+	char *text = malloc(room);
 
 	if (!text)
 		return NULL;
-	listener_name(listener, name);
-	size = (size_t)snprintf(text, room, "%ld %d %d %s", (long)getpid(), listener->fd,
-				listener->bound, name);
-	for (struct member *m = member_first; m; m = m->next) {
-		if (m->child.ended)
-			continue;
-		member_flush(m);
+	size = (size_t)snprintf(text, room, "%ld %d %d %d %d %d %zu %s", (long)pid, FORMAT,
+				h->trial, h->socket, h->bound, h->reloading, h->count, h->name);
+	for (const struct handover_worker *w = h->workers; w < h->workers + h->count; w++)
 		size += (size_t)snprintf(text + size, room - size, ";%ld %" PRId64 " %d %d %d",
-					 (long)m->child.pid, m->child.started, m->output.fd,
-					 (int)m->phase, m->outdated);
-	}
+					 (long)w->pid, w->started, w->output, w->phase,
+					 w->outdated);
 	return text;
 }
 
-void handover_execute(char **argv, const struct listener *listener)
+void handover_free(struct handover *h)
 {
-	char *text = write_text(listener);
-
-	journal_flush();
-	if (text && setenv(variable, text, 1) == 0) {
-		pass_all_on(listener->fd, true);
-		process_execute_anew(argv);
-		pass_all_on(listener->fd, false);
-	}
-	report("cannot execute %s anew: %s (this one goes on)", argv[0], strerror(errno));
-	unsetenv(variable);
-	free(text);
+	free(h->workers);
+	h->workers = NULL;
+	h->count = 0;
 }

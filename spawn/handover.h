@@ -1,26 +1,50 @@
 /*
- * What a supervisor hands over to itself when it executes its program anew: the
- * socket, the children, and how they are.
+ * What a supervisor hands over to the program that takes its place: text to and from
+ * structs. Pure.
  */
 #ifndef HANDOVER_H
 #define HANDOVER_H
 
-#include "listener.h"
-
 #include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
 
-/* Whether something was handed over to this process. */
-bool handover_is_pending(void);
+/* The variable that has the text. */
+#define HANDOVER_VARIABLE "SPAWN_FCGI_HANDOVER"
 
-/* Returns the socket, or -1; *bound tells whether it was bound by us, then *file which
- * file it has. */
-int handover_socket(bool *bound, struct listen_identity *file);
+enum { HANDOVER_NAME_SIZE = 128 };
 
-/* Takes up the members. After member_open. */
-void handover_take(void);
+struct handover_worker {
+	pid_t pid;
+	int64_t started; /* by the clock of the loop */
+	int output;      /* descriptor, or -1 */
+	int phase;
+	bool outdated;
+};
 
-/* Executes our program anew with all that. Returns only if that failed, after
- * reporting; then everything is as before. */
-void handover_execute(char **argv, const struct listener *listener);
+struct handover {
+	bool trial; /* nothing is to be taken up: only to be said whether that would work */
+	int socket;
+	bool bound; /* by the supervisor, so that its file is ours to remove */
+	char name[HANDOVER_NAME_SIZE]; /* by which that file is known again */
+	bool reloading;
+	struct handover_worker *workers;
+	size_t count;
+};
+
+enum handover_kind {
+	HANDOVER_NONE,   /* no text, or it means another process */
+	HANDOVER_READ,
+	HANDOVER_UNKNOWN /* it means this process, which cannot read it, or has no memory */
+};
+
+/* Reads a text, or NULL, which means something to the process pid alone. */
+enum handover_kind handover_read(struct handover *out, const char *text, pid_t pid);
+
+/* Writes one. To be freed; NULL without memory. */
+char *handover_write(const struct handover *from, pid_t pid);
+
+void handover_free(struct handover *handover);
 
 #endif

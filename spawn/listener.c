@@ -5,7 +5,7 @@
 #include "calls.h"
 #include "descriptors.h"
 #include "notify.h"
-#include "process.h"
+#include "self.h"
 #include "report.h"
 
 #include <errno.h>
@@ -39,7 +39,7 @@ static bool bind_inside(void *argument)
 	const struct binding *b = argument;
 	struct listen_identity made;
 
-	if (!process_change_root(b->listener->root) ||
+	if (!self_change_root(b->listener->root) ||
 	    !listen_bind(b->listener->fd, &b->listener->address, b->file, b->backlog))
 		return false;
 	listen_identify(&b->listener->address, &made);
@@ -50,7 +50,7 @@ static bool remove_inside(void *argument)
 {
 	const struct listener *l = argument;
 
-	if (!process_change_root(l->root))
+	if (!self_change_root(l->root))
 		return false;
 	listen_remove_own(&l->address, &l->file);
 	return true;
@@ -66,7 +66,7 @@ static bool bind_apart(struct listener *l, struct binding *binding)
 		return false;
 	}
 	binding->answer = ends[1];
-	bound = process_apart(bind_inside, binding);
+	bound = self_apart(bind_inside, binding);
 	close(ends[1]);
 	bound = bound && read(ends[0], &l->file, sizeof l->file) == sizeof l->file;
 	close(ends[0]);
@@ -218,7 +218,7 @@ static bool is_of_use(void *argument)
 	const struct keepsake *k = argument;
 	const struct listener *l = &k->listener;
 
-	if (l->root && !process_change_root(l->root))
+	if (l->root && !self_change_root(l->root))
 		return false;
 	if (k->wanted && is_same_address(&l->address, &k->settings->address) &&
 	    (l->address.as.any.sa_family != AF_UNIX || has_its_file(k)))
@@ -241,7 +241,7 @@ static bool take_keepsake(struct listener *out, const struct settings *settings,
 	address->size = sizeof address->as;
 	listener_read_name(name, &k.listener.file);
 	if (listen_is_socket(fd) && getsockname(fd, &address->as.any, &address->size) == 0 &&
-	    (k.listener.root ? process_apart(is_of_use, &k) : is_of_use(&k))) {
+	    (k.listener.root ? self_apart(is_of_use, &k) : is_of_use(&k))) {
 		*out = k.listener;
 		out->address = settings->address;
 		listen(fd, (int)settings->backlog);
@@ -339,7 +339,7 @@ bool listener_find(struct listener *out, const struct settings *settings,
 static void remove_file(struct listener *l)
 {
 	if (l->root)
-		process_apart(remove_inside, l);
+		self_apart(remove_inside, l);
 	else
 		listen_remove_own(&l->address, &l->file);
 }

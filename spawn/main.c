@@ -11,12 +11,13 @@
 #include "identity.h"
 #include "listener.h"
 #include "pidfile.h"
-#include "process.h"
+#include "self.h"
 #include "program.h"
 #include "report.h"
 #include "settings.h"
 #include "supervise.h"
 
+#include <stdlib.h>
 #include <unistd.h>
 
 static int run_in_place(const struct settings *settings, const struct identity *identity,
@@ -54,14 +55,22 @@ int main(int argc, char **argv)
 {
 	static struct settings settings; /* its lists are never freed */
 	static struct identity identity; /* nor are its groups */
+	struct handover handover;
+	enum handover_kind handed_over;
 	struct pidfile pidfile;
 	struct listener listener;
 	int status;
 
 	report_open("spawn-fcgi");
-	if (!process_enter())
+	if (!self_enter())
 		return EXIT_OWN_ERROR;
-	if (!settings_read(&settings, argc, argv, handover_is_pending(), &status))
+	handed_over = handover_read(&handover, getenv(HANDOVER_VARIABLE), getpid());
+	unsetenv(HANDOVER_VARIABLE);
+	if (handed_over == HANDOVER_UNKNOWN) {
+		report("cannot take over from a supervisor of another version");
+		return EXIT_OWN_ERROR;
+	}
+	if (!settings_read(&settings, argc, argv, handed_over == HANDOVER_READ, &status))
 		return status;
 	/* What becomes the program itself keeps what it has, such as a lock. */
 	if (!settings.in_place || settings.supervise)
@@ -71,7 +80,8 @@ int main(int argc, char **argv)
 	if (settings.check)
 		return check_run(&settings, &identity);
 	if (settings.supervise)
-		return supervise(&settings, &identity, argv);
+		return supervise(&settings, &identity, argv,
+				 handed_over == HANDOVER_READ ? &handover : NULL);
 	if (!pidfile_open(&pidfile, settings.pid_file))
 		return EXIT_OWN_ERROR;
 	if (!listener_open(&listener, &settings, &identity)) {

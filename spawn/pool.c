@@ -2,68 +2,569 @@
 
 #include "pool.h"
 
-#include <string.h>
+#include "crashes.h"
+#include "demand.h"
+#include "loop.h"
+#include "notify.h"
+#include "renewal.h"
+#include "report.h"
+#include "retire.h"
+#include "sizing.h"
+#include "worker.h"
 
-bool pool_mode_find(enum pool_mode *out, const char *name)
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+enum { /* milliseconds */
+	TICK = 1000,      /* while anything is not at rest */
+	HUNT_EVERY = 20,  /* for an idle one, while old ones are replaced */
+	DRAIN_EVERY = 20  /* while the queue is emptied before the end */
+};
+
+static struct pool {
+	const struct settings *settings;
+	const struct pool_events *events;
+	struct worker_plan workers;
+	struct sizing_plan sizing;
+	struct crashes crashes;
+	bool watched;  /* who is busy */
+	bool watching; /* the socket */
+	bool up, stopping, closed;
+
+	bool reloading;
+	struct worker *substitute; /* for one that is outdated */
+	int64_t hunting_since;
+	int64_t stop_end;
+	struct deadline tick, start_again, recovery, reload_end, hunt, drain;
+} pool;
+
+static void settle(void);
+
+static void on_due(struct deadline *d)
 {
-	static const char *const names[] = {
-		[POOL_STATIC] = "static",
-		[POOL_DYNAMIC] = "dynamic",
-		[POOL_ONDEMAND] = "ondemand",
+	(void)d;
+	settle();
+}
+
+/* Starting. */
+
+/* Once in a pause, but that is never put off. */
+static void pause_starts(void)
+{
+	if (pool.crashes.pause > 0 && !deadline_is_set(&pool.start_again))
+		deadline_set(&pool.start_again, pool.crashes.pause, on_due);
+}
+
+static struct worker *start(void)
+{
+	struct worker *w = worker_start();
+
+	if (!w) {
+		report("cannot start process %ld: %s%s", worker_count() + 1, strerror(errno),
+		       pool.up ? " (trying again)" : "");
+		crashes_shortage(&pool.crashes);
+	}
+	pause_starts();
+	return w;
+}
+
+static void fill(long here, long wanted)
+{
+	while (here < wanted && !deadline_is_set(&pool.start_again) && start())
+		here++;
+}
+
+/* Crashes. */
+
+static void on_recovery(struct deadline *d)
+{
+	(void)d;
+	if (crashes_over(&pool.crashes))
+		report("the crash loop is over");
+}
+
+static void describe_crash(const struct worker *w, int status, char *out, size_t size)
+{
+	const char *line;
+	int used;
+
+	child_describe_end(status, out, size);
+	for (unsigned i = 0; (line = worker_last_line(w, i)); i++) {
+		used = (int)strlen(out);
+		snprintf(out + used, size - (size_t)used, "%s\"%s\"",
+			 i ? ", " : "; the last that it wrote: ", line);
+	}
+}
+
+static int status_of(int ended)
+{
+	return WIFEXITED(ended) && WEXITSTATUS(ended) ? WEXITSTATUS(ended) : EXIT_FAILURE;
+}
+
+static const char *hint(int ended)
+{
+	return ended == 0 ? " (it must not put itself in the background)" : "";
+}
+
+static void enter_crash_loop(const struct worker *w, int status)
+{
+	const struct settings *s = pool.settings;
+	char reason[640];
+
+	describe_crash(w, status, reason, sizeof reason);
+	report("crash loop: %ld crashes in %ld s; the last process %s%s", s->crash_count,
+	       s->crash_time / 1000, reason, s->give_up ? "; giving up" : hint(status));
+	if (s->give_up)
+		pool.events->failed(status_of(status));
+}
+
+static void note_crash(const struct worker *w, int status)
+{
+	int64_t now = loop_now();
+	bool begins = w->phase == WORKER_STARTING
+		      ? crashes_failed_start(&pool.crashes, now)
+		      : crashes_death(&pool.crashes, now, now - w->child.started);
+
+	if (begins)
+		enter_crash_loop(w, status);
+	if (pool.stopping)
+		return;
+	pause_starts();
+	deadline_set(&pool.recovery, pool.settings->crash_time + pool.crashes.pause, on_recovery);
+}
+
+/* Replacing. */
+
+static void mark_outdated(struct worker *w, const char *reason)
+{
+	if (w->outdated)
+		return;
+	report("process %ld %s; replacing it", (long)w->child.pid, reason);
+	w->outdated = true;
+}
+
+static struct worker *find_outdated(void)
+{
+	struct worker *w = worker_first;
+
+	while (w && !(w->outdated && worker_is_here(w)))
+		w = w->next;
+	return w;
+}
+
+static void end_reload(const char *how)
+{
+	if (!pool.reloading)
+		return;
+	pool.reloading = false;
+	deadline_clear(&pool.reload_end);
+	for (struct worker *w = worker_first; w; w = w->next)
+		w->outdated = false;
+	report("%s", how);
+	pool.events->reloaded();
+}
+
+/* Whichever is idle first. Who serves all the time is asked after --stop-busy, and who cannot be
+ * seen when a stop would end, too. */
+static void retire_outdated(void)
+{
+	const struct settings *s = pool.settings;
+	struct worker *oldest;
+
+	if (pool.watched)
+		demand_look();
+	oldest = find_outdated();
+	if (!oldest)
+		return;
+	if (renewal_is_over_patience(&(struct renewal_patience){
+		    .watched = pool.watched, .hidden = oldest->hidden,
+		    .waited = loop_now() - pool.hunting_since,
+		    .stop_busy = s->stop_busy, .stop_timeout = s->stop_timeout })) {
+		retire(oldest, s->stop_timeout);
+		return;
+	}
+	for (struct worker *w = oldest; w; w = w->next)
+		if (w->outdated && worker_is_here(w) && !w->busy && retire_if_idle(w))
+			return;
+	deadline_set(&pool.hunt, demand_pause(HUNT_EVERY), on_due);
+}
+
+static struct renewal renewal_now(const struct sizing_view *seen, long wanted)
+{
+	struct renewal r = {
+		.reloading = pool.reloading, .starting = pool.substitute,
+		.hunting = deadline_is_set(&pool.hunt), .here = seen->here,
+		.leaving = seen->leaving, .wanted = wanted,
+		.starts_pause = deadline_is_set(&pool.start_again),
 	};
 
-	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-		if (strcmp(name, names[i]) != 0)
-			continue;
-		*out = (enum pool_mode)i;
-		return true;
+	for (const struct worker *w = worker_first; w; w = w->next) {
+		r.outdated += w->outdated && worker_is_here(w);
+		r.outdated_leaving |= w->outdated && !worker_is_here(w);
 	}
+	return r;
+}
+
+static void renew(const struct sizing_view *seen, long wanted)
+{
+	struct renewal r = renewal_now(seen, wanted);
+
+	switch (renewal_next(&r)) {
+	case RENEWAL_START:
+		pool.substitute = start();
+		break;
+	case RENEWAL_RETIRE:
+		retire_outdated();
+		break;
+	case RENEWAL_DONE:
+		end_reload("reloaded");
+		break;
+	default:
+		break;
+	}
+}
+
+/* What serves without end must not keep the old version alive. */
+static void on_reload_end(struct deadline *d)
+{
+	(void)d;
+	for (struct worker *w = worker_first; w; w = w->next)
+		if (w->outdated)
+			retire(w, renewal_rest(pool.settings->stop_timeout));
+	settle();
+}
+
+static void begin_reload(void)
+{
+	pool.reloading = true;
+	deadline_set(&pool.reload_end, renewal_bound(pool.settings->stop_timeout),
+		     on_reload_end);
+}
+
+/* What workers tell. */
+
+static void on_ready(struct worker *w)
+{
+	crashes_ready(&pool.crashes);
+	if (w == pool.substitute) {
+		pool.substitute = NULL;
+		pool.hunting_since = loop_now();
+	}
+	settle();
+}
+
+static void on_expired(struct worker *w)
+{
+	mark_outdated(w, "is old (--max-lifetime)");
+	settle();
+}
+
+static void report_end(const struct worker *w, int status, int64_t lived)
+{
+	char end[80];
+
+	child_describe_end(status, end, sizeof end);
+	report("process %ld %s after %lld.%02lld s%s", (long)w->child.pid, end,
+	       (long long)lived / 1000, (long long)lived % 1000 / 10,
+	       worker_is_here(w) ? "" : ", as it was asked to");
+}
+
+static void note_end(struct worker *w, int status)
+{
+	bool ready = w->phase == WORKER_READY;
+
+	if (w == pool.substitute) {
+		pool.substitute = NULL;
+		if (!ready)
+			end_reload("the reload is given up, since a new process ended before it "
+				   "served; the old ones stay");
+	}
+	if (!pool.up && !ready) {
+		report("the start has failed, since a process ended before it served%s",
+		       hint(status));
+		pool.events->failed(status_of(status));
+	} else if (status != 0 || !ready) {
+		note_crash(w, status);
+	}
+}
+
+static void on_ended(struct worker *w, int status)
+{
+	report_end(w, status, loop_now() - w->child.started);
+	if (worker_is_here(w) && !pool.stopping)
+		note_end(w, status);
+	/* Not counted any more, whatever it has left. */
+	retire_remains(w);
+	if (worker_is_here(w))
+		w->phase = WORKER_ASKED;
+}
+
+static void on_gone(struct worker *w)
+{
+	if (w == pool.substitute)
+		pool.substitute = NULL;
+	if (!pool.stopping)
+		settle();
+	else if (!worker_first)
+		pool.events->over();
+}
+
+/* Size. */
+
+static struct sizing_view look_around(void)
+{
+	struct sizing_view seen;
+
+	/* The substitute is there for another one, which will leave. */
+	demand_describe(&seen, find_outdated() ? pool.substitute : NULL);
+	return seen;
+}
+
+static bool rests(const struct sizing_view *seen, long wanted)
+{
+	return seen->busy == 0 && seen->waiting == 0 && seen->here == wanted &&
+	       (pool.sizing.mode != SIZING_ONDEMAND || seen->here == 0);
+}
+
+static void end_one(const struct sizing_view *seen, long wanted)
+{
+	struct worker *victim = NULL;
+
+	if (seen->here <= wanted)
+		return;
+	for (struct worker *w = worker_first; w; w = w->next)
+		if (w != pool.substitute && worker_is_here(w) && !w->busy &&
+		    (!victim || w->idle_since < victim->idle_since))
+			victim = w;
+	if (victim && !retire_if_idle(victim))
+		victim->idle_since = loop_now();
+}
+
+static void on_tick(struct deadline *d)
+{
+	struct sizing_view seen;
+
+	(void)d;
+	demand_look();
+	seen = look_around();
+	end_one(&seen, sizing_wanted(&pool.sizing, &seen));
+	settle();
+}
+
+static void tell_status(const struct sizing_view *seen)
+{
+	static char told[80];
+	char text[80];
+	const char *trouble = pool.crashes.loop ? " (crash loop)" : "";
+
+	if (pool.watching)
+		snprintf(text, sizeof text, "%ld processes, %ld busy%s", seen->here, seen->busy,
+			 trouble);
+	else
+		snprintf(text, sizeof text, "%ld processes%s", seen->here, trouble);
+	if (strcmp(text, told) == 0)
+		return;
+	strcpy(told, text);
+	notify("STATUS=%s", text);
+}
+
+static bool is_up(void)
+{
+	long ready = 0;
+
+	for (const struct worker *w = worker_first; w; w = w->next)
+		ready += w->phase == WORKER_READY;
+	return ready >= sizing_first(&pool.sizing);
+}
+
+/* While processes are replaced, there is one too many at most. */
+static long allowed(const struct sizing_view *seen, long wanted)
+{
+	long room = wanted + 1 - seen->leaving - (pool.substitute && find_outdated());
+
+	return pool.reloading && room < wanted ? room : wanted;
+}
+
+/* Acts on what has changed, whatever it was. */
+static void settle(void)
+{
+	struct sizing_view seen = look_around();
+	long wanted = sizing_wanted(&pool.sizing, &seen);
+
+	if (pool.stopping)
+		return;
+	fill(seen.here, allowed(&seen, wanted));
+	seen = look_around();
+	renew(&seen, wanted);
+	seen = look_around();
+	if (pool.watching && !rests(&seen, sizing_wanted(&pool.sizing, &seen)) &&
+	    !deadline_is_set(&pool.tick))
+		deadline_set(&pool.tick, demand_pause(TICK), on_tick);
+	if (!pool.up && is_up()) {
+		pool.up = pool.workers.up = true;
+		pool.events->up();
+	}
+	if (pool.up)
+		tell_status(&seen);
+}
+
+static void on_too_large(struct worker *w)
+{
+	mark_outdated(w, "is too large (--max-memory)");
+}
+
+static void on_idle(void)
+{
+	pool.events->idle();
+}
+
+static const struct demand_events demand_events = {
+	.seen = settle, .too_large = on_too_large, .idle = on_idle,
+};
+
+/* The life of the pool. */
+
+/* Where nobody can be told busy from idle, as many run as may be needed. */
+static void do_without_census(void)
+{
+	if (pool.sizing.mode != SIZING_STATIC) {
+		report("--pm %s: this system does not show which processes are busy; %ld run all "
+		       "the time", pool.settings->mode_name, pool.sizing.most);
+		pool.sizing.count = pool.sizing.most;
+		pool.sizing.mode = SIZING_STATIC;
+	}
+	if (pool.settings->max_memory > 0)
+		report("--max-memory is not watched on this system");
+}
+
+bool pool_open(const struct settings *settings, const struct identity *identity, int listener,
+	       const struct pool_events *events)
+{
+	pool = (struct pool){
+		.settings = settings, .events = events, .sizing = settings->pool,
+		.watched = demand_open(settings, identity, listener, &demand_events),
+		.workers = {
+			.settings = settings, .identity = identity, .listener = listener,
+			.ready = on_ready, .expired = on_expired, .ended = on_ended,
+			.gone = on_gone,
+		},
+	};
+	worker_open(&pool.workers);
+	retire_open(settings, pool.watched);
+	if (!pool.watched)
+		do_without_census();
+	if (crashes_open(&pool.crashes, settings->crash_count, settings->crash_time,
+			 pool.sizing.most))
+		return true;
+	report("cannot count crashes: %s", strerror(errno));
 	return false;
 }
 
-static long clamp(long n, long least, long most)
+static void watch(void)
 {
-	return n > most ? most : n < least ? least : n;
+	pool.watching = demand_watch(pool.sizing.mode != SIZING_STATIC);
 }
 
-long pool_first(const struct pool_plan *p)
+void pool_begin(void)
 {
-	switch (p->mode) {
-	case POOL_ONDEMAND:
-		return 0;
-	case POOL_DYNAMIC:
-		return clamp(p->count, p->min_spare, p->most);
-	default:
-		return p->count;
+	fill(0, sizing_first(&pool.sizing));
+	if (worker_count() < sizing_first(&pool.sizing)) {
+		pool.events->failed(EXIT_OWN_ERROR);
+		return;
 	}
+	watch();
+	settle();
 }
 
-static long dynamic(const struct pool_plan *p, const struct pool_census *c)
+void pool_resume(const struct handover *from)
 {
-	long needed = c->busy + c->waiting;
+	pool.up = pool.workers.up = true;
+	for (size_t i = 0; i < from->count; i++) {
+		struct worker *w = worker_adopt(&from->workers[i]);
 
-	return clamp(c->here, needed + p->min_spare, needed + p->max_spare);
+		if (w)
+			retire_resume(w);
+		else
+			report("process %ld is forgotten: %s", (long)from->workers[i].pid,
+			       strerror(errno));
+	}
+	if (from->reloading)
+		begin_reload();
+	demand_resume();
+	children_reap();
+	watch();
+	if (pool.watching)
+		demand_look();
+	settle();
 }
 
-static long on_demand(const struct pool_census *c)
+bool pool_describe(struct handover *out)
 {
-	long needed = c->busy + c->waiting;
-	long rested = c->here - c->tired;
-
-	if (needed == 0 && rested <= 0 && !c->quiet)
-		return 1;
-	return needed > rested ? needed : rested;
+	out->reloading = pool.reloading;
+	out->count = 0;
+	out->workers = calloc((size_t)worker_count() + 1, sizeof *out->workers);
+	if (!out->workers)
+		return false;
+	for (struct worker *w = worker_first; w; w = w->next)
+		worker_describe(w, &out->workers[out->count++]);
+	return true;
 }
 
-long pool_wanted(const struct pool_plan *p, const struct pool_census *c)
+void pool_reload(void)
 {
-	long room = p->most - c->leaving;
-	long held = c->here < p->most ? c->here : p->most;
-	long wanted;
+	report("reloading");
+	begin_reload();
+	/* What is called for gets another chance. */
+	crashes_ready(&pool.crashes);
+	deadline_clear(&pool.start_again);
+	for (struct worker *w = worker_first; w; w = w->next)
+		w->outdated = w != pool.substitute; /* which is as new as any */
+	settle();
+}
 
-	if (p->mode == POOL_STATIC)
-		return p->count;
-	wanted = p->mode == POOL_DYNAMIC ? dynamic(p, c) : on_demand(c);
-	wanted = clamp(wanted, c->here - 1, c->here > 0 ? 2 * c->here : 1);
-	return clamp(wanted, 0, room > held ? room : held);
+static void stop_workers(void)
+{
+	int64_t left = pool.stop_end - loop_now();
+
+	for (struct worker *w = worker_first; w; w = w->next)
+		retire(w, left > 1 ? left : 1);
+}
+
+/* Whoever has connected is served, if that takes no more than half of the time. */
+static void on_drain(struct deadline *d)
+{
+	if (pool.closed && worker_first && demand_waits() &&
+	    pool.stop_end - loop_now() > pool.settings->stop_timeout / 2)
+		deadline_set(d, DRAIN_EVERY, on_drain);
+	else
+		stop_workers();
+}
+
+void pool_stop(bool closed)
+{
+	struct deadline *const all[] = {
+		&pool.tick, &pool.start_again, &pool.recovery, &pool.reload_end, &pool.hunt,
+	};
+
+	pool.stopping = true;
+	pool.closed = closed;
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		deadline_clear(all[i]);
+	demand_unwatch();
+	pool.stop_end = loop_now() + pool.settings->stop_timeout;
+	if (closed && !worker_first && demand_waits())
+		worker_start();
+	if (worker_first)
+		on_drain(&pool.drain);
+	else
+		pool.events->over();
+}
+
+void pool_kill(void)
+{
+	for (struct worker *w = worker_first; w; w = w->next)
+		worker_kill(w);
 }

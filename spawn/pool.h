@@ -1,43 +1,51 @@
 /*
- * How many processes a pool should have. Pure: numbers in, numbers out.
+ * The pool: as many processes as are needed, none that crashes all the time, and
+ * new ones in place of old ones without a gap.
  */
 #ifndef POOL_H
 #define POOL_H
 
+#include "handover.h"
+#include "identity.h"
+#include "settings.h"
+
 #include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
-enum pool_mode { POOL_STATIC, POOL_DYNAMIC, POOL_ONDEMAND };
-
-struct pool_plan {
-	enum pool_mode mode;
-	long count;                /* static: always so many; dynamic: at the start */
-	long min_spare, max_spare; /* dynamic: so many idle ones */
-	long most;                 /* dynamic and on demand: never more */
+struct pool_events {
+	/* All processes of the beginning serve. */
+	void (*up)(void);
+	/* Before that: one of them does not. Later: a crash loop, where the settings say to
+	 * give up. With the exit status to end with. */
+	void (*failed)(int status);
+	/* A reload is complete, and nothing old is left; or it was given up. */
+	void (*reloaded)(void);
+	/* There was no connection for long enough to end. */
+	void (*idle)(void);
+	/* All are gone, after pool_stop. */
+	void (*over)(void);
 };
 
-/* What is known of the pool now. */
-struct pool_census {
-	long here;    /* processes, but for those that are asked to end */
-	long leaving; /* those that are asked to end */
-	long busy;    /* of those here, with a connection */
-	long tired;   /* of those here, without one for long enough to be ended */
-	long waiting; /* connections that nobody has accepted */
-	bool quiet;   /* no connection came for long enough to be none at all */
-};
+/* False after reporting. The loop is open. */
+bool pool_open(const struct settings *settings, const struct identity *identity, int listener,
+	       const struct pool_events *events);
 
-/* False if the name is no mode. */
-bool pool_mode_find(enum pool_mode *out, const char *name);
+/* Starts the first processes. */
+void pool_begin(void);
 
-/* How many processes to have at the start. */
-long pool_first(const struct pool_plan *plan);
+/* Takes up those that were handed over. */
+void pool_resume(const struct handover *from);
 
-/*
- * How many processes should be here: at most twice as many as there are now, so
- * that a burst that is soon over does not start a crowd, and, since ending some
- * is never urgent, at least all but one.
- */
-long pool_wanted(const struct pool_plan *plan, const struct pool_census *census);
+/* Fills in what pool_resume wants to know. False without memory. */
+bool pool_describe(struct handover *out);
+
+/* Replaces all processes, one by one. */
+void pool_reload(void);
+
+/* Lets all end that they serve, and, where nobody can connect any more, also what
+ * waits for them. */
+void pool_stop(bool closed);
+
+/* Ends all at once. */
+void pool_kill(void);
 
 #endif

@@ -3,7 +3,7 @@
 #include "program.h"
 
 #include "listen.h"
-#include "process.h"
+#include "self.h"
 #include "report.h"
 #include "rlimits.h"
 
@@ -163,7 +163,7 @@ static int execute(const struct settings *s, int listener, int output)
 		dup2(output, STDOUT_FILENO);
 		dup2(output, STDERR_FILENO);
 	}
-	process_leave();
+	self_leave();
 	limited = rlimits_apply(false);
 	if (limited)
 		execv(path, words);
@@ -179,7 +179,7 @@ static int execute(const struct settings *s, int listener, int output)
 
 bool program_prepare(const struct settings *s, const struct identity *identity)
 {
-	if ((s->root && !process_change_root(s->root)) || !identity_assume(identity))
+	if ((s->root && !self_change_root(s->root)) || !identity_assume(identity))
 		return false;
 	if (s->directory && chdir(s->directory) < 0) {
 		report("cannot change to directory '%s': %s", s->directory, strerror(errno));

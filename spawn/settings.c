@@ -264,17 +264,17 @@ static bool read_crash_limit(struct settings *s)
 
 static bool read_pool(struct settings *s)
 {
-	s->pool = (struct pool_plan){
+	s->pool = (struct sizing_plan){
 		.count = s->forks, .min_spare = s->min_spare, .max_spare = s->max_spare,
 		.most = s->max_children,
 	};
-	if (!pool_mode_find(&s->pool.mode, s->mode_name)) {
+	if (!sizing_mode_find(&s->pool.mode, s->mode_name)) {
 		report("--pm wants static, dynamic or ondemand, not \"%s\"", s->mode_name);
 		return false;
 	}
-	if (s->pool.mode == POOL_STATIC)
+	if (s->pool.mode == SIZING_STATIC)
 		s->pool.most = s->forks;
-	if (s->pool.mode == POOL_DYNAMIC &&
+	if (s->pool.mode == SIZING_DYNAMIC &&
 	    (s->min_spare > s->max_spare || s->max_spare > s->max_children)) {
 		report("--min-spare %ld, --max-spare %ld and --max-children %ld must not be less "
 		       "than the one before", s->min_spare, s->max_spare, s->max_children);

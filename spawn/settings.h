@@ -7,7 +7,7 @@
 #include "identity.h"
 #include "listen.h"
 #include "options.h"
-#include "pool.h"
+#include "sizing.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -43,7 +43,7 @@ struct settings {
 
 	bool supervise;
 	const char *mode_name;
-	struct pool_plan pool; /* made from -F, the mode and the next three */
+	struct sizing_plan pool; /* made from -F, the mode and the next three */
 	long min_spare, max_spare, max_children;
 	int64_t idle_timeout;
 	int64_t max_lifetime, max_memory; /* 0: no limit */

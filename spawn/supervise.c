@@ -6,14 +6,14 @@
 #include "children.h"
 #include "handover.h"
 #include "journal.h"
-#include "keep.h"
 #include "listener.h"
 #include "loop.h"
-#include "member.h"
 #include "notify.h"
 #include "pidfile.h"
-#include "process.h"
+#include "pool.h"
+#include "self.h"
 #include "report.h"
+#include "upgrade.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -28,7 +28,8 @@ static struct listener listener;
 static struct pidfile pidfile;
 static bool up, stopping;
 static int status;
-static struct deadline watchdog, upgrade;
+static bool is_over; /* nothing is left of the pool */
+static struct deadline watchdog;
 
 static void on_watchdog(struct deadline *d)
 {
@@ -71,7 +72,8 @@ static void stop(int with_status)
 	status = with_status;
 	leave_socket();
 	notify("STOPPING=1");
-	keep_stop(listener.bound && settings->socket);
+	upgrade_cancel();
+	pool_stop(listener.bound && settings->socket);
 }
 
 static void on_up(void)
@@ -82,7 +84,7 @@ static void on_up(void)
 	pidfile_write(&pidfile, &self, 1);
 	journal_take_reports();
 	notify_ready();
-	process_release_parent(EXIT_SUCCESS);
+	self_release_parent(EXIT_SUCCESS);
 }
 
 static void on_failed(int with_status)
@@ -95,6 +97,12 @@ static void on_reloaded(void)
 	notify_ready();
 }
 
+static void on_over(void)
+{
+	is_over = true;
+	loop_stop();
+}
+
 static void on_idle(void)
 {
 	report("nobody has connected for %g s; ending (--exit-on-idle)",
@@ -102,9 +110,9 @@ static void on_idle(void)
 	stop(EXIT_SUCCESS);
 }
 
-static const struct keep_events events = {
+static const struct pool_events events = {
 	.up = on_up, .failed = on_failed, .reloaded = on_reloaded, .idle = on_idle,
-	.over = loop_stop,
+	.over = on_over,
 };
 
 /* A second one means haste. */
@@ -112,7 +120,7 @@ static void on_stop(int signal)
 {
 	(void)signal;
 	if (stopping)
-		keep_kill();
+		pool_kill();
 	else
 		stop(EXIT_SUCCESS);
 }
@@ -124,7 +132,7 @@ static void on_reload(int signal)
 		return;
 	journal_reopen();
 	notify_reloading();
-	keep_reload();
+	pool_reload();
 }
 
 static void on_reopen(int signal)
@@ -133,18 +141,21 @@ static void on_reopen(int signal)
 	journal_reopen();
 }
 
-static void on_upgrade_due(struct deadline *d)
+_Static_assert(sizeof ((struct handover *)0)->name >= LISTENER_NAME_SIZE, "room for the name");
+
+static bool describe(struct handover *out)
 {
-	(void)d;
-	if (up && !stopping)
-		handover_execute(arguments, &listener);
+	out->socket = listener.fd;
+	out->bound = listener.bound;
+	listener_name(&listener, out->name);
+	return pool_describe(out);
 }
 
-/* Other signals that are pending are heeded first: a new program would not hear of them. */
 static void on_upgrade(int signal)
 {
 	(void)signal;
-	deadline_set(&upgrade, 1, on_upgrade_due);
+	if (up)
+		upgrade_begin(arguments, describe);
 }
 
 static bool open_loop(const struct identity *identity, bool resumed)
@@ -162,26 +173,27 @@ static bool open_loop(const struct identity *identity, bool resumed)
 		report("cannot watch over the program: %s", strerror(errno));
 		return false;
 	}
-	process_watch_signals();
+	self_watch_signals();
 	census_adopt_orphans();
 	have_kept();
 	if (notify_watchdog() > 0)
 		deadline_set(&watchdog, notify_watchdog(), on_watchdog);
-	return keep_open(settings, identity, listener.fd, &events);
+	return pool_open(settings, identity, listener.fd, &events);
 }
 
 /* The process that stays. */
-static int stay(const struct identity *identity, bool resumed)
+static int stay(const struct identity *identity, struct handover *from)
 {
 	status = EXIT_OWN_ERROR;
-	if (open_loop(identity, resumed)) {
-		if (resumed) {
+	if (open_loop(identity, from)) {
+		if (from) {
 			notify_ready(); /* if there was no room for that before */
-			keep_resume();
+			pool_resume(from);
+			handover_free(from);
 		} else {
-			keep_begin();
+			pool_begin();
 		}
-		if (!stopping || member_first)
+		if (!is_over)
 			loop_run();
 	} else {
 		leave_socket();
@@ -190,7 +202,7 @@ static int stay(const struct identity *identity, bool resumed)
 		pidfile_remove(settings->pid_file, getpid());
 	else
 		pidfile_discard(&pidfile);
-	process_release_parent(status);
+	self_release_parent(status);
 	journal_flush();
 	return status;
 }
@@ -198,10 +210,10 @@ static int stay(const struct identity *identity, bool resumed)
 static int stay_in_background(const struct identity *identity)
 {
 	int of_child = EXIT_OWN_ERROR;
-	pid_t pid = process_background(&of_child);
+	pid_t pid = self_background(&of_child);
 
 	if (pid == 0)
-		return stay(identity, false);
+		return stay(identity, NULL);
 	if (pid < 0) {
 		leave_socket();
 		pidfile_discard(&pidfile);
@@ -225,26 +237,29 @@ static int begin(const struct identity *identity)
 		return EXIT_OWN_ERROR;
 	}
 	pidfile_claim(&pidfile);
-	return settings->in_place ? stay(identity, false) : stay_in_background(identity);
+	return settings->in_place ? stay(identity, NULL) : stay_in_background(identity);
 }
 
-static int resume(const struct identity *identity)
+static int resume(const struct identity *identity, struct handover *from)
 {
 	struct listen_identity file;
-	bool bound;
-	int fd = handover_socket(&bound, &file);
 
-	process_executed_anew();
-	up = true;
-	if (!journal_open(log_target()) || !listener_adopt(&listener, settings, fd, bound, &file))
+	listener_read_name(from->name, &file);
+	self_executed_anew();
+	if (!journal_open(log_target()) ||
+	    !listener_adopt(&listener, settings, from->socket, from->bound, &file))
 		return EXIT_OWN_ERROR;
-	return stay(identity, true);
+	if (from->trial)
+		return UPGRADE_ACCEPTED;
+	up = true;
+	return stay(identity, from);
 }
 
-int supervise(const struct settings *wanted, const struct identity *identity, char **argv)
+int supervise(const struct settings *wanted, const struct identity *identity, char **argv,
+	      struct handover *from)
 {
 	settings = wanted;
 	arguments = argv;
 	notify_open();
-	return handover_is_pending() ? resume(identity) : begin(identity);
+	return from ? resume(identity, from) : begin(identity);
 }

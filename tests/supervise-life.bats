@@ -443,7 +443,8 @@ load supervise
 	SPAWN_FCGI=$T/bin supervise -s "$S" -- "$APP"
 	rm "$T/bin"
 	kill -USR2 "$KEEPER"
-	logged 'cannot execute .* anew: No such file'
+	logged 'cannot execute .*: No such file'
+	logged 'this one goes on'
 	ask
 	kill -KILL "$ANSWERED_BY"
 	eventually has 1

@@ -1,6 +1,6 @@
 #include <config.h>
 
-#include "process.h"
+#include "self.h"
 
 #include "calls.h"
 #include "descriptors.h"
@@ -36,7 +36,7 @@ static void on_death(int signal)
 	(void)signal;
 }
 
-bool process_enter(void)
+bool self_enter(void)
 {
 	struct sigaction noticed = { .sa_handler = on_death }, ignore = { .sa_handler = SIG_IGN };
 	sigset_t death;
@@ -60,14 +60,14 @@ bool process_enter(void)
 	return true;
 }
 
-void process_leave(void)
+void self_leave(void)
 {
 	for (int i = 0; i < OURS; i++)
 		sigaction(ours[i], &found[i], NULL);
 	sigprocmask(SIG_SETMASK, &found_mask, NULL);
 }
 
-void process_watch_signals(void)
+void self_watch_signals(void)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };
 	sigset_t others;
@@ -81,7 +81,7 @@ void process_watch_signals(void)
 	sigprocmask(SIG_UNBLOCK, &others, NULL);
 }
 
-pid_t process_background(int *status)
+pid_t self_background(int *status)
 {
 	int ends[2];
 	pid_t pid;
@@ -103,7 +103,7 @@ pid_t process_background(int *status)
 	return pid;
 }
 
-void process_release_parent(int status)
+void self_release_parent(int status)
 {
 	int null;
 
@@ -120,7 +120,7 @@ void process_release_parent(int status)
 	parent_waits = -1;
 }
 
-void process_execute_anew(char **argv)
+void self_execute_anew(char **argv)
 {
 	struct sigaction now[OURS];
 	sigset_t all, before;
@@ -138,12 +138,12 @@ void process_execute_anew(char **argv)
 	errno = error;
 }
 
-void process_executed_anew(void)
+void self_executed_anew(void)
 {
 	sigemptyset(&found_mask);
 }
 
-bool process_change_root(const char *directory)
+bool self_change_root(const char *directory)
 {
 	if (chroot(directory) == 0 && chdir("/") == 0)
 		return true;
@@ -151,7 +151,7 @@ bool process_change_root(const char *directory)
 	return false;
 }
 
-bool process_apart(bool (*work)(void *), void *argument)
+bool self_apart(bool (*work)(void *), void *argument)
 {
 	pid_t pid = fork();
 	int status;
@@ -166,7 +166,7 @@ bool process_apart(bool (*work)(void *), void *argument)
 	       WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
-struct timespec process_deadline(long milliseconds)
+struct timespec self_deadline(long milliseconds)
 {
 	struct timespec at;
 
@@ -180,7 +180,7 @@ struct timespec process_deadline(long milliseconds)
 	return at;
 }
 
-bool process_await_death(const struct timespec *deadline)
+bool self_await_death(const struct timespec *deadline)
 {
 	struct timespec left;
 	sigset_t mask = found_mask;

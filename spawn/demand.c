@@ -1,0 +1,173 @@
+#include <config.h>
+
+#include "demand.h"
+
+#include "census.h"
+#include "loop.h"
+#include "report.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { /* milliseconds */
+	QUEUE_FORMS = 5, /* connections that wait so long are a queue */
+	LOOK_EVERY = 50  /* at most, while connections come */
+};
+
+/* Nanoseconds of work that look like a request. */
+enum { WORK_LEAST = 300000 };
+
+static const struct settings *settings;
+static const struct demand_events *events;
+static int listening;
+static struct watch queue = { .fd = -1 };
+static struct deadline look_soon, idle_end;
+static int64_t last_arrival, last_look;
+static long waiting;
+static bool never_asked = true; /* no connection has ever come */
+
+bool demand_waits(void)
+{
+	struct pollfd fd = { .fd = listening, .events = POLLIN };
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLIN);
+}
+
+int64_t demand_pause(int64_t least)
+{
+	int64_t pause = census_pause();
+
+	return pause > least ? pause : least;
+}
+
+void demand_describe(struct sizing_view *out, const struct worker *without)
+{
+	int64_t now = loop_now();
+
+	*out = (struct sizing_view){
+		.waiting = waiting,
+		.quiet = never_asked || now - last_arrival >= settings->idle_timeout,
+	};
+	for (const struct worker *w = worker_first; w; w = w->next) {
+		bool here = worker_is_here(w) && w != without;
+
+		out->here += here;
+		out->leaving += !worker_is_here(w);
+		out->busy += here && w->busy;
+		out->tired += here && !w->busy && now - w->idle_since >= settings->idle_timeout;
+	}
+}
+
+static void take_note(struct worker *w, const struct census_entry *entry)
+{
+	bool has_worked = w->work > 0 && entry->work - w->work > WORK_LEAST;
+
+	w->hidden = entry->hidden;
+	w->busy = entry->connections > 0 || entry->hidden;
+	if (w->busy || has_worked)
+		w->idle_since = loop_now();
+	/* A connection that is accepted at once may come unseen. */
+	if (has_worked)
+		last_arrival = loop_now();
+	w->work = entry->work;
+	if (settings->max_memory > 0 && entry->memory > settings->max_memory)
+		events->too_large(w);
+}
+
+void demand_look(void)
+{
+	struct census_entry *entries = calloc((size_t)worker_count() + 1, sizeof *entries);
+	size_t here = 0;
+
+	if (!entries)
+		return;
+	for (const struct worker *w = worker_first; w; w = w->next)
+		if (worker_is_here(w))
+			entries[here++].leader = w->child.pid;
+	if (census_take(entries, here, &waiting)) {
+		here = 0;
+		for (struct worker *w = worker_first; w; w = w->next)
+			if (worker_is_here(w))
+				take_note(w, &entries[here++]);
+	}
+	free(entries);
+	last_look = loop_now();
+}
+
+static void on_look(struct deadline *d)
+{
+	demand_look();
+	if (demand_waits())
+		deadline_set(d, demand_pause(LOOK_EVERY), on_look);
+	else
+		loop_want(&queue, LOOP_READ);
+	events->seen();
+}
+
+/* Not every connection is worth a look: most are accepted at once. */
+static void on_arrival(struct watch *watch, unsigned what)
+{
+	int64_t since = loop_now() - last_look, every = demand_pause(LOOK_EVERY);
+
+	(void)what;
+	last_arrival = loop_now();
+	never_asked = false;
+	loop_want(watch, 0);
+	deadline_set(&look_soon, since > every ? QUEUE_FORMS : every - since + 1, on_look);
+}
+
+static bool is_any_busy(void)
+{
+	const struct worker *w = worker_first;
+
+	while (w && !(worker_is_here(w) && w->busy))
+		w = w->next;
+	return w;
+}
+
+static void on_idle_end(struct deadline *d)
+{
+	int64_t left;
+
+	demand_look();
+	if (is_any_busy() || demand_waits())
+		last_arrival = loop_now();
+	left = settings->exit_on_idle - (loop_now() - last_arrival);
+	if (left > 0)
+		deadline_set(d, left, on_idle_end);
+	else
+		events->idle();
+}
+
+bool demand_open(const struct settings *wanted, const struct identity *identity, int listener,
+		 const struct demand_events *told)
+{
+	settings = wanted;
+	events = told;
+	listening = listener;
+	last_arrival = loop_now();
+	return census_open(listener, identity);
+}
+
+bool demand_watch(bool sizes)
+{
+	if ((sizes || settings->max_memory > 0 || settings->exit_on_idle > 0) && !loop_watch(&queue, listening, LOOP_READ, on_arrival))
+		report("cannot watch the socket: %s", strerror(errno));
+	if (settings->exit_on_idle > 0)
+		deadline_set(&idle_end, settings->exit_on_idle, on_idle_end);
+	return queue.fd >= 0;
+}
+
+void demand_unwatch(void)
+{
+	deadline_clear(&look_soon);
+	deadline_clear(&idle_end);
+	loop_want(&queue, 0);
+}
+
+void demand_resume(void)
+{
+	never_asked = false;
+}

@@ -1,0 +1,48 @@
+/*
+ * How much the pool is asked for: who is busy, how many wait, since when nobody has come.
+ */
+#ifndef DEMAND_H
+#define DEMAND_H
+
+#include "identity.h"
+#include "settings.h"
+#include "sizing.h"
+#include "worker.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct demand_events {
+	/* There was a look at all workers. */
+	void (*seen)(void);
+	/* One has more memory than --max-memory. */
+	void (*too_large)(struct worker *worker);
+	/* There was no connection for --exit-on-idle. */
+	void (*idle)(void);
+};
+
+/* Whether busy and idle processes can be told apart here. */
+bool demand_open(const struct settings *settings, const struct identity *identity, int listener,
+		 const struct demand_events *events);
+
+/* Begins to watch the socket, where the size of the pool depends on it, or the settings do:
+ * true then. */
+bool demand_watch(bool sizes);
+void demand_unwatch(void);
+
+/* Looks at all workers that are here, and at the queue, now. */
+void demand_look(void);
+
+/* As of the last look; without this one worker, or NULL. */
+void demand_describe(struct sizing_view *out, const struct worker *without);
+
+/* Whether a connection waits now. */
+bool demand_waits(void);
+
+/* Looks are repeated so often, or as often as they may: see census_pause(). */
+int64_t demand_pause(int64_t least);
+
+/* Whoever is taken up from an earlier life of this process has had something to do. */
+void demand_resume(void);
+
+#endif

@@ -1,0 +1,204 @@
+#include <config.h>
+
+#include "upgrade.h"
+
+#include "calls.h"
+#include "children.h"
+#include "journal.h"
+#include "lines.h"
+#include "loop.h"
+#include "report.h"
+#include "self.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Milliseconds for the try; looking up users may take long. */
+enum { TRY_MOST = 30000 };
+
+static char **arguments;
+static bool (*describe)(struct handover *);
+static struct child attempt;
+static struct watch words = { .fd = -1 }; /* what it writes */
+static int child_words;                   /* its end of that, for the child alone */
+static struct lines lines;
+static struct handover state; /* for the try */
+static bool trying, cancelled;
+static struct deadline due;
+
+static void pass_on(int fd, bool keep)
+{
+	if (fd >= 0)
+		fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
+}
+
+static void pass_all_on(const struct handover *h, bool keep)
+{
+	pass_on(h->socket, keep);
+	for (size_t i = 0; i < h->count; i++)
+		pass_on(h->workers[i].output, keep);
+}
+
+/* Returns if that failed, with errno; then everything is as before. */
+static void execute(const struct handover *h)
+{
+	char *text = handover_write(h, getpid());
+	int error = ENOMEM;
+
+	if (text && setenv(HANDOVER_VARIABLE, text, 1) == 0) {
+		pass_all_on(h, true);
+		self_execute_anew(arguments);
+		error = errno;
+		pass_all_on(h, false);
+	}
+	unsetenv(HANDOVER_VARIABLE);
+	free(text);
+	errno = error;
+}
+
+/* In the child. */
+static int try_out(struct child *child)
+{
+	(void)child;
+	report_to(NULL);
+	dup2(child_words, STDOUT_FILENO);
+	dup2(child_words, STDERR_FILENO);
+	execute(&state);
+	report("cannot execute %s: %s", arguments[0], strerror(errno));
+	return EXIT_OWN_ERROR;
+}
+
+/* Signals that are pending are heeded first: a new program would not hear of them. */
+static void on_due(struct deadline *d)
+{
+	struct handover h = { .trial = false };
+
+	(void)d;
+	if (cancelled)
+		return;
+	if (!describe(&h)) {
+		report("cannot execute %s anew: %s (this one goes on)", arguments[0],
+		       strerror(ENOMEM));
+		return;
+	}
+	journal_flush();
+	execute(&h);
+	report("cannot execute %s anew: %s (this one goes on)", arguments[0], strerror(errno));
+	handover_free(&h);
+}
+
+static void tell_words(void *context, const char *line, size_t size)
+{
+	(void)context;
+	report("%s, tried by USR2, says: %.*s", arguments[0], (int)size, line);
+}
+
+static bool read_words(void)
+{
+	char bytes[1024];
+	ssize_t n = read(words.fd, bytes, sizeof bytes);
+
+	if (n > 0)
+		lines_take(&lines, bytes, (size_t)n, loop_now(), tell_words, NULL);
+	return n > 0;
+}
+
+static void on_words(struct watch *watch, unsigned events)
+{
+	(void)events;
+	errno = 0;
+	if (!read_words() && errno != EAGAIN)
+		loop_close(watch);
+}
+
+static void on_ended(struct child *child, int status)
+{
+	char end[80];
+
+	/* What was no spawn-fcgi may have started something. */
+	child_signal_group(child, SIGKILL);
+	while (words.fd >= 0 && read_words()) {
+	}
+	loop_close(&words);
+	lines_end(&lines, tell_words, NULL);
+	if (cancelled)
+		return;
+	if (WIFEXITED(status) && WEXITSTATUS(status) == UPGRADE_ACCEPTED) {
+		deadline_set(&due, 1, on_due);
+		return;
+	}
+	child_describe_end(status, end, sizeof end);
+	report("%s, tried by USR2, %s, and cannot take over (this one goes on)", arguments[0],
+	       end);
+}
+
+static void on_gone(struct child *child)
+{
+	(void)child;
+	trying = false;
+}
+
+static void on_too_long(struct deadline *d)
+{
+	report("%s, tried by USR2, does not say whether it can take over", arguments[0]);
+	child_signal_group(child_of_kill(d), SIGKILL);
+}
+
+static const struct child_owner owner = {
+	.work = try_out, .ended = on_ended, .gone = on_gone,
+};
+
+static bool start_try(void)
+{
+	int ends[2];
+	bool started;
+	int error;
+
+	if (call_pipe(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+		return false;
+	child_words = ends[1];
+	started = loop_watch(&words, ends[0], LOOP_READ, on_words);
+	if (!started) {
+		error = errno;
+		close(ends[0]);
+		errno = error;
+	}
+	started = started && child_fork(&attempt, &owner, true);
+	error = errno;
+	close(ends[1]);
+	if (!started)
+		loop_close(&words);
+	errno = error;
+	return started;
+}
+
+void upgrade_begin(char **argv, bool (*describe_state)(struct handover *))
+{
+	if (trying || cancelled)
+		return;
+	arguments = argv;
+	describe = describe_state;
+	state = (struct handover){ .trial = true };
+	errno = ENOMEM;
+	trying = describe(&state) && start_try();
+	if (trying)
+		child_kill_after(&attempt, TRY_MOST, on_too_long);
+	else
+		report("cannot try %s: %s (this one goes on)", arguments[0], strerror(errno));
+	handover_free(&state);
+}
+
+void upgrade_cancel(void)
+{
+	cancelled = true;
+	deadline_clear(&due);
+	if (trying)
+		child_signal_group(&attempt, SIGKILL);
+}

@@ -1,0 +1,24 @@
+/*
+ * Executing our own program anew, in this process, with all that it has. A child tries that
+ * first, and takes nothing up: there is no way back afterwards.
+ */
+#ifndef UPGRADE_H
+#define UPGRADE_H
+
+#include "handover.h"
+
+#include <stdbool.h>
+
+/* The exit status that such a child has if it could take over: no other program's. */
+enum { UPGRADE_ACCEPTED = 89 };
+
+/*
+ * Has describe() fill in what is to be handed over, for the try, and again when it has
+ * succeeded and the program is executed. Whatever fails is reported; then this one goes on.
+ */
+void upgrade_begin(char **argv, bool (*describe)(struct handover *));
+
+/* Nothing is executed any more. */
+void upgrade_cancel(void);
+
+#endif
