@@ -552,6 +552,8 @@ static void spawn_some(void)
 		s->own_group = s->pid;
 	s->deaf = !calm && fuzz_chance(20);
 	s->helpers = fuzz_chance(10);
+	s->left_number = s->own_group && s->group != s->pid && s->helpers == 0 &&
+			 fuzz_chance(50);
 	adopt(s);
 	if (fuzz_chance(70))
 		world_tell(s);

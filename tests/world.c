@@ -548,12 +548,16 @@ static void signal_script(struct world_script *s, int number)
 		world_exit(s, number);
 }
 
+static bool number_was_left(pid_t group);
+
 int os_kill(pid_t target, int number)
 {
 	bool any = false;
 
 	world_expect(target > 1 || target < -1,
 		     "the program sends a signal to all");
+	world_expect(target > 0 || !number_was_left(-target),
+		     "the program sends a signal to somebody else's group");
 	for (struct world_script *s = world.scripts; s < scripts_end(); s++) {
 		if (target > 0 ? s->pid == target && !s->reaped : is_member(s, -target)) {
 			any = true;
@@ -599,6 +603,19 @@ void os_reap_child(pid_t child)
 			s->reaped = true;
 }
 
+static bool number_was_left(pid_t group)
+{
+	for (struct world_script *s = world.scripts; s < scripts_end(); s++)
+		if (s->group == group && s->left_number)
+			return true;
+	return false;
+}
+
+bool os_keeps_group(pid_t group)
+{
+	return !number_was_left(group);
+}
+
 bool os_is_child(pid_t process)
 {
 	for (struct world_script *s = world.scripts; s < scripts_end(); s++)
@@ -613,7 +630,7 @@ static bool pid_is_taken(pid_t pid)
 		if (spare_groups[i] == pid)
 			return true;
 	for (const struct world_script *s = world.scripts; s < scripts_end(); s++)
-		if ((!s->reaped || s->helpers > 0) &&
+		if ((!s->reaped || s->helpers > 0 || s->left_number) &&
 		    (s->pid == pid || s->group == pid || s->own_group == pid))
 			return true;
 	return false;
@@ -729,7 +746,7 @@ static bool has_members(pid_t group)
 void launcher_free_group(pid_t group, bool empty)
 {
 	world_expect(!empty || !has_members(group), "a group is used again that has members");
-	if (empty && spare_count < WORLD_SCRIPTS)
+	if (empty && !number_was_left(group) && spare_count < WORLD_SCRIPTS)
 		spare_groups[spare_count++] = group;
 }
 

@@ -54,6 +54,7 @@ struct world_script {
 	int status;             /* as wait(2) gives it */
 	bool deaf;              /* TERM does not end it */
 	int helpers;            /* others of its group, who hold its descriptors, too */
+	bool left_number;       /* that of its group is somebody else's, since it has left it */
 	unsigned signals;       /* that have come, as bits */
 	long serial;            /* the value of the parameter SERIAL, or -1 */
 };

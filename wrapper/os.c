@@ -108,6 +108,20 @@ bool os_is_child(pid_t process)
 	return waitid(P_PID, (id_t)process, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 }
 
+bool os_keeps_group(pid_t group)
+{
+	siginfo_t info = { .si_pid = 0 };
+	int kinds = 0;
+
+#ifdef __WALL
+	kinds = __WALL;
+#endif
+	if (kill(group, 0) < 0 && errno == ESRCH)
+		return true;
+	return waitid(P_PID, (id_t)group, &info, WEXITED | WNOHANG | WNOWAIT | kinds) == 0 &&
+	       info.si_pid == group;
+}
+
 /* A file that never has a name, which scripts of the same user could open.
  * ENOTSUP if there are no such files here. */
 static int open_nameless(const char *directory)

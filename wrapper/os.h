@@ -33,6 +33,10 @@ int os_kill(pid_t process_or_group, int signal);
 /* The process group of a child that was not reaped yet. */
 pid_t os_group_of(pid_t process);
 
+/* Whether a number that was a group's of ours still is, if that has members: a process that has
+ * it now is one of ours that has ended, or its number is somebody else's. */
+bool os_keeps_group(pid_t group);
+
 /* The next child that has ended: 0 if there is none. */
 pid_t os_reap(int *status);
 

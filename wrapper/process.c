@@ -73,12 +73,22 @@ static void process_leave(struct process *p)
 /*
  * A group outlives its leader while a member is left, and keeps the number from
  * being given to anybody else; so it may be signalled after the script was
- * reaped, as long as something was there at that moment. If nothing was, the
- * number may be somebody else's by now.
+ * reaped, as long as something was there at that moment. If nothing was, or the
+ * script has left it, the number may be somebody else's by now.
  */
+static int process_signal_group(const struct process *p, int signal)
+{
+	if (p->group != p->pid && (p->exited || os_group_of(p->pid) != p->group) &&
+	    !os_keeps_group(p->group)) {
+		errno = ESRCH;
+		return -1;
+	}
+	return os_kill(-p->group, signal);
+}
+
 static bool process_group_is_empty(const struct process *p)
 {
-	return p->alone || ((os_kill(-p->group, 0) < 0 && errno == ESRCH) &&
+	return p->alone || ((process_signal_group(p, 0) < 0 && errno == ESRCH) &&
 			    (!p->leads || (os_kill(-p->pid, 0) < 0 && errno == ESRCH)));
 }
 
@@ -114,7 +124,7 @@ static void process_signal(const struct process *p, int signal)
 	}
 	if (p->alone)
 		return;
-	os_kill(-p->group, signal);
+	process_signal_group(p, signal);
 	if (p->leads)
 		os_kill(-p->pid, signal);
 	if (p->exited)
