@@ -2,6 +2,7 @@
 
 #include "pidfile.h"
 
+#include "compat.h"
 #include "report.h"
 
 #include <errno.h>
@@ -33,11 +34,7 @@ static int open_directory(const char *path, const char **name)
 		return -1;
 	}
 	snprintf(directory, sizeof directory, "%.*s", length, slash ? path : ".");
-#ifdef O_PATH
-	return open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC); /* it may be unreadable */
-#else
-	return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-#endif
+	return open(directory, O_SEARCH | O_DIRECTORY | O_CLOEXEC);
 }
 
 /* Opens a file if it is a regular one; -1 with errno. */
@@ -88,7 +85,7 @@ bool pidfile_open(struct pidfile *out, const char *path)
 	error = directory < 0 ? errno : find_obstacle(directory, name);
 	if (directory >= 0)
 		close(directory);
-	if (error == EINVAL)
+	if (directory >= 0 && error == EINVAL)
 		report("PID-file exists and isn't regular file: '%s' (remove it, or choose "
 		       "another path)", path);
 	else if (error)

@@ -101,6 +101,7 @@ static const struct call calls[] = {
 #ifdef SYS_execveat
 	CALL(execveat),
 #endif
+	CALL(fchownat),
 	{ "fcntl-setpipe-sz", SYS_fcntl, 1, UINT32_MAX, F_SETPIPE_SZ },
 #ifdef SYS_getrandom
 	CALL(getrandom),

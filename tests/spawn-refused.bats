@@ -162,6 +162,15 @@ ends_with_words() {
 	supervises_under pipe2=ENOSYS signalfd4=ENOSYS epoll_create1=ENOSYS prctl=EPERM
 }
 
+@test "a socket that cannot be given away: the start fails, says why, and leaves nothing" {
+	need_users
+	refuse fchownat=EPERM
+	spawn -s "$S" -U "$USER_A" -P "$T/pid" -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ "$stderr" == *"cannot change the owner of $S to "*": Operation not permitted" ]]
+	nothing_left "$S" "$T/pid"
+}
+
 # Files that may not grow. -----------------------------------------------------------------------
 
 @test "a pid file that may not be written keeps no program from running" {
