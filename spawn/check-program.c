@@ -2,9 +2,10 @@
 
 #include "check-program.h"
 
-#include "self.h"
+#include "exec-error.h"
 #include "program.h"
 #include "report.h"
+#include "self.h"
 #include "trial.h"
 
 #include <errno.h>
@@ -32,9 +33,10 @@ static bool is_text(const char *path)
 /* What execv would fail with, as far as mode and first line show it: 0 if it would not. */
 static int foresee(const char *path)
 {
+	char line[EXEC_LINE_SIZE];
 	const char *interpreter;
-	char line[256];
 	struct stat st;
+	int fd;
 
 	if (stat(path, &st) < 0)
 		return errno;
@@ -42,7 +44,10 @@ static int foresee(const char *path)
 		return EACCES;
 	if (access(path, X_OK) < 0)
 		return errno;
-	interpreter = program_interpreter(path, line, sizeof line);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	interpreter = exec_interpreter(fd, line);
+	if (fd >= 0)
+		close(fd);
 	if (!interpreter || !*interpreter)
 		return is_text(path) ? ENOEXEC : 0;
 	return access(interpreter, X_OK) < 0 ? errno : 0;

@@ -2,6 +2,7 @@
 
 #include "program.h"
 
+#include "exec-error.h"
 #include "listen.h"
 #include "self.h"
 #include "report.h"
@@ -12,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 static const char shell[] = "/bin/sh";
@@ -40,86 +40,17 @@ static bool set_environment(const struct settings *s)
 	return done;
 }
 
-const char *program_interpreter(const char *path, char *line, size_t size)
-{
-	FILE *file = fopen(path, "r");
-	char *name = NULL;
-
-	if (!file)
-		return NULL;
-	if (fgets(line, (int)size, file) && strncmp(line, "#!", 2) == 0) {
-		name = line + 2 + strspn(line + 2, " \t");
-		name[strcspn(name, " \t\n")] = '\0';
-	}
-	fclose(file);
-	return name;
-}
-
-static void report_absence(const char *path, const char *root)
-{
-	const char *inside = root ? ", looked up inside the chroot" : "";
-	char line[256];
-	const char *interpreter;
-
-	if (access(path, F_OK) < 0) {
-		report("exec failed, %s%s: %s%s", path, inside, strerror(ENOENT),
-		       strchr(path, '/') ? "" : " (PATH is not searched: give the whole path)");
-		return;
-	}
-	interpreter = program_interpreter(path, line, sizeof line);
-	if (!interpreter)
-		report("exec failed, %s: the file exists, but its dynamic loader does not%s "
-		       "(was it built for another system?)", path, inside);
-	else if (strchr(interpreter, '\r'))
-		report("exec failed, %s: its first line ends in a carriage return "
-		       "(convert the line ends to Unix)", path);
-	else if (access(interpreter, F_OK) < 0)
-		report("exec failed, %s: its interpreter %s does not exist%s "
-		       "(see its first line)", path, interpreter, inside);
-	else
-		report("exec failed, %s: its interpreter %s exists, but the interpreter or dynamic "
-		       "loader of that does not%s", path, interpreter, inside);
-}
-
-static void report_denial(const char *path)
-{
-	const char *denied = strerror(EACCES);
-	const char *interpreter;
-	char line[256];
-	struct stat st;
-
-	if (stat(path, &st) < 0)
-		report("exec failed, %s: %s (may this user search all directories on the way?)",
-		       path, denied);
-	else if (!S_ISREG(st.st_mode))
-		report("exec failed, %s: %s (it is not a file)", path, denied);
-	else if (access(path, X_OK) < 0)
-		report("exec failed, %s: %s (this user may not execute it: chmod +x?)", path,
-		       denied);
-	else if ((interpreter = program_interpreter(path, line, sizeof line)) &&
-		 access(interpreter, X_OK) < 0)
-		report("exec failed, %s: %s (its interpreter is not executable by this user: %s)",
-		       path, denied, interpreter);
-	else
-		report("exec failed, %s: %s (is the file system mounted noexec?)", path, denied);
-}
-
 void program_explain(const char *path, const char *root, int error)
 {
-	switch (error) {
-	case ENOENT:
-		report_absence(path, root);
-		break;
-	case ENOEXEC:
-		report("exec failed, %s: %s (a script needs a first line such as #!%s, a binary "
-		       "the format of this machine)", path, strerror(error), shell);
-		break;
-	case EACCES:
-		report_denial(path);
-		break;
-	default:
-		report("exec failed, %s: %s", path, strerror(error));
-	}
+	const bool is_sought = !strchr(path, '/') && access(path, F_OK) < 0;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	char reason[EXEC_REASON_SIZE];
+
+	exec_explain(reason, sizeof reason, path, fd, error);
+	if (fd >= 0)
+		close(fd);
+	report("exec failed, %s%s: %s%s", path, root ? ", looked up inside the chroot" : "", reason,
+	       is_sought ? " (PATH is not searched: give the whole path)" : "");
 }
 
 bool program_find(const struct settings *s, const char **path, char ***words)

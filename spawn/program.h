@@ -26,11 +26,7 @@ bool program_prepare(const struct settings *settings, const struct identity *ide
 /* What is executed, the program or the shell, and its words. False after reporting. */
 bool program_find(const struct settings *settings, const char **path, char ***words);
 
-/* Reports why a program cannot be executed, to somebody who sees only that the
- * file is there, or that it is not there, in this root directory. */
+/* Reports why a program cannot be executed, in this root directory. */
 void program_explain(const char *path, const char *root, int error);
-
-/* The interpreter that a script names after "#!", in place; maybe empty. NULL: none. */
-const char *program_interpreter(const char *path, char *line, size_t size);
 
 #endif

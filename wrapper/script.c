@@ -3,6 +3,7 @@
 #include "script.h"
 
 #include "compat.h"
+#include "exec-error.h"
 #include "report.h"
 
 #include <errno.h>
@@ -744,49 +745,24 @@ void script_label(char out[SCRIPT_LABEL_SIZE], const struct environment *e)
 	snprintf(out, SCRIPT_LABEL_SIZE, "script " SHOWN, SHOW(path));
 }
 
-/* The interpreter named in a "#!" line, in line; NULL if there is no such line. */
-static char *interpreter_of(const struct script *s, char *line, size_t size)
-{
-	int fd = open_file(s);
-	ssize_t n = fd < 0 ? -1 : read(fd, line, size - 1);
-
-	if (fd >= 0)
-		close(fd);
-	if (n < 2 || line[0] != '#' || line[1] != '!')
-		return NULL;
-	line[n] = '\0';
-	line += 2 + strspn(line + 2, " \t");
-	line[strcspn(line, " \t\n")] = '\0';
-	return line;
-}
-
 void script_explain_exec(const struct script *s, int error, char *out, size_t size)
 {
-	char line[256];
-	char *interpreter = interpreter_of(s, line, sizeof line);
-	size_t length = interpreter ? strlen(interpreter) : 0;
-	int head = snprintf(out, size, "cannot execute script " SHOWN ": ", SHOW(s->path));
+	int fd, head = snprintf(out, size, "cannot execute script " SHOWN ": ", SHOW(s->path));
 
 	if (head < 0 || (size_t)head >= size)
 		return;
 	out += head;
 	size -= (size_t)head;
-	if (error == ENOEXEC)
-		snprintf(out, size, "no #! line, and not a program of this system");
-	else if (length && interpreter[length - 1] == '\r')
-		snprintf(out, size, "its #! line ends in a carriage return (convert the file to Unix "
-			 "line ends)");
-	else if (interpreter && error == ENOENT)
-		snprintf(out, size, "its interpreter \"%s\" does not exist", interpreter);
-	else if (interpreter && error == EACCES)
-		snprintf(out, size, "%s (may its interpreter \"%s\" be executed? is the file system "
-			 "mounted noexec?)", strerror(error), interpreter);
-	else if (error == ELOOP && s->home >= 0)
+	if (error == ELOOP && s->home >= 0) {
 		snprintf(out, size, "it has become a symbolic link");
-	else if (error == E2BIG)
+	} else if (error == E2BIG) {
 		snprintf(out, size, "the request's parameters are too long for this system");
-	else
-		snprintf(out, size, "%s", strerror(error));
+	} else {
+		fd = open_file(s);
+		exec_explain(out, size, s->path, fd, error);
+		if (fd >= 0)
+			close(fd);
+	}
 }
 
 void script_free(struct script *s)
