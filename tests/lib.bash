@@ -19,13 +19,15 @@ CGI=$FCGI_SOURCE/tests/cgi
 setup() { test_begin; }
 teardown() { test_end; }
 
-# Makes $T. Its name is short, since that of a socket may have 107 bytes at most.
+# Makes $T, wherever TMPDIR is, under any locale and umask. Its name is short, since that of a
+# socket may have 107 bytes at most, and plain, since it stands in command lines.
 test_begin() {
-	T=$(mktemp -d "${TMPDIR:-/tmp}/fb.XXXXXX") || return
-	if [ "${#T}" -gt 70 ]; then
-		rmdir "$T"
-		T=$(mktemp -d /tmp/fb.XXXXXX) || return
-	fi
+	local folder=${TMPDIR:-/tmp}
+
+	umask 022
+	export LC_ALL=C
+	[[ ${#folder} -le 58 && $folder != *[!A-Za-z0-9/._-]* ]] || folder=/tmp
+	T=$(mktemp -d "$folder/fb.XXXXXX") || return
 	mkdir "$T/.pids"
 	SOCKET=unix:$T/s
 	PROGRAMS=
