@@ -227,14 +227,46 @@ static void report_misuse(const struct option_row *table, int found, char **argv
 		report("unknown option -%c (see --help)", optopt);
 }
 
+static bool store_initial(const struct option_row *table, size_t count, void *settings)
+{
+	for (size_t i = 0; i < count; i++)
+		if (table[i].initial && !store(&table[i], table[i].initial, settings))
+			return false;
+	return true;
+}
+
+/* What only another option heeds is not to be ignored in silence. */
+static bool has_all_needs(const struct option_row *table, size_t count, const bool *given)
+{
+	char option[64];
+
+	for (size_t i = 0; i < count; i++) {
+		size_t other = 0;
+
+		if (!given[i] || !table[i].needs)
+			continue;
+		while (strcmp(table[other].name ? table[other].name : "", table[i].needs) != 0)
+			other++;
+		if (given[other])
+			continue;
+		spell(&table[i], option, sizeof option);
+		report("%s needs --%s", option, table[i].needs);
+		return false;
+	}
+	return true;
+}
+
 int options_parse(const struct option_row *table, size_t count, int argc, char **argv,
 		  void *settings)
 {
 	char letters[2 * OPTIONS_MOST + 2];
 	struct option longs[OPTIONS_MOST + 1];
+	bool given[OPTIONS_MOST] = { false };
 	int found;
 
 	assert(count <= OPTIONS_MOST);
+	if (!store_initial(table, count, settings))
+		return -1;
 	fill_getopt(table, count, letters, longs);
 	opterr = 0;
 	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
@@ -246,8 +278,9 @@ int options_parse(const struct option_row *table, size_t count, int argc, char *
 		}
 		if (!is_whole(row, found, argv) || !store(row, optarg, settings))
 			return -1;
+		given[row - table] = true;
 	}
-	return optind;
+	return has_all_needs(table, count, given) ? optind : -1;
 }
 
 void options_help(FILE *to, const struct option_row *table, size_t count)
@@ -260,6 +293,7 @@ void options_help(FILE *to, const struct option_row *table, size_t count)
 
 		snprintf(left, sizeof left, "  %s %s%s%s%s", letter, o->name ? "--" : "",
 			 o->name ? o->name : "", o->value ? " " : "", o->value ? o->value : "");
-		fprintf(to, "%-32s %s\n", left, o->help);
+		fprintf(to, "%-32s %s%s%s%s\n", left, o->help, o->initial ? " (default " : "",
+			o->initial ? o->initial : "", o->initial ? ")" : "");
 	}
 }

@@ -32,6 +32,9 @@ struct option_row {
 	enum option_kind kind;
 	size_t offset; /* of the value in the settings */
 	int64_t least, most;
+	const char *initial; /* its value without the option, as one would give it; NULL: it is
+			      * left as it was */
+	const char *needs;   /* the long option without which it is refused; NULL: none */
 };
 
 /* Values of an option that may be given more than once, in order. */

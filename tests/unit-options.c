@@ -20,7 +20,8 @@ struct values {
 	bool flag, other;
 	const char *text;
 	long number, octal;
-	int64_t duration, wait, size;
+	int64_t duration, wait, size, pause;
+	const char *mode;
 	struct option_list list;
 };
 
@@ -36,6 +37,10 @@ static const struct option_row table[] = {
 	{ "size", 's', "SIZE", "a size", SIZE(struct values, size, 0, INT64_MAX) },
 	{ "list", 'l', "WORD", "a list", LIST(struct values, list) },
 	{ "pair", 0, "NAME=VALUE", "a list of variables", PAIRS(struct values, list) },
+	{ "pause", 0, "SEC", "a time", DURATION(struct values, pause, 0, DAY), .initial = "2m",
+	  .needs = "other" },
+	{ "mode", 'M', "NAME", "a mode", TEXT(struct values, mode), .initial = "fast",
+	  .needs = "flag" },
 };
 
 static struct values values;
@@ -271,6 +276,17 @@ static void misuse(void)
 	ok(strncmp(message, "program: ", 9) == 0, "under the program's name");
 }
 
+static void defaults(void)
+{
+	ok(parse("") == 1 && values.pause == 120000 && strcmp(values.mode, "fast") == 0,
+	   "what is not given has its default");
+	ok(parse("--other --pause 5 -M slow -f") == 7 && values.pause == 5000 &&
+	   strcmp(values.mode, "slow") == 0, "what is given has not");
+	ok(says("--pause 120", "--pause needs --other"), "what needs another option says so");
+	ok(says("-f -M fast --pause=1", "--pause needs --other"), "also beside one whose need is met");
+	ok(says("-M fast", "-M needs --flag"), "also if it is given its default");
+}
+
 static void help(void)
 {
 	char *text = NULL;
@@ -301,6 +317,7 @@ int main(void)
 	less_than_the_least();
 	order();
 	misuse();
+	defaults();
 	help();
 	return tap_done();
 }

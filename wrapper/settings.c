@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { WORDS_MOST = 64, WORKERS_ENOUGH = 16 };
+enum { WORDS_MOST = 64, WORKERS_ENOUGH = 16, MODE_UNSET = -1 };
 
 #define HOUR ((int64_t)3600000)
 
@@ -43,42 +43,42 @@ static const struct option_row table[] = {
 	  FLAG(struct settings, strict_params) },
 	{ "limit", 0, "NAME=VALUE", "limit cpu, as, data, nofile, nproc, fsize or core of a script",
 	  LIST(struct settings, limits) },
-	{ "nice", 0, "N", "run scripts at a priority lower by this (default 0)",
-	  NUMBER(struct settings, nice, 0, 39) },
-	{ "max-scripts", 0, "N", "run this many scripts at once (default 256)",
-	  NUMBER(struct settings, max_scripts, 1, 1000000) },
-	{ "max-unfinished", 0, "N", "take this many requests that are not whole yet (default 1024)",
-	  NUMBER(struct settings, max_unfinished, 1, 1000000) },
-	{ "queue", 0, "N", "let this many requests wait for a free place (default 1024)",
-	  NUMBER(struct settings, queue, 0, 1000000) },
-	{ "queue-timeout", 0, "SEC", "let them wait this long, then answer 503 (default 30)",
-	  DURATION(struct settings, queue_timeout, 1, DAY) },
-	{ "start-timeout", 0, "SEC", "give up a script that cannot be executed so long (default 30)",
-	  DURATION(struct settings, start_timeout, 1, DAY) },
-	{ "timeout", 0, "SEC", "end a script that runs longer (default 0: no limit)",
-	  DURATION(struct settings, timeout, 0, 30 * DAY) },
-	{ "silence-timeout", 0, "SEC", "end a script when no byte moves this long (default 3600)",
-	  DURATION(struct settings, silence_timeout, 0, 30 * DAY) },
-	{ "client-timeout", 0, "SEC", "give up a client that stalls in its request (default 120)",
-	  DURATION(struct settings, client_timeout, 1, DAY) },
-	{ "idle-timeout", 0, "SEC", "close a kept connection that is not used (default 600)",
-	  DURATION(struct settings, idle_timeout, 0, 30 * DAY) },
-	{ "kill-after", 0, "SEC", "time from TERM to KILL for a script (default 5)",
-	  DURATION(struct settings, kill_after, 1, HOUR) },
-	{ "on-abort", 0, "kill|ignore", "what to do with a script whose client left (default kill)",
-	  TEXT(struct settings, on_abort_text) },
-	{ "max-background", 0, "N", "let this many scripts work on after their answer (default 64)",
-	  NUMBER(struct settings, max_background, 0, 1000000) },
-	{ "background-timeout", 0, "SEC", "and this long (default 3600; 0: no limit)",
-	  DURATION(struct settings, background_timeout, 0, 30 * DAY) },
-	{ "max-params", 0, "SIZE", "refuse requests with more parameters (default 1m)",
-	  SIZE(struct settings, max_params, 1024, 16 * 1024 * 1024) },
-	{ "max-body", 0, "SIZE", "refuse larger request bodies (default 2g)",
-	  SIZE(struct settings, max_body, 0, INT64_MAX) },
-	{ "max-spool", 0, "SIZE", "keep this much of request bodies on disk in all (default 4g)",
-	  SIZE(struct settings, max_spool, 0, INT64_MAX) },
+	{ "nice", 0, "N", "run scripts at a priority lower by this",
+	  NUMBER(struct settings, nice, 0, 39), .initial = "0" },
+	{ "max-scripts", 0, "N", "run this many scripts at once",
+	  NUMBER(struct settings, max_scripts, 1, 1000000), .initial = "256" },
+	{ "max-unfinished", 0, "N", "take this many requests that are not whole yet",
+	  NUMBER(struct settings, max_unfinished, 1, 1000000), .initial = "1024" },
+	{ "queue", 0, "N", "let this many requests wait for a free place",
+	  NUMBER(struct settings, queue, 0, 1000000), .initial = "1024" },
+	{ "queue-timeout", 0, "SEC", "let them wait this long, then answer 503",
+	  DURATION(struct settings, queue_timeout, 1, DAY), .initial = "30" },
+	{ "start-timeout", 0, "SEC", "give up a script that cannot be executed so long",
+	  DURATION(struct settings, start_timeout, 1, DAY), .initial = "30" },
+	{ "timeout", 0, "SEC", "end a script that runs longer (0: no limit)",
+	  DURATION(struct settings, timeout, 0, 30 * DAY), .initial = "0" },
+	{ "silence-timeout", 0, "SEC", "end a script when no byte moves this long",
+	  DURATION(struct settings, silence_timeout, 0, 30 * DAY), .initial = "3600" },
+	{ "client-timeout", 0, "SEC", "give up a client that stalls in its request",
+	  DURATION(struct settings, client_timeout, 1, DAY), .initial = "120" },
+	{ "idle-timeout", 0, "SEC", "close a kept connection that is not used",
+	  DURATION(struct settings, idle_timeout, 0, 30 * DAY), .initial = "600" },
+	{ "kill-after", 0, "SEC", "time from TERM to KILL for a script",
+	  DURATION(struct settings, kill_after, 1, HOUR), .initial = "5" },
+	{ "on-abort", 0, "kill|ignore", "what to do with a script whose client left",
+	  TEXT(struct settings, on_abort_text), .initial = "kill" },
+	{ "max-background", 0, "N", "let this many scripts work on after their answer",
+	  NUMBER(struct settings, max_background, 0, 1000000), .initial = "64" },
+	{ "background-timeout", 0, "SEC", "and this long (0: no limit)",
+	  DURATION(struct settings, background_timeout, 0, 30 * DAY), .initial = "3600" },
+	{ "max-params", 0, "SIZE", "refuse requests with more parameters",
+	  SIZE(struct settings, max_params, 1024, 16 * 1024 * 1024), .initial = "1m" },
+	{ "max-body", 0, "SIZE", "refuse larger request bodies",
+	  SIZE(struct settings, max_body, 0, INT64_MAX), .initial = "2g" },
+	{ "max-spool", 0, "SIZE", "keep this much of request bodies on disk in all",
+	  SIZE(struct settings, max_spool, 0, INT64_MAX), .initial = "4g" },
 	{ "spool-dir", 0, "DIR", "where request bodies wait that do not fit in memory",
-	  TEXT(struct settings, spool_directory) },
+	  TEXT(struct settings, spool_directory), .initial = "/tmp" },
 	{ "errors-to-client", 0, NULL, "put the reason of an error into its page",
 	  FLAG(struct settings, errors_to_client) },
 	{ "socket-owner", 0, "USER", "owner of the socket file", TEXT(struct settings, socket_owner) },
@@ -89,31 +89,10 @@ static const struct option_row table[] = {
 	  LIST(struct settings, allow) },
 	{ "allow-user", 0, "NAME", "serve only these users on a Unix socket (may be repeated)",
 	  LIST(struct settings, allow_user) },
-	{ "stop-timeout", 0, "SEC", "time for requests to finish when told to stop (default 30)",
-	  DURATION(struct settings, stop_timeout, 1, DAY) },
+	{ "stop-timeout", 0, "SEC", "time for requests to finish when told to stop",
+	  DURATION(struct settings, stop_timeout, 1, DAY), .initial = "30" },
 	{ "version", 'v', NULL, "show the version and exit", FLAG(struct settings, version) },
 	{ "help", 'h', NULL, "show this help and exit", FLAG(struct settings, help) },
-};
-
-static const struct settings defaults = {
-	.socket_mode = -1,
-	.stop_timeout = 30000,
-	.max_scripts = 256,
-	.max_unfinished = 1024,
-	.queue = 1024,
-	.start_timeout = 30000,
-	.queue_timeout = 30000,
-	.silence_timeout = HOUR,
-	.client_timeout = 120000,
-	.idle_timeout = 600000,
-	.kill_after = 5000,
-	.max_background = 64,
-	.background_timeout = HOUR,
-	.on_abort_text = "kill",
-	.max_params = 1024 * 1024,
-	.max_spool = (int64_t)4 << 30,
-	.max_body = (int64_t)2 << 30,
-	.spool_directory = "/tmp",
 };
 
 void settings_help(void)
@@ -200,7 +179,7 @@ bool settings_read(struct settings *out, int argc, char **argv)
 	char *words[WORDS_MOST + 1];
 	int first;
 
-	*out = defaults;
+	*out = (struct settings){ .socket_mode = MODE_UNSET };
 	if (argc == 2 && (argv[1][0] == '\0' || (argv[1][0] == '-' && strpbrk(argv[1], " \t")))) {
 		argc = split_sole_argument(argv[0], argv[1], words);
 		argv = words;
