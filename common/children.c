@@ -53,14 +53,14 @@ bool child_left_others(const struct child *child)
 
 /* Those that a dead child has left behind may have another parent now, so that
  * no signal tells of their end. */
-static void on_look_again(struct deadline *d)
+static void on_look_at_remains(struct deadline *d)
 {
 	struct child *child = LOOP_OWNER(d, struct child, look_again);
 
 	if (!child_left_others(child))
 		be_gone(child);
 	else
-		deadline_set(&child->look_again, LOOK_AGAIN, on_look_again);
+		deadline_set(&child->look_again, LOOK_AGAIN, on_look_at_remains);
 }
 
 static void look_at_remains(void)
@@ -99,12 +99,12 @@ void children_reap(void)
 		if (!child->leads)
 			be_gone(child);
 		else
-			deadline_set(&child->look_again, LOOK_AGAIN, on_look_again);
+			deadline_set(&child->look_again, LOOK_AGAIN, on_look_at_remains);
 	}
 	look_at_remains();
 }
 
-static void on_child(int signal)
+static void on_child_signal(int signal)
 {
 	(void)signal;
 	children_reap();
@@ -112,7 +112,7 @@ static void on_child(int signal)
 
 bool children_open(void)
 {
-	return loop_catch(SIGCHLD, on_child);
+	return loop_catch(SIGCHLD, on_child_signal);
 }
 
 static int live(struct child *child)
@@ -154,7 +154,7 @@ void child_adopt(struct child *child, const struct child_owner *owner, pid_t pid
 	};
 	link_child(child);
 	if (child->ended)
-		deadline_set(&child->look_again, LOOK_AGAIN, on_look_again);
+		deadline_set(&child->look_again, LOOK_AGAIN, on_look_at_remains);
 }
 
 void child_signal(struct child *child, int signal)

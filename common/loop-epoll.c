@@ -93,7 +93,7 @@ static void epoll_remove(struct watch *watch)
 			fetched[i].data.ptr = NULL;
 }
 
-static unsigned translate(uint32_t events)
+static unsigned events_of_epoll(uint32_t events)
 {
 	if (events & (EPOLLHUP | EPOLLERR))
 		return LOOP_READ | LOOP_WRITE | LOOP_HANGUP;
@@ -110,7 +110,7 @@ static bool epoll_once(int timeout, void (*woke)(void), struct wait_result *out)
 	fetched_count = count < 0 ? 0 : count;
 	for (int i = 0; i < fetched_count; i++) {
 		struct watch *watch = fetched[i].data.ptr;
-		unsigned events = watch ? translate(fetched[i].events) : 0;
+		unsigned events = watch ? events_of_epoll(fetched[i].events) : 0;
 
 		if (watch && events & watch->wants) {
 			watch->ready(watch, events & (watch->wants | LOOP_HANGUP));

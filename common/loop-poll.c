@@ -80,7 +80,7 @@ static void fill_holes(void)
 	}
 }
 
-static unsigned translate(short events)
+static unsigned events_of_poll(short events)
 {
 	if (events & (POLLHUP | POLLERR | POLLNVAL))
 		return LOOP_READ | LOOP_WRITE | LOOP_HANGUP;
@@ -102,7 +102,7 @@ static bool poll_once(int timeout, void (*woke)(void), struct wait_result *out)
 	*out = (struct wait_result){ .complete = fine };
 	for (size_t i = 0; ready > 0 && i < asked; i++) {
 		struct watch *watch = owners[i];
-		unsigned events = translate(slots[i].revents);
+		unsigned events = events_of_poll(slots[i].revents);
 
 		if (slots[i].revents == 0)
 			continue;

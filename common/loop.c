@@ -299,7 +299,7 @@ bool loop_open(void)
 	return open_wait() && open_signals();
 }
 
-static void end_turn(void)
+static void loop_end_turn(void)
 {
 	if (after_turn)
 		after_turn();
@@ -340,17 +340,17 @@ static void loop_turn(void)
 		due = began;
 	}
 	read_clock();
-	end_turn();
+	loop_end_turn();
 	find_due(began, &result);
 	if (pass_deadlines())
-		end_turn();
+		loop_end_turn();
 }
 
 void loop_run(void)
 {
 	running = true;
 	read_clock();
-	end_turn();
+	loop_end_turn();
 	while (running)
 		loop_turn();
 }

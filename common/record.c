@@ -20,7 +20,7 @@ const char *record_type_name(uint8_t type)
 	return type < sizeof names / sizeof *names && names[type] ? names[type] : "record";
 }
 
-static struct record decode(const unsigned char *h)
+static struct record decode_header(const unsigned char *h)
 {
 	return (struct record){
 		.version = h[0],
@@ -52,7 +52,7 @@ static bool read_header(struct record_reader *r, const unsigned char **in, size_
 	r->header_have += take;
 	if (r->header_have < RECORD_HEADER_SIZE)
 		return false;
-	r->record = decode(r->header);
+	r->record = decode_header(r->header);
 	/* One more than the content: the last step tells its end. */
 	r->content_left = r->record.content_length + (size_t)1;
 	r->padding_left = r->record.padding_length;

@@ -29,7 +29,8 @@ void report_to(void (*sink)(const char *, size_t))
 
 /* The character at the beginning of a text, and its length; 0: it is not UTF-8 (RFC 3629),
  * and *missing of its bytes would make it so. */
-static size_t decode(const unsigned char *text, size_t size, uint32_t *character, size_t *missing)
+static size_t decode_utf8(const unsigned char *text, size_t size, uint32_t *character,
+			  size_t *missing)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
 	unsigned char lead = text[0];
@@ -65,7 +66,7 @@ void report_sanitize(char *text, size_t size)
 	for (size_t at = 0; at < size;) {
 		const unsigned char *bytes = (const unsigned char *)text + at;
 		uint32_t c;
-		size_t missing, length = decode(bytes, size - at, &c, &missing);
+		size_t missing, length = decode_utf8(bytes, size - at, &c, &missing);
 
 		/* Where it is no UTF-8 a byte may be a character. */
 		if (length == 0) {
@@ -84,7 +85,7 @@ size_t report_whole(const char *text, size_t size)
 		uint32_t c;
 		size_t missing;
 
-		decode((const unsigned char *)text + size - back, back, &c, &missing);
+		decode_utf8((const unsigned char *)text + size - back, back, &c, &missing);
 		if (missing > 0)
 			return size - back;
 	}

@@ -124,7 +124,7 @@ bool launch_is_shortage(enum launch_step step, int error)
 
 /* Descriptors. */
 
-static bool put(int fd, int number)
+static bool put_descriptor(int fd, int number)
 {
 	return dup2(fd, number) >= 0 && fcntl(number, F_SETFD, FD_CLOEXEC) == 0;
 }
@@ -141,7 +141,7 @@ static bool lane_take(const struct launch_lane *lane, const int *given, int *low
 		lowered[i] = given[i];
 		if (given[i] < FEW || lane->low[i] >= FEW)
 			continue;
-		if (!put(given[i], lane->low[i]))
+		if (!put_descriptor(given[i], lane->low[i]))
 			return false;
 		lowered[i] = lane->low[i];
 	}
@@ -153,7 +153,7 @@ static void lane_give_back(const struct launch_lane *lane, const int *lowered, i
 	/* An open number can always be given another meaning. */
 	for (int i = 0; i < count; i++)
 		if (lowered[i] == lane->low[i])
-			put(null_fd, lane->low[i]);
+			put_descriptor(null_fd, lane->low[i]);
 }
 
 static int above(const int *descriptors, int count)

@@ -128,7 +128,7 @@ bool peer_addresses_are_listed(void)
 	return network_count > 0;
 }
 
-static bool is_within(const unsigned char address[16], const struct network *n)
+static bool is_in_network(const unsigned char address[16], const struct network *n)
 {
 	unsigned whole = n->bits / 8, rest = n->bits % 8;
 
@@ -140,7 +140,7 @@ static bool is_within(const unsigned char address[16], const struct network *n)
 static bool may_address(const unsigned char address[16])
 {
 	for (size_t i = 0; i < network_count; i++)
-		if (is_within(address, &networks[i]))
+		if (is_in_network(address, &networks[i]))
 			return true;
 	return network_count == 0;
 }
@@ -207,7 +207,7 @@ bool peer_is_loopback(const struct sockaddr *address)
 		return true;
 	if (address->sa_family == AF_INET6)
 		return IN6_IS_ADDR_LOOPBACK(&ipv6->sin6_addr) ||
-		       is_within(ipv6->sin6_addr.s6_addr, &loopback4);
+		       is_in_network(ipv6->sin6_addr.s6_addr, &loopback4);
 	map_ipv4(mapped, &((const struct sockaddr_in *)(const void *)address)->sin_addr);
-	return is_within(mapped, &loopback4);
+	return is_in_network(mapped, &loopback4);
 }

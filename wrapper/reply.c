@@ -187,7 +187,7 @@ static int64_t length_of(const struct line *value)
 	return value->length > 0 ? n : -1;
 }
 
-static size_t put(char *out, const char *text, size_t size)
+static size_t put_text(char *out, const char *text, size_t size)
 {
 	memcpy(out, text, size);
 	return size;
@@ -200,7 +200,7 @@ static void put_line(struct header *h, const char *text, size_t size)
 
 	for (size_t i = 0; i < size; i++)
 		out[i] = text[i] == '\r' ? ' ' : text[i];
-	h->size += size + put(out + size, "\r\n", 2);
+	h->size += size + put_text(out + size, "\r\n", 2);
 }
 
 /* How much of a line is quoted. */
@@ -258,7 +258,7 @@ static void header_add_field(struct header *h, const struct line *line)
 static void header_add_status_line(struct header *h, const struct line *line, const char *space)
 {
 	h->fields++;
-	h->size += put(h->out + h->size, "Status:", 7);
+	h->size += put_text(h->out + h->size, "Status:", 7);
 	put_line(h, space, line->length - (size_t)(space - line->text));
 }
 
@@ -416,7 +416,7 @@ size_t reply_normalize(const char *block, size_t size, char *out, struct reply_n
 		h.size -= gap;
 		memmove(out, out + gap, h.size);
 	}
-	return h.size + put(out + h.size, "\r\n", 2);
+	return h.size + put_text(out + h.size, "\r\n", 2);
 }
 
 static const char *phrase_of(int status)

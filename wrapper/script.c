@@ -210,7 +210,7 @@ static char escaped_byte(const char *text)
 	return byte == '/' ? '\0' : byte;
 }
 
-static void decode(char *text)
+static void decode_percent(char *text)
 {
 	char *out = text;
 
@@ -284,7 +284,7 @@ static char *path_of_file(const char *file, const char *name)
 	char *path = without_proxy_prefix(file);
 
 	if (path && name && is_encoded(path, name))
-		decode(path);
+		decode_percent(path);
 	return path;
 }
 
@@ -418,7 +418,7 @@ static bool is_restricted(void)
 }
 
 /* Whether the path is that one, or below it. */
-static bool is_within(const char *path, const char *directory)
+static bool is_below(const char *path, const char *directory)
 {
 	size_t length = strlen(directory);
 
@@ -440,7 +440,7 @@ static bool is_within_a_root(const char *real)
 
 	pthread_mutex_lock(&resolved.lock);
 	for (size_t i = 0; i < roots->count && !within; i++)
-		within = is_within(real, resolved.real[i]);
+		within = is_below(real, resolved.real[i]);
 	pthread_mutex_unlock(&resolved.lock);
 	return within;
 }
@@ -459,7 +459,7 @@ static bool is_within_a_root_now(const char *real)
 
 		if (!now)
 			continue;
-		within |= is_within(real, now);
+		within |= is_below(real, now);
 		pthread_mutex_lock(&resolved.lock);
 		old = resolved.real[i];
 		resolved.real[i] = now;
@@ -484,7 +484,7 @@ static bool may_tell(const char *path)
 	bool may = !is_restricted();
 
 	for (size_t i = 0; i < files->count && !may; i++)
-		may = is_within(path, files->texts[i]);
+		may = is_below(path, files->texts[i]);
 	if (may)
 		return true;
 	real = realpath(path, NULL);
@@ -492,7 +492,7 @@ static bool may_tell(const char *path)
 		may = is_allowed(real);
 	else if (!strstr(path, "/.."))
 		for (size_t i = 0; i < roots->count && !may; i++)
-			may = is_within(path, roots->texts[i]);
+			may = is_below(path, roots->texts[i]);
 	free(real);
 	return may;
 }

@@ -277,7 +277,7 @@ static bool open_worker(const struct settings *settings, int listener, int pipe,
 	       loop_watch(&listener_watch, listener, LOOP_READ | LOOP_SHARED, on_listener);
 }
 
-static void end_turn(void)
+static void worker_end_turn(void)
 {
 	do
 		request_serve_queue(&service);
@@ -331,7 +331,7 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 	}
 	warm_start_templates(settings);
 	tell_parent(WORKER_SERVES);
-	loop_after_turn(end_turn);
+	loop_after_turn(worker_end_turn);
 	loop_run();
 	connection_close_all(&service);
 	process_kill_all();
