@@ -320,18 +320,22 @@ spools_under() {
 }
 
 @test "prlimit64 refused with EPERM" {
+	not is_sanitized || skip 'the sanitizer needs this call'
 	serves_under prlimit64=EPERM
 }
 
 @test "prlimit64 refused with ENOSYS" {
+	not is_sanitized || skip 'the sanitizer needs this call'
 	serves_under prlimit64=ENOSYS
 }
 
 @test "sched_getaffinity refused with EPERM" {
+	not is_sanitized || skip 'the sanitizer needs this call'
 	serves_under sched_getaffinity=EPERM
 }
 
 @test "sched_getaffinity refused with ENOSYS" {
+	not is_sanitized || skip 'the sanitizer needs this call'
 	serves_under sched_getaffinity=ENOSYS
 }
 
@@ -486,6 +490,7 @@ idles_under() {
 
 	qemu=qemu-$(uname -m)
 	need "$qemu"
+	not is_sanitized || skip 'not with sanitizers'
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
 	TEST_WRAPPER=$qemu start_wrapper -c 1 -f
 	serves

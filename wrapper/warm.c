@@ -107,8 +107,8 @@ static bool make_environment(struct environment *e, const struct settings *setti
 
 void warm_start_templates(const struct settings *settings)
 {
-	struct environment *own = count > 0 ? calloc(count, sizeof *own) : NULL;
-	bool made = own && template_open();
+	static struct environment *own; /* of each template, for good */
+	bool made = count > 0 && (own = calloc(count, sizeof *own)) && template_open();
 
 	for (size_t i = 0; made && i < count; i++) {
 		made = make_environment(&own[i], settings, templates[i].language);
