@@ -96,6 +96,13 @@ version() {
 	same_defaults "$FCGIWRAP" "$WRAP_MAN"
 }
 
+@test "the messages that the manuals explain are messages of the programs" {
+	local common=("$FCGI_SOURCE"/common/*.c)
+
+	perl "$FCGI_SOURCE/tests/diagnostics.pl" "$SPAWN_MAN" "$FCGI_SOURCE"/spawn/*.c "${common[@]}"
+	perl "$FCGI_SOURCE/tests/diagnostics.pl" "$WRAP_MAN" "$FCGI_SOURCE"/wrapper/*.c "${common[@]}"
+}
+
 @test "the manuals are good mdoc" {
 	need mandoc
 	# Whether the pages that they refer to are installed here does not matter.
