@@ -4,6 +4,7 @@
 
 #include "calls.h"
 #include "descriptors.h"
+#include "gate.h"
 #include "notify.h"
 #include "self.h"
 #include "report.h"
@@ -221,7 +222,7 @@ static bool is_of_use(void *argument)
 	if (l->root && !self_change_root(l->root))
 		return false;
 	if (k->wanted && is_same_address(&l->address, &k->settings->address) &&
-	    (l->address.as.any.sa_family != AF_UNIX || has_its_file(k)))
+	    gate_open(l->fd) && (l->address.as.any.sa_family != AF_UNIX || has_its_file(k)))
 		return true;
 	listen_remove_own(&l->address, &l->file);
 	return false;

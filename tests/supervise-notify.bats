@@ -194,6 +194,29 @@ end_kept() {
 	end_kept
 }
 
+@test "FDSTORE: a port that refuses others, since a stop was cut short, is opened again" {
+	local port
+
+	[ -e "$FCGI_BUILD/spawn/gate-linux.o" ] || skip 'built without a gate'
+	need_app
+	port=$(free_port)
+	SOCKET=tcp:127.0.0.1:$port
+	start keeper perl -MPOSIX -MSocket -e '
+		my ($port, @program) = @ARGV;
+		$^F = 255;
+		my $s;
+		socket($s, AF_INET, SOCK_STREAM, 0) &&
+			bind($s, pack_sockaddr_in($port, INADDR_LOOPBACK)) && listen($s, 16) &&
+			setsockopt($s, SOL_SOCKET, 62, 0x7fffffff) or die "port $port: $!\n";
+		POSIX::dup2(fileno $s, 3);
+		@ENV{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} = (1, $$, "spawn-fcgi-0-0-0-0");
+		exec @program or die "$program[0]: $!\n";
+	' "$port" "$SPAWN_FCGI" --supervise -n -P "$T/keeper.pid" -a 127.0.0.1 -p "$port" -- "$APP"
+	KEEPER=$(pid_of keeper)
+	eventually -t 20 test -s "$T/keeper.pid"
+	ask
+}
+
 @test "FDSTORE: a socket inside a chroot is kept too" {
 	need_users
 	jail /bin/sleep
