@@ -178,6 +178,26 @@ end_kept() {
 	heard "FDSTOREREMOVE=1|$name" STOPPING=1
 }
 
+@test "FDSTORE: a socket with another access control list than now is given up" {
+	need_root
+	[ -e "$FCGI_BUILD/common/acl-linux.o" ] || skip 'built without access control lists'
+	need_app
+	echo --socket-acl-users 54321 >"$T/options"
+	kept -s "$S" -- "$APP"
+	kill_all
+	revive
+	logged 'going on with the socket'
+	kill_all
+	echo --socket-acl-users 54322 >"$T/options"
+	revive
+	logged 'is given up: it is not what would be made now'
+	kill_all
+	: >"$T/options"
+	revive
+	eventually logged_times 2 'is given up'
+	end_kept
+}
+
 @test "FDSTORE: a TCP port is kept too" {
 	local port
 
