@@ -254,9 +254,10 @@ need_gate() {
 	need_gate
 	need_census
 	need_app
-	for manner in '' naive; do
+	# One that ends gracefully may be asked at once; but not before all are served.
+	for manner in "--stop-busy 0 -- $APP" "-- $APP naive"; do
 		# shellcheck disable=SC2086
-		at_port -- "$APP" $manner
+		at_port $manner
 		saturate_port
 		kill -TERM "$KEEPER"
 		eventually refused
@@ -321,7 +322,7 @@ need_gate() {
 	need_app
 	without bindtoifindex attach-filter
 	at_port --stop-timeout 4 -- "$APP" naive
-	"$FCGI_TALK" -n 1000000 -j 4 "$SOCKET" get /x QUERY_STRING=ms=5 >/dev/null 2>&1 &
+	"$FCGI_TALK" -n 1000000 -j 4 "$SOCKET" get /x QUERY_STRING=ms=50 >/dev/null 2>&1 &
 	adopt load $!
 	sleep 0.3
 	begin=$EPOCHREALTIME
@@ -398,6 +399,7 @@ need_gate() {
 	kill -TERM "$KEEPER"
 	await keeper 3
 	[ "$STATUS" = 0 ]
+	logged_times 1 'hello$' # nobody was started for them
 }
 
 @test "a second TERM ends all at once" {
