@@ -906,19 +906,32 @@ goes_on() {
 	ask
 }
 
-@test "USR2 during a reload: --stop-busy counts anew, and not from the start of the system" {
+@test "USR2 during a reload: who is idle first is still replaced first" {
+	local first second
+
 	need_census
 	need_app
-	supervise -s "$S" --stop-busy 60 -- "$APP" naive
-	ask_later busy wait="$T/go"
-	sleep 0.2
+	supervise -s "$S" -F 2 --stop-busy 60 -- "$APP" naive
+	first=$(children | head -n 1)
+	second=$(children | tail -n 1)
+	kill -STOP "$second"
+	ask_later older wait="$T/go1"
+	has_connection() { [ "$(readlink "/proc/$1/fd"/* | grep -c '^socket:')" = 2 ]; }
+	eventually has_connection "$first"
+	kill -CONT "$second"
+	ask_later younger wait="$T/go2"
+	eventually has_connection "$second"
 	kill -HUP "$KEEPER"
-	eventually has 2
-	sleep 0.2
+	eventually has 3
+	sleep 0.5 # while none of them is idle
 	kill -USR2 "$KEEPER"
 	logged 'goes on with the processes'
 	sleep 0.3
-	touch "$T/go"
-	answered busy
+	touch "$T/go2"
+	answered younger
+	eventually replaced "$second"
+	alive "$first"
+	touch "$T/go1"
+	answered older
 	logged 'reloaded$'
 }
