@@ -257,6 +257,11 @@ static int hold_file(const char *path, char *name, size_t size, int *links)
 	return held;
 }
 
+static const char *acl_remedy(int error)
+{
+	return error == EOPNOTSUPP ? " (this file system has none; choose another path)" : "";
+}
+
 /* Sets owner and mode of the socket file just bound; false after reporting, and removing it.
  * Nobody can connect yet, since nobody listens. The umask gave the mode already, unless the
  * directory has a default ACL. Whoever may write to the directory may have put another file
@@ -280,6 +285,9 @@ static bool dress_file(const struct listen_address *address, const struct listen
 		 fchmodat(AT_FDCWD, name, file->mode, links) < 0)
 		report("cannot set the mode of %s to %04o: %s", path, (unsigned)file->mode,
 		       strerror(errno));
+	else if (file->acl && !acl_set(name, links == 0, file->acl, file->mode))
+		report("cannot set an access control list for %s: %s%s", path, strerror(errno),
+		       acl_remedy(errno));
 	else
 		done = true;
 	if (held >= 0)
@@ -386,7 +394,7 @@ static bool would_bind_internet(const struct listen_address *address)
 	return good;
 }
 
-bool listen_would_bind(const struct listen_address *address)
+bool listen_would_bind(const struct listen_address *address, const struct acl *acl)
 {
 	const char *path = address->as.local.sun_path;
 	char directory[sizeof address->as.local.sun_path];
@@ -394,6 +402,11 @@ bool listen_would_bind(const struct listen_address *address)
 	if (address->as.any.sa_family != AF_UNIX)
 		return would_bind_internet(address);
 	find_directory(path, directory, sizeof directory);
+	if (acl && !acl_is_possible(directory)) {
+		report("cannot set an access control list for %s: %s%s", path, strerror(errno),
+		       acl_remedy(errno));
+		return false;
+	}
 	if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
 		return is_free(address, is_live_unseen);
 	report_bind(path, errno);

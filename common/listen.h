@@ -4,6 +4,8 @@
 #ifndef LISTEN_H
 #define LISTEN_H
 
+#include "acl.h"
+
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <sys/socket.h>
@@ -26,6 +28,7 @@ struct listen_file {
 	mode_t mode;
 	uid_t owner; /* (uid_t)-1: leave it */
 	gid_t group; /* (gid_t)-1: leave it */
+	const struct acl *acl; /* NULL: none is set */
 };
 
 /* Fills in the address of a Unix socket. False if the path is empty or too
@@ -59,9 +62,9 @@ bool listen_bind(int fd, const struct listen_address *address, const struct list
  * does not notice. */
 bool listen_is_live(const struct listen_address *address);
 
-/* Whether listen_bind would succeed, as far as can be told without doing it, and
- * without disturbing who listens there. False after reporting. */
-bool listen_would_bind(const struct listen_address *address);
+/* Whether listen_bind would succeed, with this list or NULL, as far as can be told without
+ * doing it, and without disturbing who listens there. False after reporting. */
+bool listen_would_bind(const struct listen_address *address, const struct acl *acl);
 
 /* Both of these in turn: a listening descriptor, or -1 after reporting. */
 int listen_open(const struct listen_address *address, const struct listen_file *file, int backlog);

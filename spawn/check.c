@@ -44,7 +44,8 @@ static bool check_socket(void *argument)
 
 	if (is_inside(p->settings) && !self_change_root(p->settings->root))
 		return false;
-	return listen_would_bind(&p->settings->address);
+	return listen_would_bind(&p->settings->address,
+				 acl_is_empty(&p->identity->acl) ? NULL : &p->identity->acl);
 }
 
 static void find_directory(const char *path, char *out, size_t size)
@@ -138,8 +139,20 @@ static bool check_real_way(const struct settings *s, const struct identity *who,
 	return check_way(s, who, real);
 }
 
-/* The file as it is, or as it will be. */
-static void foresee_socket(const struct plan *p, const char *path, struct stat *st)
+/* Whether the access control list names them. */
+static bool is_listed(const struct identity *who, const struct acl *acl)
+{
+	for (size_t i = 0; i < acl->user_count; i++)
+		if (acl->users[i] == who->user)
+			return true;
+	for (size_t i = 0; i < acl->group_count; i++)
+		if (is_member(who, acl->groups[i]))
+			return true;
+	return false;
+}
+
+/* The file as it is, or as it will be: true then. */
+static bool foresee_socket(const struct plan *p, const char *path, struct stat *st)
 {
 	const struct identity *id = p->identity;
 	struct listen_address address;
@@ -147,12 +160,13 @@ static void foresee_socket(const struct plan *p, const char *path, struct stat *
 	/* Whether one that is there stays was told by check_socket. */
 	if (listen_address_local(&address, path) && stat(path, st) == 0 &&
 	    listen_is_live(&address))
-		return;
+		return false;
 	*st = (struct stat){
 		.st_mode = (mode_t)p->settings->mode,
 		.st_uid = id->socket_owner == USER_UNCHANGED ? geteuid() : id->socket_owner,
 		.st_gid = id->socket_group == GROUP_UNCHANGED ? getegid() : id->socket_group,
 	};
+	return true;
 }
 
 static bool check_web_user(const struct plan *p)
@@ -161,6 +175,7 @@ static bool check_web_user(const struct plan *p)
 	char path[PATH_MAX], about[160];
 	static struct identity who; /* its groups are never freed */
 	struct stat st;
+	bool to_be_made;
 
 	if (!identity_find_user(&who, s->web_user))
 		return false;
@@ -169,8 +184,8 @@ static bool check_web_user(const struct plan *p)
 	snprintf(path, sizeof path, "%s%s", is_inside(s) ? s->root : "", s->socket);
 	if (!check_way(s, &who, path) || !check_real_way(s, &who, path))
 		return false;
-	foresee_socket(p, path, &st);
-	if (may(&who, &st, S_IWOTH))
+	to_be_made = foresee_socket(p, path, &st);
+	if (may(&who, &st, S_IWOTH) || (to_be_made && is_listed(&who, &p->identity->acl)))
 		return true;
 	describe(&st, about, sizeof about);
 	report("%s cannot connect: the socket %s is closed to it (%s; use -U %s, or -G and -M)",

@@ -2,7 +2,9 @@
 
 #include "handover.h"
 
+#include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,51 +15,86 @@
  */
 enum { FORMAT = 2, HEAD_TEXT = 120, WORKER_TEXT = 80, COUNT_MOST = 100000 };
 
+/* A number in decimal digits, and what stands before it, if anything. */
+static bool read_number(const char **text, char before, int64_t least, int64_t most,
+			int64_t *out)
+{
+	const char *digits = before ? *text + 1 : *text;
+	char *end;
+
+	if ((before && **text != before) || !(*digits == '-' || (*digits >= '0' && *digits <= '9')))
+		return false;
+	errno = 0;
+	*out = strtoll(digits, &end, 10);
+	*text = end;
+	return errno == 0 && *out >= least && *out <= most;
+}
+
+/* Process 1 is no child of anybody, and a signal to its group goes to all processes. */
 static bool read_worker(struct handover_worker *out, const char **text)
 {
-	int used = 0, outdated;
-	long pid;
+	int64_t pid, output, phase, outdated;
 
-	if (sscanf(*text, ";%ld %" SCNd64 " %d %d %d%n", &pid, &out->started, &out->output,
-		   &out->phase, &outdated, &used) != 5)
+	if (!read_number(text, ';', 2, INT_MAX, &pid) ||
+	    !read_number(text, ' ', INT64_MIN, INT64_MAX, &out->started) ||
+	    !read_number(text, ' ', -1, INT_MAX, &output) ||
+	    !read_number(text, ' ', 0, INT_MAX, &phase) ||
+	    !read_number(text, ' ', 0, 1, &outdated))
 		return false;
 	out->pid = (pid_t)pid;
+	out->output = (int)output;
+	out->phase = (int)phase;
 	out->outdated = outdated;
-	*text += used;
+	return true;
+}
+
+static bool read_name(char *out, const char **text)
+{
+	const char *name = *text + 1;
+	size_t size = **text == ' ' ? strcspn(name, ";") : 0;
+
+	if (size == 0 || size >= HANDOVER_NAME_SIZE)
+		return false;
+	memcpy(out, name, size);
+	out[size] = '\0';
+	*text = name + size;
 	return true;
 }
 
 static bool read_all(struct handover *out, const char *text)
 {
-	int trial, bound, reloading, used = 0;
+	int64_t trial, socket, bound, reloading, count;
 
-	if (sscanf(text, "%d %d %d %d %zu %127[^;]%n", &trial, &out->socket, &bound, &reloading,
-		   &out->count, out->name, &used) != 6 || out->count > COUNT_MOST)
+	if (!read_number(&text, ' ', 0, 1, &trial) ||
+	    !read_number(&text, ' ', 0, INT_MAX, &socket) ||
+	    !read_number(&text, ' ', 0, 1, &bound) ||
+	    !read_number(&text, ' ', 0, 1, &reloading) ||
+	    !read_number(&text, ' ', 0, COUNT_MOST, &count) || !read_name(out->name, &text))
 		return false;
 	out->trial = trial;
+	out->socket = (int)socket;
 	out->bound = bound;
 	out->reloading = reloading;
-	out->workers = calloc(out->count + 1, sizeof *out->workers);
+	out->workers = calloc((size_t)count + 1, sizeof *out->workers);
 	if (!out->workers)
 		return false;
-	text += used;
-	for (size_t i = 0; i < out->count; i++)
-		if (!read_worker(&out->workers[i], &text))
-			return false;
-	return *text == '\0';
+	while (out->count < (size_t)count && read_worker(&out->workers[out->count], &text))
+		out->count++;
+	return out->count == (size_t)count && *text == '\0';
 }
 
 enum handover_kind handover_read(struct handover *out, const char *text, pid_t pid)
 {
-	long whose;
-	int version, used;
+	const char *rest = text;
+	int64_t whose, version;
 
 	*out = (struct handover){ .socket = -1 };
-	if (!text || sscanf(text, "%ld %d %n", &whose, &version, &used) != 2 || whose != (long)pid)
+	if (!text || !read_number(&rest, '\0', 1, INT_MAX, &whose) || whose != pid)
 		return HANDOVER_NONE;
-	if (version == FORMAT && read_all(out, text + used))
+	if (read_number(&rest, ' ', FORMAT, FORMAT, &version) && read_all(out, rest))
 		return HANDOVER_READ;
 	handover_free(out);
+	out->socket = -1;
 	return HANDOVER_UNKNOWN;
 }
 

@@ -101,7 +101,9 @@ bool identity_find(struct identity *out, const struct identity_names *names)
 {
 	*out = (struct identity){ .user = USER_UNCHANGED, .group = GROUP_UNCHANGED };
 	return find_program_identity(out, names->user, names->group) &&
-	       find_socket_identity(out, names->socket_owner, names->socket_group);
+	       find_socket_identity(out, names->socket_owner, names->socket_group) &&
+	       acl_find_users(&out->acl, "--socket-acl-users", names->acl_users) &&
+	       acl_find_groups(&out->acl, "--socket-acl-groups", names->acl_groups);
 }
 
 bool identity_find_user(struct identity *out, const char *name)

@@ -5,6 +5,8 @@
 #ifndef IDENTITY_H
 #define IDENTITY_H
 
+#include "acl.h"
+
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -15,6 +17,7 @@
 struct identity_names {
 	const char *user, *group; /* of the program */
 	const char *socket_owner, *socket_group;
+	const char *acl_users, *acl_groups; /* lists, with commas */
 };
 
 struct identity {
@@ -24,6 +27,7 @@ struct identity {
 	int group_count;
 	uid_t socket_owner;
 	gid_t socket_group;
+	struct acl acl; /* of the socket */
 };
 
 /* Whether root runs this process. */

@@ -4,6 +4,7 @@
 
 #include "calls.h"
 #include "descriptors.h"
+#include "gate.h"
 #include "notify.h"
 #include "self.h"
 #include "report.h"
@@ -85,6 +86,7 @@ static struct listen_file wanted_file(const struct settings *settings,
 		.mode = (mode_t)settings->mode,
 		.owner = identity->socket_owner,
 		.group = identity->socket_group,
+		.acl = acl_is_empty(&identity->acl) ? NULL : &identity->acl,
 	};
 }
 
@@ -207,7 +209,7 @@ static bool has_its_file(const struct keepsake *k)
 	       now.made.tv_sec == l->file.made.tv_sec &&
 	       now.made.tv_nsec == l->file.made.tv_nsec &&
 	       lstat(l->address.as.local.sun_path, &st) == 0 &&
-	       (st.st_mode & 07777) == file.mode &&
+	       acl_is_set(l->address.as.local.sun_path, &k->identity->acl, file.mode) &&
 	       st.st_uid == (file.owner == USER_UNCHANGED ? geteuid() : file.owner) &&
 	       (file.group == GROUP_UNCHANGED || st.st_gid == file.group);
 }
@@ -221,7 +223,7 @@ static bool is_of_use(void *argument)
 	if (l->root && !self_change_root(l->root))
 		return false;
 	if (k->wanted && is_same_address(&l->address, &k->settings->address) &&
-	    (l->address.as.any.sa_family != AF_UNIX || has_its_file(k)))
+	    gate_open(l->fd) && (l->address.as.any.sa_family != AF_UNIX || has_its_file(k)))
 		return true;
 	listen_remove_own(&l->address, &l->file);
 	return false;

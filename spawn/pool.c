@@ -24,6 +24,10 @@ enum { /* milliseconds */
 	DRAIN_EVERY = 20  /* while the queue is emptied before the end */
 };
 
+/* The queue is empty when so many looks say so: what has begun to connect by TCP may take a
+ * moment to get there. */
+enum { DRAIN_LOOKS = 2 };
+
 static struct pool {
 	const struct settings *settings;
 	const struct pool_events *events;
@@ -32,7 +36,9 @@ static struct pool {
 	struct crashes crashes;
 	bool watched;  /* who is busy */
 	bool watching; /* the socket */
-	bool up, stopping, closed;
+	bool up, stopping;
+	bool drains; /* those who wait are served before the end */
+	int looks;   /* at an empty queue */
 
 	bool reloading;
 	struct worker *substitute; /* for one that is outdated */
@@ -240,6 +246,7 @@ static void on_reload_end(struct deadline *d)
 static void begin_reload(void)
 {
 	pool.reloading = true;
+	pool.hunting_since = loop_now(); /* where there are more than are needed */
 	deadline_set(&pool.reload_end, renewal_bound(pool.settings->stop_timeout),
 		     on_reload_end);
 }
@@ -296,6 +303,8 @@ static void on_ended(struct worker *w, int status)
 	report_end(w, status, loop_now() - w->child.started);
 	if (worker_is_here(w) && !pool.stopping)
 		note_end(w, status);
+	else if (w->phase == WORKER_STARTING && status != 0)
+		pool.drains = false;
 	/* Not counted any more, whatever it has left. */
 	retire_remains(w);
 	if (worker_is_here(w))
@@ -308,7 +317,7 @@ static void on_gone(struct worker *w)
 		pool.substitute = NULL;
 	if (!pool.stopping)
 		settle();
-	else if (!worker_first)
+	else if (!worker_first && !deadline_is_set(&pool.drain))
 		pool.events->over();
 }
 
@@ -479,6 +488,15 @@ void pool_begin(void)
 	settle();
 }
 
+/* A new process that does not serve yet is there for an old one. */
+static void resume_replacing(void)
+{
+	pool.hunting_since = loop_now();
+	for (struct worker *w = worker_first; w && find_outdated(); w = w->next)
+		if (w->phase == WORKER_STARTING && !w->outdated)
+			pool.substitute = w;
+}
+
 void pool_resume(const struct handover *from)
 {
 	pool.up = pool.workers.up = true;
@@ -491,6 +509,7 @@ void pool_resume(const struct handover *from)
 			report("process %ld is forgotten: %s", (long)from->workers[i].pid,
 			       strerror(errno));
 	}
+	resume_replacing();
 	if (from->reloading)
 		begin_reload();
 	demand_resume();
@@ -508,8 +527,11 @@ bool pool_describe(struct handover *out)
 	out->workers = calloc((size_t)worker_count() + 1, sizeof *out->workers);
 	if (!out->workers)
 		return false;
-	for (struct worker *w = worker_first; w; w = w->next)
+	for (struct worker *w = worker_first; w; w = w->next) {
+		if (!out->trial)
+			worker_flush(w);
 		worker_describe(w, &out->workers[out->count++]);
+	}
 	return true;
 }
 
@@ -531,40 +553,52 @@ static void stop_workers(void)
 
 	for (struct worker *w = worker_first; w; w = w->next)
 		retire(w, left > 1 ? left : 1);
+	if (!worker_first)
+		pool.events->over();
 }
 
-/* Whoever has connected is served, if that takes no more than half of the time. */
+static bool is_any_here(void)
+{
+	const struct worker *w = worker_first;
+
+	while (w && !worker_is_here(w))
+		w = w->next;
+	return w;
+}
+
+/* Whoever has connected is served, if that takes no more than half of the time. A process that
+ * ends meanwhile, as some do after so many requests, is replaced, but not one that fails. */
 static void on_drain(struct deadline *d)
 {
-	if (pool.closed && worker_first && demand_waits() &&
-	    pool.stop_end - loop_now() > pool.settings->stop_timeout / 2)
+	const int64_t left = pool.stop_end - loop_now();
+	const bool waits = demand_waits();
+
+	pool.looks = waits ? 0 : pool.looks + 1;
+	if (pool.drains && pool.looks < DRAIN_LOOKS && left > pool.settings->stop_timeout / 2 &&
+	    (!waits || is_any_here() || worker_start()))
 		deadline_set(d, DRAIN_EVERY, on_drain);
 	else
 		stop_workers();
 }
 
-void pool_stop(bool closed)
+void pool_stop(bool drains)
 {
 	struct deadline *const all[] = {
 		&pool.tick, &pool.start_again, &pool.recovery, &pool.reload_end, &pool.hunt,
 	};
 
 	pool.stopping = true;
-	pool.closed = closed;
+	pool.drains = drains;
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		deadline_clear(all[i]);
 	demand_unwatch();
 	pool.stop_end = loop_now() + pool.settings->stop_timeout;
-	if (closed && !worker_first && demand_waits())
-		worker_start();
-	if (worker_first)
-		on_drain(&pool.drain);
-	else
-		pool.events->over();
+	on_drain(&pool.drain);
 }
 
 void pool_kill(void)
 {
+	pool.drains = false;
 	for (struct worker *w = worker_first; w; w = w->next)
 		worker_kill(w);
 }

@@ -35,15 +35,16 @@ void pool_begin(void);
 /* Takes up those that were handed over. */
 void pool_resume(const struct handover *from);
 
-/* Fills in what pool_resume wants to know. False without memory. */
+/* Fills in what pool_resume wants to know, and, unless that is for a trial, has the log take
+ * all that was written. False without memory. */
 bool pool_describe(struct handover *out);
 
 /* Replaces all processes, one by one. */
 void pool_reload(void);
 
-/* Lets all end that they serve, and, where nobody can connect any more, also what
- * waits for them. */
-void pool_stop(bool closed);
+/* Lets all end that they serve and, if told so, what waits for them: where it would be lost,
+ * and nobody else can connect any more. */
+void pool_stop(bool drains);
 
 /* Ends all at once. */
 void pool_kill(void);

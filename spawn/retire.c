@@ -143,6 +143,10 @@ static size_t signal_idle(struct worker **workers, size_t count, int signal)
 		return 0;
 	}
 	drop_busy(&s);
+	if (s.count == 0) {
+		free_suspects(&s);
+		return 0;
+	}
 	signal_all(&s, SIGSTOP);
 	watch_stopped(&s);
 	for (size_t i = 0; i < s.count; i++) {
@@ -276,14 +280,17 @@ void retire(struct worker *w, int64_t within)
 
 void retire_remains(struct worker *w)
 {
-	if (w->phase != WORKER_RETIRING && child_left_others(&w->child)) {
-		bound(w, settings->stop_timeout);
+	if (!child_left_others(&w->child))
+		return;
+	bound(w, settings->stop_timeout);
+	if (w->phase != WORKER_RETIRING)
 		begin(w);
-	}
 }
 
 void retire_resume(struct worker *w)
 {
+	if (w->child.ended)
+		bound(w, settings->stop_timeout);
 	if (w->phase == WORKER_RETIRING)
 		begin(w);
 	else if (w->phase == WORKER_ASKED)

@@ -58,6 +58,10 @@ static const struct option_row table[] = {
 	  SET(TEXT, names.socket_owner) },
 	{ "socket-group", 'G', "GROUP", "root only: group of the socket (of -U, else as -g)",
 	  SET(TEXT, names.socket_group) },
+	{ "socket-acl-users", 0, "USERS", "let these (A,B,C) connect, too (Linux)",
+	  SET(TEXT, names.acl_users) },
+	{ "socket-acl-groups", 0, "GROUPS", "let members of these connect, too (Linux)",
+	  SET(TEXT, names.acl_groups) },
 
 	{ "user", 'u', "USER", "root only: run the program as this user",
 	  SET(TEXT, names.user) },
@@ -314,6 +318,10 @@ static bool is_supervised_or_plain(const struct settings *s)
 		if (!rows[i].given)
 			continue;
 		report("--%s needs --supervise", rows[i].option);
+		return false;
+	}
+	if ((s->names.acl_users || s->names.acl_groups) && !s->socket) {
+		report("--socket-acl-users and --socket-acl-groups need a Unix socket (-s)");
 		return false;
 	}
 	if (s->web_user && !s->check) {

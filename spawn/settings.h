@@ -36,7 +36,8 @@ struct settings {
 	long mode;                     /* of the socket's file */
 	struct listen_address address; /* made from the five above */
 
-	/* Only root's command line has these; else they are NULL and false. */
+	/* Only root's command line has these, but for lists of access; else they are NULL and
+	 * false. */
 	struct identity_names names;
 	const char *root;
 	bool bind_before_chroot;

@@ -4,6 +4,7 @@
 
 #include "census.h"
 #include "children.h"
+#include "gate.h"
 #include "handover.h"
 #include "journal.h"
 #include "listener.h"
@@ -62,18 +63,27 @@ static void leave_socket(void)
 		notify_drop(name);
 }
 
-/* Ends the life of the pool; the loop stops when nothing is left of it. Who would
- * connect from now on is refused, so that a web server can ask another one. */
+/* Who would connect from now on is refused, so that a web server can ask another one. A socket
+ * that was passed to us may be served by others. */
+static void refuse_others(void)
+{
+	leave_socket();
+	if (listener.bound && settings->port && !gate_close(listener.fd))
+		report("cannot refuse new connections while others are served: %s (they wait in "
+		       "the queue, too)", strerror(errno));
+}
+
+/* Ends the life of the pool; the loop stops when nothing is left of it. */
 static void stop(int with_status)
 {
 	if (stopping)
 		return;
 	stopping = true;
 	status = with_status;
-	leave_socket();
+	refuse_others();
 	notify("STOPPING=1");
 	upgrade_cancel();
-	pool_stop(listener.bound && settings->socket);
+	pool_stop(listener.bound);
 }
 
 static void on_up(void)
@@ -155,7 +165,7 @@ static void on_upgrade(int signal)
 {
 	(void)signal;
 	if (up)
-		upgrade_begin(arguments, describe);
+		upgrade_begin(arguments, settings->stop_timeout, describe);
 }
 
 static bool open_loop(const struct identity *identity, bool resumed)

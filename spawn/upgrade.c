@@ -20,8 +20,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Milliseconds for the try; looking up users may take long. */
-enum { TRY_MOST = 30000 };
+/* Milliseconds for the try at least: looking up users may take long. */
+enum { TRY_LEAST = 1000 };
+
+/* As much as a pipe holds: what it has started may go on to write. */
+enum { LAST_READS = 64 };
 
 static char **arguments;
 static bool (*describe)(struct handover *);
@@ -124,7 +127,7 @@ static void on_ended(struct child *child, int status)
 
 	/* What was no spawn-fcgi may have started something. */
 	child_signal_group(child, SIGKILL);
-	while (words.fd >= 0 && read_words()) {
+	for (int i = 0; i < LAST_READS && words.fd >= 0 && read_words(); i++) {
 	}
 	loop_close(&words);
 	lines_end(&lines, tell_words, NULL);
@@ -147,7 +150,8 @@ static void on_gone(struct child *child)
 
 static void on_too_long(struct deadline *d)
 {
-	report("%s, tried by USR2, does not say whether it can take over", arguments[0]);
+	report("%s, tried by USR2, does not say in time whether it can take over "
+	       "(--stop-timeout); killing it", arguments[0]);
 	child_signal_group(child_of_kill(d), SIGKILL);
 }
 
@@ -179,7 +183,7 @@ static bool start_try(void)
 	return started;
 }
 
-void upgrade_begin(char **argv, bool (*describe_state)(struct handover *))
+void upgrade_begin(char **argv, int64_t within, bool (*describe_state)(struct handover *))
 {
 	if (trying || cancelled)
 		return;
@@ -189,7 +193,7 @@ void upgrade_begin(char **argv, bool (*describe_state)(struct handover *))
 	errno = ENOMEM;
 	trying = describe(&state) && start_try();
 	if (trying)
-		child_kill_after(&attempt, TRY_MOST, on_too_long);
+		child_kill_after(&attempt, within > TRY_LEAST ? within : TRY_LEAST, on_too_long);
 	else
 		report("cannot try %s: %s (this one goes on)", arguments[0], strerror(errno));
 	handover_free(&state);

@@ -14,9 +14,10 @@ enum { UPGRADE_ACCEPTED = 89 };
 
 /*
  * Has describe() fill in what is to be handed over, for the try, and again when it has
- * succeeded and the program is executed. Whatever fails is reported; then this one goes on.
+ * succeeded, within so many milliseconds, and the program is executed. Whatever fails is
+ * reported; then this one goes on.
  */
-void upgrade_begin(char **argv, bool (*describe)(struct handover *));
+void upgrade_begin(char **argv, int64_t within, bool (*describe)(struct handover *));
 
 /* Nothing is executed any more. */
 void upgrade_cancel(void);

@@ -116,7 +116,7 @@ static void on_output(struct watch *watch, unsigned events)
 	read_output(WORKER_OF(watch, output));
 }
 
-static void worker_flush(struct worker *w)
+void worker_flush(struct worker *w)
 {
 	read_output(w);
 	if (w->lines.size > 0)
@@ -300,9 +300,8 @@ struct worker *worker_adopt(const struct handover_worker *from)
 	return w;
 }
 
-void worker_describe(struct worker *w, struct handover_worker *out)
+void worker_describe(const struct worker *w, struct handover_worker *out)
 {
-	worker_flush(w);
 	*out = (struct handover_worker){
 		.pid = w->child.pid, .started = w->child.started, .output = w->output.fd,
 		.phase = w->phase, .outdated = w->outdated,

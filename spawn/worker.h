@@ -76,8 +76,11 @@ struct worker *worker_start(void);
 /* Takes up one that was started before this process executed itself anew. NULL, with errno. */
 struct worker *worker_adopt(const struct handover_worker *from);
 
-/* Says how it is, for that. What it has written so far is written out. */
-void worker_describe(struct worker *worker, struct handover_worker *out);
+/* Says how it is, for that. */
+void worker_describe(const struct worker *worker, struct handover_worker *out);
+
+/* Writes out what it has written so far, half a line too. */
+void worker_flush(struct worker *worker);
 
 /* Whether it is one of those that the pool counts on. */
 bool worker_is_here(const struct worker *worker);

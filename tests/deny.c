@@ -71,6 +71,10 @@ enum { CLONE_ARGUMENT = 1 };
 enum { CLONE_ARGUMENT = 0 };
 #endif
 
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62
+#endif
+
 #ifndef F_SETPIPE_SZ
 #define F_SETPIPE_SZ 1031
 #endif
@@ -126,6 +130,10 @@ static const struct call calls[] = {
 	CALL(setpgid),
 	CALL(setpriority),
 	CALL(setsid),
+#ifdef SYS_setsockopt
+	{ "setsockopt-bindtoifindex", SYS_setsockopt, 2, UINT32_MAX, SO_BINDTOIFINDEX },
+	{ "setsockopt-attach-filter", SYS_setsockopt, 2, UINT32_MAX, SO_ATTACH_FILTER },
+#endif
 	CALL(signalfd4),
 #ifdef SYS_socket
 	{ "socket-netlink", SYS_socket, 0, UINT32_MAX, AF_NETLINK },
@@ -253,8 +261,8 @@ static int usage(void)
 		"Usage: deny NAME=ERRNO|NAME=kill... -- PROGRAM [ARGUMENT...]\n"
 		"       deny --can [NAME=ERRNO|NAME=kill...]\n"
 		"Runs PROGRAM where these system calls fail so, or kill by SIGSYS. clone-vm,\n"
-		"clone-vfork, clone-thread, fcntl-setpipe-sz and openat-tmpfile are only those\n"
-		"uses of a call.\n"
+		"clone-vfork, clone-thread, fcntl-setpipe-sz, openat-tmpfile, setsockopt-... and\n"
+		"socket-netlink are only those uses of a call.\n"
 		"--can tells by its exit status whether that is possible here.\n");
 	return USAGE;
 }

@@ -263,6 +263,113 @@ listens_on() { # ADDRESS:PORT
 	[ "$(stat -c %u:%G "$S")" = "54321:$(id -gn "$USER_A")" ]
 }
 
+# need_acl: skips the test where files have no access control lists.
+need_acl() {
+	need python3 setpriv
+	[ -e "$FCGI_BUILD/common/acl-linux.o" ] || skip 'built without access control lists'
+	python3 -c 'import errno, os, sys
+try: os.getxattr(sys.argv[1], "system.posix_acl_access")
+except OSError as e: sys.exit(e.errno != errno.ENODATA)' "$T" || skip 'no access control lists here'
+}
+
+# connects UID GID: whether they can connect to $S.
+connects() {
+	setpriv --reuid="$1" --regid="$2" --clear-groups perl -MIO::Socket::UNIX -e '
+		exit !IO::Socket::UNIX->new(Peer => $ARGV[0])' "$S"
+}
+
+closed_to() {
+	! connects "$@"
+}
+
+@test "--socket-acl-users: these can connect, too, and nobody else" {
+	need_users
+	need_acl
+	spawn -s "$S" -u "$USER_A" -M 0600 --socket-acl-users "$USER_B,54321" -- /bin/sleep 60
+	[ "$status" = 0 ]
+	[ "$(owner_of "$S")" = "$USER_A:$(id -gn "$USER_A")" ]
+	connects "$USER_A" 54444
+	connects "$USER_B" 54444
+	connects 54321 54444
+	closed_to 54322 54444
+	closed_to 54322 "$(id -g "$USER_A")"
+}
+
+@test "--socket-acl-groups: members of these can connect, too, and the group as its mode says" {
+	need_users
+	need_acl
+	spawn -s "$S" -u "$USER_A" -M 0660 --socket-acl-groups 54321 -- /bin/sleep 60
+	connects 54444 54321
+	connects 54444 "$(id -g "$USER_A")"
+	closed_to 54444 54445
+}
+
+@test "--socket-acl-users: others can connect as the mode says" {
+	need_users
+	need_acl
+	spawn -s "$S" -u "$USER_A" -M 0606 --socket-acl-users "$USER_B" -- /bin/sleep 60
+	connects 54444 54444
+	connects "$USER_B" 54444
+	closed_to 54444 "$(id -g "$USER_A")"
+}
+
+@test "--socket-acl-users needs no root" {
+	need_users
+	need_acl
+	spawn_as_other -s "$S" -M 0600 --socket-acl-users "$USER_B" -- /bin/sleep 60
+	[ "$status" = 0 ]
+	[ "$stderr" = '' ]
+	connects "$USER_B" 54444
+	closed_to 54444 54444
+}
+
+@test "--socket-acl-users: the list is there before anybody can connect, inside a chroot too" {
+	need_users
+	need_acl
+	jail /bin/sleep
+	spawn -c "$T/jail" -s /s -u "$USER_A" -M 0600 --socket-acl-users "$USER_B" -- /bin/sleep 60
+	[ "$status" = 0 ]
+	S=$T/jail/s
+	connects "$USER_B" 54444
+	closed_to 54444 54444
+}
+
+@test "--socket-acl-users: what is wrong is refused by name, and nothing is left" {
+	local names
+
+	spawn -s "$S" --socket-acl-users no-such-user -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *"--socket-acl-users: can't find user name no-such-user"* ]]
+	spawn -s "$S" --socket-acl-groups no-such-group -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *"--socket-acl-groups: can't find group name no-such-group"* ]]
+	for names in '' , 1,,2 ',1' 1, "$(seq -s , 65)"; do
+		spawn -s "$S" --socket-acl-users "$names" -- /bin/sleep 60
+		[ "$status" = 255 ]
+		[[ $stderr == *'--socket-acl-users'* ]]
+	done
+	spawn -p "$(free_port)" --socket-acl-users 1 -- /bin/sleep 60
+	[ "$status" = 255 ]
+	[[ $stderr == *'need a Unix socket'* ]]
+	nothing_left "$S"
+}
+
+@test "--socket-acl-users: a file system without lists is told, and nothing is left" {
+	need_users
+	need_acl
+	need unshare
+	unshare -m true || skip 'cannot mount here'
+	mkdir "$T/fs"
+	for check in '' --check; do
+		capture unshare -m sh -c 'mount -t ramfs none "$1" && dir=$1 && shift && "$@" &&
+			exit 0; status=$?; ls "$dir"; exit $status' sh "$T/fs" "$SPAWN_FCGI" $check \
+			-s "$T/fs/s" --socket-acl-users "$USER_B" -- /bin/sleep 60
+		[ "$status" = 255 ]
+		[[ $stderr == *"list for $T/fs/s: Operation not supported (this file system"* ]]
+		[ "$output" = '' ]
+	done
+}
+
 @test "an unknown owner or group of the socket is refused by name" {
 	need_users
 	spawn -s "$S" -U no-such-user -- /bin/sleep 60

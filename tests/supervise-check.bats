@@ -249,6 +249,16 @@ agrees() {
 	checks -s "$S" -M 0660 -G "$(id -gn "$USER_A")" --web-user "$USER_A" -- /bin/sleep
 }
 
+@test "--web-user: the access control list that the socket will have counts" {
+	need_users
+	[ -e "$FCGI_BUILD/common/acl-linux.o" ] || skip 'built without access control lists'
+	checks -s "$S" -M 0600 --socket-acl-users "1,$USER_A" --web-user "$USER_A" -- /bin/sleep
+	checks -s "$S" -M 0600 --socket-acl-groups "$(id -g "$USER_A")" --web-user "$USER_A" \
+		-- /bin/sleep
+	finds "the socket $S is closed to it" \
+		-s "$S" -M 0600 --socket-acl-users "$USER_B" --web-user "$USER_A" -- /bin/sleep
+}
+
 @test "--web-user: a directory is in the way" {
 	need_users
 	mkdir -p "$T/a/b"

@@ -187,6 +187,221 @@ load supervise
 	await keeper
 }
 
+# at_port [OPTION...] -- PROGRAM...: on a TCP port.
+at_port() {
+	PORT=$(free_port)
+	SOCKET=tcp:127.0.0.1:$PORT
+	supervise -a 127.0.0.1 -p "$PORT" "$@"
+}
+
+# wait_at_port COUNT: so many connections wait there to be accepted.
+wait_at_port() {
+	[ "$(awk -v port="$(printf '%04X' "$PORT")" '
+		$4 == "0A" && $2 ~ ":" port "$" { print substr($5, 10) }' /proc/net/tcp*)" = \
+		"$(printf '%08X' "$1")" ]
+}
+
+# The only connection there is accepted.
+is_accepted_at_port() {
+	grep -qE ": [0-9A-F]+:$(printf '%04X' "$PORT") [^ ]+ 01" /proc/net/tcp* && wait_at_port 0
+}
+
+# saturate_port: the only process of a pool is busy until there is $T/go, and five wait.
+saturate_port() {
+	local i
+
+	rm -f "$T/go"
+	ask_later client0 wait="$T/go"
+	eventually is_accepted_at_port
+	for i in {1..5}; do
+		ask_later "client$i" ms=1
+	done
+	eventually wait_at_port 5
+}
+
+all_answered() {
+	local i
+
+	for i in {0..5}; do
+		answered "client$i" || return 1
+	done
+}
+
+# refused: who connects is turned away at once.
+refused() {
+	[[ $(timeout 1 "$FCGI_TALK" "$SOCKET" close 2>&1) == *'Connection refused'* ]]
+}
+
+# without CALL...: setsockopt is refused in these uses from here on.
+without() {
+	local call rules=()
+
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	for call in "$@"; do
+		rules+=("setsockopt-$call=EPERM")
+	done
+	"$FCGI_BUILD/tests/deny" --can "${rules[@]}" 2>/dev/null || skip 'this system cannot refuse it'
+	TEST_WRAPPER="$FCGI_BUILD/tests/deny ${rules[*]} --"
+}
+
+need_gate() {
+	[ -e "$FCGI_BUILD/spawn/gate-linux.o" ] || skip 'built without a gate'
+}
+
+@test "TERM: who waits in the queue of a port is served, and who comes later is refused at once" {
+	local manner
+
+	need_gate
+	need_census
+	need_app
+	# One that ends gracefully may be asked at once; but not before all are served.
+	for manner in "--stop-busy 0 -- $APP" "-- $APP naive"; do
+		# shellcheck disable=SC2086
+		at_port $manner
+		saturate_port
+		kill -TERM "$KEEPER"
+		eventually refused
+		wait_at_port 5
+		touch "$T/go"
+		all_answered
+		await keeper
+		[ "$STATUS" = 0 ]
+		logged_times 0 'cannot refuse'
+	done
+}
+
+@test "TERM: a port of IPv6, or of any address, refuses who comes later, too" {
+	local address host
+
+	need_gate
+	need_census
+	need_app
+	for address in :: 0.0.0.0; do
+		PORT=$(free_port)
+		[ "$address" = :: ] && SOCKET="tcp6:[::1]:$PORT" || SOCKET=tcp:127.0.0.1:$PORT
+		supervise -a "$address" -p "$PORT" -- "$APP" || skip 'no IPv6 here'
+		ask_later busy wait="$T/go$PORT"
+		eventually is_accepted_at_port
+		ask_later waiting ms=1
+		eventually wait_at_port 1
+		kill -TERM "$KEEPER"
+		eventually refused
+		touch "$T/go$PORT"
+		answered busy
+		answered waiting
+		await keeper
+	done
+}
+
+@test "TERM: where a port cannot refuse, who comes later waits until the end, not in the queue" {
+	need_gate
+	need_census
+	need_app
+	without bindtoifindex
+	at_port -- "$APP"
+	saturate_port
+	kill -TERM "$KEEPER"
+	not_answered() { not timeout 0.2 "$FCGI_TALK" "$SOCKET" close; }
+	eventually not_answered
+	ask_later late ms=1
+	sleep 0.3
+	wait_at_port 5
+	touch "$T/go"
+	all_answered
+	await keeper
+	await late 5
+	[ "$STATUS" != 0 ]
+	grep -q 'Connection refused' "$T/late.log"
+	logged_times 0 'cannot refuse'
+}
+
+@test "TERM: where nothing keeps others from the queue, all is over after --stop-timeout" {
+	local begin
+
+	need_census
+	need_app
+	without bindtoifindex attach-filter
+	at_port --stop-timeout 4 -- "$APP" naive
+	"$FCGI_TALK" -n 1000000 -j 4 "$SOCKET" get /x QUERY_STRING=ms=50 >/dev/null 2>&1 &
+	adopt load $!
+	sleep 0.3
+	begin=$EPOCHREALTIME
+	kill -TERM "$KEEPER"
+	await keeper
+	[ "$STATUS" = 0 ]
+	awk "BEGIN { exit !($EPOCHREALTIME - $begin < 5.5) }"
+	logged 'cannot refuse new connections while others are served: Operation not permitted'
+}
+
+@test "TERM: all is over after --stop-timeout, too, if those who wait are not served" {
+	local begin
+
+	need_census
+	need_app
+	at_port --stop-timeout 4 -- "$APP" naive
+	saturate_port
+	begin=$EPOCHREALTIME
+	kill -TERM "$KEEPER"
+	await keeper
+	[ "$STATUS" = 0 ]
+	awk "BEGIN { exit !($EPOCHREALTIME - $begin < 5.5) }"
+}
+
+@test "TERM: a process that ends meanwhile is replaced as long as others wait" {
+	local i
+
+	need_app
+	supervise -s "$S" -- "$APP"
+	ask_later busy wait="$T/go&exit=0"
+	sleep 0.2
+	for i in 1 2 3; do
+		ask_later "client$i" exit=0
+	done
+	sleep 0.2
+	kill -TERM "$KEEPER"
+	eventually not test -e "$S"
+	touch "$T/go"
+	answered busy
+	for i in 1 2 3; do
+		answered "client$i"
+	done
+	await keeper
+	[ "$STATUS" = 0 ]
+}
+
+@test "TERM: who waits does not keep a program alive that fails" {
+	need_app
+	cp "$APP" "$T/prog"
+	supervise -s "$S" --stop-timeout 60 -- "$T/prog"
+	ask_later busy wait="$T/go&exit=0"
+	sleep 0.2
+	ask_later waiting ms=1
+	sleep 0.2
+	rm "$T/prog"
+	program <<<'exit 5'
+	kill -TERM "$KEEPER"
+	eventually not test -e "$S"
+	touch "$T/go"
+	answered busy
+	await keeper 5
+	[ "$STATUS" = 0 ]
+}
+
+@test "a second TERM ends all at once, also while others wait" {
+	need_app
+	supervise -s "$S" -- "$APP"
+	ask_later busy wait="$T/never"
+	sleep 0.2
+	ask_later waiting ms=1
+	sleep 0.2
+	kill -TERM "$KEEPER"
+	eventually not test -e "$S"
+	kill -TERM "$KEEPER"
+	await keeper 3
+	[ "$STATUS" = 0 ]
+	logged_times 1 'hello$' # nobody was started for them
+}
+
 @test "a second TERM ends all at once" {
 	need_app
 	supervise -s "$S" -- "$APP" deaf
@@ -469,4 +684,254 @@ load supervise
 	settled() { [ "$(descriptors "$KEEPER")" = "$before" ] && has 2; }
 	eventually settled
 	[ "$(zombies)" = 0 ]
+}
+
+# upgradable [OPTION...]: a supervisor whose binary, $T/bin, can be replaced.
+upgradable() {
+	cp "$SPAWN_FCGI" "$T/bin"
+	SPAWN_FCGI=$T/bin supervise -s "$S" "$@"
+}
+
+# replace_binary FILE, or <<TEXT: what takes its place, perhaps as a script.
+replace_binary() {
+	if [ $# -gt 0 ]; then
+		cp "$1" "$T/new"
+	else
+		{ echo '#!/bin/sh'; cat; } >"$T/new"
+	fi
+	chmod 755 "$T/new"
+	mv "$T/new" "$T/bin"
+}
+
+# goes_on: the same supervisor still does its work.
+goes_on() {
+	ask
+	kill -KILL "$ANSWERED_BY"
+	eventually replaced "$ANSWERED_BY"
+	eventually has 1
+	ask
+}
+
+@test "USR2: what is no spawn-fcgi cannot take over, and the old one goes on" {
+	local other
+
+	need_app
+	upgradable -- "$APP"
+	for other in /bin/true /usr/bin/php-cgi; do
+		[ -x "$other" ] || continue
+		replace_binary "$other"
+		kill -USR2 "$KEEPER"
+		eventually logged_times 1 'cannot take over'
+		logged_times 0 'goes on with the processes'
+		goes_on
+		: >"$T/keeper.log"
+	done
+}
+
+@test "USR2: the classic spawn-fcgi cannot take over, and the old one goes on" {
+	local classic
+
+	classic=$(PATH=/usr/bin:/usr/sbin command -v spawn-fcgi) || skip 'no classic spawn-fcgi here'
+	[[ $("$classic" -v) == *' v1.'* ]] || skip 'no classic spawn-fcgi here'
+	need_app
+	upgradable -- "$APP"
+	replace_binary "$classic"
+	kill -USR2 "$KEEPER"
+	logged "tried by USR2, exited with status [0-9]+, and cannot take over \(this one goes on\)"
+	logged 'tried by USR2, says: .*invalid option'
+	goes_on
+	[ "$(cat "$T/keeper.pid")" = "$KEEPER" ]
+}
+
+@test "USR2 with a log that cannot be opened: the old one goes on, says why, and nothing is lost" {
+	need_app
+	mkdir "$T/logs"
+	upgradable -F 2 --log "$T/logs/log" -- "$APP"
+	LOGFILE=$T/gone/log
+	mv "$T/logs" "$T/gone"
+	"$FCGI_TALK" -n 300 -j 4 "$SOCKET" get /x >"$T/load.out" &
+	kill -USR2 "$KEEPER"
+	logged "tried by USR2, says: .*--log: cannot open $T/logs/log: No such file"
+	logged 'tried by USR2, exited with status 255, and cannot take over'
+	wait $!
+	grep -x 'ok=300 failed=0' "$T/load.out"
+	has 2
+	mkdir "$T/logs"
+	kill -USR2 "$KEEPER"
+	LOGFILE=$T/logs/log
+	logged 'goes on with the processes that there are'
+}
+
+@test "USR2: one that does not say whether it can take over is ended, and the next may" {
+	need_app
+	upgradable --stop-timeout 1 -- "$APP"
+	replace_binary <<<'sleep 77; true'
+	kill -USR2 "$KEEPER"
+	eventually has 2
+	logged 'does not say in time whether it can take over \(--stop-timeout\); killing it'
+	logged 'was killed by signal 9 \(Killed\), and cannot take over'
+	eventually has 1
+	not pgrep -f '^sleep 77$'
+	replace_binary "$SPAWN_FCGI"
+	kill -USR2 "$KEEPER"
+	logged 'goes on with the processes'
+	goes_on
+}
+
+@test "USR2: one that writes without end does not hold up anything" {
+	need_app
+	upgradable --stop-timeout 2 -- "$APP"
+	replace_binary <<<'while :; do echo "a long line that says nothing"; done 2>/dev/null'
+	kill -USR2 "$KEEPER"
+	logged 'says: a long line'
+	ask
+	ask
+	logged 'killed by signal 9 \(Killed\), and cannot take over'
+	logged 'lines dropped'
+	[ "$(wc -l <"$T/keeper.log")" -lt 1000 ]
+	goes_on
+}
+
+@test "USR2: half a line of the program is not broken by a try that fails" {
+	need_app
+	program <<-'END'
+		printf half >&2
+		while ! [ -e "$0.go" ]; do sleep 0.02; done
+		echo ' a line' >&2
+		sleep 60
+	END
+	upgradable --start-time 0.1 -- "$T/prog"
+	replace_binary /bin/true
+	kill -USR2 "$KEEPER"
+	logged 'cannot take over'
+	touch "$T/prog.go"
+	logged '] half a line$'
+}
+
+@test "TERM while USR2 is tried ends all at once" {
+	need_app
+	upgradable -- "$APP"
+	replace_binary <<<'sleep 78; true'
+	kill -USR2 "$KEEPER"
+	eventually has 2
+	eventually pgrep -f '^sleep 78$'
+	kill -TERM "$KEEPER"
+	await keeper 3
+	[ "$STATUS" = 0 ]
+	eventually not pgrep -f '^sleep 78$'
+	nothing_left "$S" "$T/keeper.pid"
+}
+
+@test "HUP while USR2 is tried: both are done" {
+	local old
+
+	need_app
+	upgradable -F 2 -- "$APP"
+	old=$(children)
+	replace_binary <<-END
+		while ! [ -e $T/go ]; do sleep 0.02; done
+		exec $SPAWN_FCGI "\$@"
+	END
+	kill -USR2 "$KEEPER"
+	eventually has 3
+	kill -HUP "$KEEPER"
+	logged 'reloading$'
+	touch "$T/go"
+	logged 'goes on with the processes'
+	logged 'reloaded$'
+	eventually has 2
+	# shellcheck disable=SC2086
+	replaced $old
+	ask
+}
+
+@test "USR2 while USR2 is tried: it is executed once" {
+	need_app
+	upgradable -- "$APP"
+	replace_binary <<-END
+		while ! [ -e $T/go ]; do sleep 0.02; done
+		exec $SPAWN_FCGI "\$@"
+	END
+	kill -USR2 "$KEEPER"
+	eventually has 2
+	kill -USR2 "$KEEPER"
+	sleep 0.1
+	has 2
+	touch "$T/go"
+	logged 'goes on with the processes'
+	eventually has 1
+	logged_times 1 'goes on with the processes'
+	ask
+}
+
+@test "USR2: a user that is not known any more: the old one goes on" {
+	need_users
+	need_app
+	need unshare nsenter
+	unshare -m true || skip 'cannot mount here'
+	cp /etc/passwd "$T/passwd"
+	cp "$SPAWN_FCGI" "$T/bin"
+	start keeper unshare -m sh -c 'mount --bind "$1" /etc/passwd && shift && exec "$@"' sh \
+		"$T/passwd" "$T/bin" --supervise -n -P "$T/keeper.pid" -u "$USER_A" -s "$S" -- "$APP"
+	KEEPER=$(pid_of keeper)
+	eventually test -s "$T/keeper.pid"
+	sed -i.old "/^$USER_A:/d" "$T/passwd"
+	nsenter -t "$KEEPER" -m mount --bind "$T/passwd" /etc/passwd
+	kill -USR2 "$KEEPER"
+	logged "tried by USR2, says: .*can't find user name $USER_A"
+	logged 'exited with status 255, and cannot take over'
+	goes_on
+	nsenter -t "$KEEPER" -m umount /etc/passwd
+	kill -USR2 "$KEEPER"
+	logged 'goes on with the processes'
+}
+
+@test "USR2 during a reload: a new process that does not come up still costs no old one" {
+	local old
+
+	need_app
+	cp "$APP" "$T/prog"
+	supervise -s "$S" --start-time 30 -- "$T/prog"
+	old=$(children)
+	rm "$T/prog"
+	program <<<"while ! [ -e $T/fail ]; do sleep 0.02; done; exit 5"
+	kill -HUP "$KEEPER"
+	eventually has 2
+	kill -USR2 "$KEEPER"
+	logged 'goes on with the processes'
+	sleep 0.3
+	touch "$T/fail"
+	logged 'the reload is given up'
+	[ "$(children)" = "$old" ]
+	ask
+}
+
+@test "USR2 during a reload: who is idle first is still replaced first" {
+	local first second
+
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --stop-busy 60 -- "$APP" naive
+	first=$(children | head -n 1)
+	second=$(children | tail -n 1)
+	kill -STOP "$second"
+	ask_later older wait="$T/go1"
+	has_connection() { [ "$(readlink "/proc/$1/fd"/* | grep -c '^socket:')" = 2 ]; }
+	eventually has_connection "$first"
+	kill -CONT "$second"
+	ask_later younger wait="$T/go2"
+	eventually has_connection "$second"
+	kill -HUP "$KEEPER"
+	eventually has 3
+	sleep 0.5 # while none of them is idle
+	kill -USR2 "$KEEPER"
+	logged 'goes on with the processes'
+	sleep 0.3
+	touch "$T/go2"
+	answered younger
+	eventually replaced "$second"
+	alive "$first"
+	touch "$T/go1"
+	answered older
+	logged 'reloaded$'
 }

@@ -178,6 +178,26 @@ end_kept() {
 	heard "FDSTOREREMOVE=1|$name" STOPPING=1
 }
 
+@test "FDSTORE: a socket with another access control list than now is given up" {
+	need_root
+	[ -e "$FCGI_BUILD/common/acl-linux.o" ] || skip 'built without access control lists'
+	need_app
+	echo --socket-acl-users 54321 >"$T/options"
+	kept -s "$S" -- "$APP"
+	kill_all
+	revive
+	logged 'going on with the socket'
+	kill_all
+	echo --socket-acl-users 54322 >"$T/options"
+	revive
+	logged 'is given up: it is not what would be made now'
+	kill_all
+	: >"$T/options"
+	revive
+	eventually logged_times 2 'is given up'
+	end_kept
+}
+
 @test "FDSTORE: a TCP port is kept too" {
 	local port
 
@@ -192,6 +212,29 @@ end_kept() {
 	logged 'going on with the socket'
 	answered waiting
 	end_kept
+}
+
+@test "FDSTORE: a port that refuses others, since a stop was cut short, is opened again" {
+	local port
+
+	[ -e "$FCGI_BUILD/spawn/gate-linux.o" ] || skip 'built without a gate'
+	need_app
+	port=$(free_port)
+	SOCKET=tcp:127.0.0.1:$port
+	start keeper perl -MPOSIX -MSocket -e '
+		my ($port, @program) = @ARGV;
+		$^F = 255;
+		my $s;
+		socket($s, AF_INET, SOCK_STREAM, 0) &&
+			bind($s, pack_sockaddr_in($port, INADDR_LOOPBACK)) && listen($s, 16) &&
+			setsockopt($s, SOL_SOCKET, 62, 0x7fffffff) or die "port $port: $!\n";
+		POSIX::dup2(fileno $s, 3);
+		@ENV{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} = (1, $$, "spawn-fcgi-0-0-0-0");
+		exec @program or die "$program[0]: $!\n";
+	' "$port" "$SPAWN_FCGI" --supervise -n -P "$T/keeper.pid" -a 127.0.0.1 -p "$port" -- "$APP"
+	KEEPER=$(pid_of keeper)
+	eventually -t 20 test -s "$T/keeper.pid"
+	ask
 }
 
 @test "FDSTORE: a socket inside a chroot is kept too" {

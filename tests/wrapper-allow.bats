@@ -504,6 +504,22 @@ need_nobody() {
 	[ "$(($(stat -c 0%a "$T/s") & 07117))" = 0 ]
 }
 
+@test "--socket-acl-users and --socket-acl-groups let others connect, too" {
+	need_root
+	need setpriv
+	[ -e "$FCGI_BUILD/common/acl-linux.o" ] || skip 'built without access control lists'
+	chmod 755 "$T"
+	start_wrapper --socket-mode 0600 --socket-acl-users nobody --socket-acl-groups 54321
+	as() {
+		setpriv --reuid="$1" --regid="$2" --clear-groups "$FCGI_TALK" "$SOCKET" close
+	}
+	as nobody 54444
+	as 54444 54321
+	! as 54444 54445 || return 1
+	refuses_start --socket-acl-users no-such-user
+	has "--socket-acl-users: can't find user name no-such-user"
+}
+
 @test "--socket-owner alone gives the socket to its group too" {
 	need_root
 	id www-data >/dev/null 2>&1 || skip 'no such user here'

@@ -56,17 +56,31 @@ static bool find_owner(struct listen_file *out, const struct settings *settings)
 	return true;
 }
 
+/* Who else may connect. */
+static bool find_acl(struct listen_file *out, struct acl *acl, const struct settings *settings)
+{
+	if (!acl_find_users(acl, "--socket-acl-users", settings->acl_users) ||
+	    !acl_find_groups(acl, "--socket-acl-groups", settings->acl_groups))
+		return false;
+	out->acl = acl_is_empty(acl) ? NULL : acl;
+	if (!out->acl || source.address.as.any.sa_family == AF_UNIX)
+		return true;
+	report("--socket-acl-users and --socket-acl-groups need a Unix socket (-s unix:PATH)");
+	return false;
+}
+
 static bool make_socket(const struct settings *settings)
 {
+	struct acl acl = { .user_count = 0 };
 	mode_t mask = umask(0);
 	struct listen_file file = { .mode = settings->socket_mode >= 0
 						    ? (mode_t)settings->socket_mode
 						    : SOCKET_MODE & ~mask };
 
 	umask(mask);
-	if (!find_owner(&file, settings))
-		return false;
 	listen_address_url(&source.address, settings->socket);
+	if (!find_owner(&file, settings) || !find_acl(&file, &acl, settings))
+		return false;
 	source.listener = listen_open(&source.address, &file, BACKLOG);
 	source.made = source.listener >= 0;
 	listen_identify(&source.address, &source.file);

@@ -20,6 +20,7 @@ struct settings {
 	long workers; /* at least 1 */
 	const char *socket; /* URL, or NULL: inherited */
 	const char *socket_owner, *socket_group;
+	const char *acl_users, *acl_groups; /* lists, with commas */
 	long socket_mode; /* -1: 0660 less the umask */
 	struct option_list allow, allow_user;
 	int64_t stop_timeout;

@@ -1,0 +1,71 @@
+#include <config.h>
+
+#include "gate.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <linux/filter.h>
+
+/*
+ * A listening socket that is bound to a network interface is not found by whoever comes over
+ * another one: the system answers as if nobody listened, and a web server asks another server
+ * at once. No interface has this number. Connections that wait to be accepted, and those that
+ * have begun, are sockets of their own, which are found by both their ends.
+ *
+ * Before Linux 5.7 that takes CAP_NET_RAW. Then a filter drops what asks for a connection:
+ * the client repeats that after a second, and later, until the socket is closed.
+ *
+ * Neither shutdown() nor a shorter queue would do: the one resets who waits, the other lets
+ * one more in whenever there is room.
+ */
+enum { NO_INTERFACE = INT_MAX };
+
+#ifndef SO_BINDTOIFINDEX
+#define SO_BINDTOIFINDEX 62 /* since Linux 5.0 */
+#endif
+
+static bool is_tied(int listener)
+{
+	int interface = 0;
+	socklen_t size = sizeof interface;
+
+	return getsockopt(listener, SOL_SOCKET, SO_BINDTOIFINDEX, &interface, &size) == 0 &&
+	       interface == NO_INTERFACE;
+}
+
+static bool tie(int listener, int interface)
+{
+	return setsockopt(listener, SOL_SOCKET, SO_BINDTOIFINDEX, &interface,
+			  sizeof interface) == 0;
+}
+
+/* What the filter sees begins with the header of TCP. */
+static bool drop_requests(int listener)
+{
+	struct sock_filter steps[] = {
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags */
+		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+		BPF_STMT(BPF_RET | BPF_K, UINT_MAX),
+	};
+	const struct sock_fprog filter = { sizeof steps / sizeof *steps, steps };
+
+	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
+}
+
+bool gate_close(int listener)
+{
+	return tie(listener, NO_INTERFACE) || drop_requests(listener);
+}
+
+bool gate_open(int listener)
+{
+	int none = 0;
+
+	setsockopt(listener, SOL_SOCKET, SO_DETACH_FILTER, &none, sizeof none);
+	return !is_tied(listener) || tie(listener, 0);
+}
