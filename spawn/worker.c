@@ -211,7 +211,7 @@ static void on_gone(struct child *child)
 
 static bool is_left(const struct child *child)
 {
-	return census_is_left(child->pid);
+	return census_is_left(child->pid, child->started);
 }
 
 static const struct child_owner owner = {
