@@ -2,6 +2,7 @@
 
 #include "census.h"
 
+#include "loop.h"
 #include "proc.h"
 #include "report.h"
 #include "sockets.h"
@@ -14,6 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -367,11 +369,17 @@ bool census_open(int listener, const struct identity *program)
 
 /* Whole sessions. */
 
+struct pids {
+	pid_t *list;
+	size_t count, room;
+	bool failed; /* no memory */
+};
+
 /* A walk through all that is in some of them. */
 struct walk {
 	const pid_t *leaders;
 	size_t count;
-	int signal;
+	int signal;    /* for those outside of the leader's group; 0: whether any lives */
 	int depth;
 	bool lives;    /* one of them does, or is too far down to be seen */
 };
@@ -395,12 +403,14 @@ static void walk_on(pid_t pid, void *argument)
 {
 	struct walk *walk = argument;
 	pid_t session = getsid(pid);
+	bool led = is_led(walk, session);
 
-	if (!is_led(walk, session))
+	/* What is below others, of which there may be many, matters to a rare question only. */
+	if (!led && walk->signal != 0)
 		return;
-	if (walk->signal == 0)
+	if (led && walk->signal == 0)
 		walk->lives |= walk->depth == PROC_DEPTH_MOST || is_alive(pid);
-	else if (getpgid(pid) != session)
+	else if (led && getpgid(pid) != session)
 		kill(pid, walk->signal);
 	if (walk->depth == PROC_DEPTH_MOST)
 		return;
@@ -417,15 +427,107 @@ void census_signal_others(const pid_t *leaders, size_t count, int signal)
 		proc_visit_children(getpid(), walk_on, &walk);
 }
 
-/* A dead one whose parent, elsewhere, does not care still has its group. */
-bool census_is_left(pid_t leader)
+/* Whoever is left of a dead leader, and has its parent in the same session, is below a child of
+ * ours. One look at our children tells it of all leaders that died before: many do at a time. */
+static struct remains {
+	int64_t when;         /* the look, by the clock of the loop */
+	struct pids leaders;  /* that lived then */
+	struct pids sessions; /* of others that lived */
+} remains = { .when = -1 };
+
+static int compare_pids(const void *a, const void *b)
+{
+	const pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void add_pid(struct pids *pids, pid_t pid)
+{
+	if (pids->count == pids->room) {
+		size_t room = pids->room ? 2 * pids->room : 64;
+		pid_t *list = realloc(pids->list, room * sizeof *list);
+
+		if (!list) {
+			pids->failed = true;
+			return;
+		}
+		pids->list = list;
+		pids->room = room;
+	}
+	pids->list[pids->count++] = pid;
+}
+
+static bool has_pid(const struct pids *pids, pid_t pid)
+{
+	return pids->count > 0 &&
+	       bsearch(&pid, pids->list, pids->count, sizeof pid, compare_pids);
+}
+
+/* Cheaper than a file of /proc; of a child alone. */
+static bool has_ended(pid_t pid)
+{
+	siginfo_t end = { .si_pid = 0 };
+
+	return waitid(P_PID, (id_t)pid, &end, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+	       end.si_pid == pid;
+}
+
+static void note_remains(pid_t pid, void *own)
+{
+	const pid_t session = getsid(pid);
+
+	/* What has just been forked is in our session still. */
+	if (session == pid || session == *(const pid_t *)own) {
+		if (!has_ended(pid))
+			add_pid(&remains.leaders, pid);
+	} else if (is_alive(pid)) {
+		add_pid(&remains.sessions, session);
+	}
+}
+
+static bool find_remains(void)
+{
+	pid_t own = getsid(0);
+	struct pids *const both[] = { &remains.leaders, &remains.sessions };
+
+	for (int i = 0; i < 2; i++) {
+		both[i]->count = 0;
+		both[i]->failed = false;
+	}
+	proc_visit_children(getpid(), note_remains, &own);
+	for (int i = 0; i < 2; i++)
+		if (both[i]->count > 0)
+			qsort(both[i]->list, both[i]->count, sizeof(pid_t), compare_pids);
+	remains.when = remains.leaders.failed || remains.sessions.failed ? -1 : loop_now();
+	return remains.when >= 0;
+}
+
+static bool knows_remains(pid_t leader, int64_t started)
+{
+	return remains.when == loop_now() && started < remains.when &&
+	       !has_pid(&remains.leaders, leader);
+}
+
+/* The parent may have gone to another session, which is rare. */
+static bool lives_anywhere(pid_t leader)
 {
 	struct walk walk = { .leaders = &leader, .count = 1 };
 
-	if (!adopts)
-		return kill(-leader, 0) == 0;
 	proc_visit_children(getpid(), walk_on, &walk);
 	return walk.lives;
+}
+
+bool census_is_left(pid_t leader, int64_t started)
+{
+	bool grouped;
+
+	if (adopts && (knows_remains(leader, started) || find_remains()) &&
+	    has_pid(&remains.sessions, leader))
+		return true;
+	/* A dead one whose parent does not care has its group still. */
+	grouped = kill(-leader, 0) == 0;
+	return adopts ? grouped && lives_anywhere(leader) : grouped;
 }
 
 void census_adopt_orphans(void)

@@ -27,8 +27,9 @@ void census_signal_others(const pid_t *leaders, size_t count, int signal)
 	(void)leaders, (void)count, (void)signal;
 }
 
-bool census_is_left(pid_t leader)
+bool census_is_left(pid_t leader, int64_t started)
 {
+	(void)started;
 	return kill(-leader, 0) == 0;
 }
 

@@ -40,8 +40,9 @@ int64_t census_pause(void);
 /* Sends a signal to processes of these sessions that are not in the leader's group. */
 void census_signal_others(const pid_t *leaders, size_t count, int signal);
 
-/* Whether a process of this session lives. */
-bool census_is_left(pid_t leader);
+/* Whether a process of this session lives, whose leader, a child that was forked at this time of
+ * the loop, was waited for. */
+bool census_is_left(pid_t leader, int64_t started);
 
 /* Makes this process the parent of what its children leave behind. */
 void census_adopt_orphans(void);

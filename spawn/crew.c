@@ -78,7 +78,7 @@ static pid_t start_one(const struct settings *settings, const struct identity *i
 		int status;
 
 		setsid();
-		status = program_become(settings, identity, listener, open_null());
+		status = program_become(settings, identity, listener, open_null(), 0);
 		if (write(lifeline[1], "", 1) < 0) {
 		}
 		_exit(status);

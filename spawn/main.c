@@ -26,7 +26,7 @@ static int run_in_place(const struct settings *settings, const struct identity *
 	int status;
 
 	listener_entrust(listener, settings, identity);
-	status = program_become(settings, identity, listener->fd, -1);
+	status = program_become(settings, identity, listener->fd, -1, 0);
 	listener_remove(listener);
 	return status;
 }

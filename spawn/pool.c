@@ -6,6 +6,7 @@
 #include "demand.h"
 #include "loop.h"
 #include "notify.h"
+#include "rate.h"
 #include "renewal.h"
 #include "report.h"
 #include "retire.h"
@@ -34,6 +35,7 @@ static struct pool {
 	struct worker_plan workers;
 	struct sizing_plan sizing;
 	struct crashes crashes;
+	struct rate rate; /* of starts, but for the first and those of substitutes */
 	bool watched;  /* who is busy */
 	bool watching; /* the socket */
 	bool up, stopping;
@@ -44,7 +46,7 @@ static struct pool {
 	struct worker *substitute; /* for one that is outdated */
 	int64_t hunting_since;
 	int64_t stop_end;
-	struct deadline tick, start_again, recovery, reload_end, hunt, drain;
+	struct deadline tick, start_again, next_start, recovery, reload_end, hunt, drain;
 } pool;
 
 static void settle(void);
@@ -79,8 +81,23 @@ static struct worker *start(void)
 
 static void fill(long here, long wanted)
 {
-	while (here < wanted && !deadline_is_set(&pool.start_again) && start())
+	int64_t pause = 0;
+
+	while (here < wanted && !deadline_is_set(&pool.start_again) &&
+	       (pause = rate_pause(&pool.rate, loop_now())) == 0 && start()) {
+		rate_note(&pool.rate, loop_now());
 		here++;
+	}
+	if (pause > 0)
+		deadline_set(&pool.next_start, pause, on_due);
+}
+
+/* All at once, whatever the rate: nobody is served before. */
+static bool fill_first(long wanted)
+{
+	while (worker_count() < wanted && start()) {
+	}
+	return worker_count() >= wanted;
 }
 
 /* Crashes. */
@@ -466,9 +483,10 @@ bool pool_open(const struct settings *settings, const struct identity *identity,
 	if (!pool.watched)
 		do_without_census();
 	if (crashes_open(&pool.crashes, settings->crash_count, settings->crash_time,
-			 pool.sizing.most))
+			 pool.sizing.most) &&
+	    rate_open(&pool.rate, settings->spawn_rate))
 		return true;
-	report("cannot count crashes: %s", strerror(errno));
+	report("cannot count starts and crashes: %s", strerror(errno));
 	return false;
 }
 
@@ -479,8 +497,7 @@ static void watch(void)
 
 void pool_begin(void)
 {
-	fill(0, sizing_first(&pool.sizing));
-	if (worker_count() < sizing_first(&pool.sizing)) {
+	if (!fill_first(sizing_first(&pool.sizing))) {
 		pool.events->failed(EXIT_OWN_ERROR);
 		return;
 	}
@@ -584,7 +601,8 @@ static void on_drain(struct deadline *d)
 void pool_stop(bool drains)
 {
 	struct deadline *const all[] = {
-		&pool.tick, &pool.start_again, &pool.recovery, &pool.reload_end, &pool.hunt,
+		&pool.tick, &pool.start_again, &pool.next_start, &pool.recovery,
+		&pool.reload_end, &pool.hunt,
 	};
 
 	pool.stopping = true;

@@ -3,6 +3,7 @@
 #include "program.h"
 
 #include "exec-error.h"
+#include "lifeline.h"
 #include "listen.h"
 #include "self.h"
 #include "report.h"
@@ -79,7 +80,7 @@ bool program_find(const struct settings *s, const char **path, char ***words)
 
 /* Hands descriptors over and executes. What goes wrong now is still said on the
  * stderr that we had. */
-static int execute(const struct settings *s, int listener, int output)
+static int execute(const struct settings *s, int listener, int output, pid_t tied_to)
 {
 	int old_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	bool limited;
@@ -95,6 +96,8 @@ static int execute(const struct settings *s, int listener, int output)
 		dup2(output, STDERR_FILENO);
 	}
 	self_leave();
+	if (tied_to && !lifeline_tie(tied_to, s->stop_signal))
+		return EXIT_OWN_ERROR; /* nobody is there to be told */
 	limited = rlimits_apply(false);
 	if (limited)
 		execv(path, words);
@@ -120,12 +123,12 @@ bool program_prepare(const struct settings *s, const struct identity *identity)
 }
 
 int program_become(const struct settings *s, const struct identity *identity, int listener,
-		   int output)
+		   int output, pid_t tied_to)
 {
 	if (!program_prepare(s, identity))
 		return EXIT_OWN_ERROR;
 	/* Those descriptors are closed, unless this is the process that was to have them. */
 	if (!s->in_place || s->supervise)
 		listen_forget_inherited();
-	return execute(s, listener, output);
+	return execute(s, listener, output, tied_to);
 }

@@ -9,16 +9,18 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/types.h>
 
 /*
  * Turns this process into the program: in the root directory, as the user, in the
  * working directory and with the environment and the limits asked for, with the
  * listening socket as descriptor 0 and 1 and 2 as they were, or else the output.
- * Those above 2 stay if they are not close-on-exec. Returns only if that failed,
- * after reporting: the exit status to end with.
+ * Those above 2 stay if they are not close-on-exec. When the parent that it is tied to ends,
+ * it gets the stop signal; 0: it is tied to none. Returns only if that failed, after
+ * reporting: the exit status to end with.
  */
 int program_become(const struct settings *settings, const struct identity *identity,
-		   int listener, int output);
+		   int listener, int output, pid_t tied_to);
 
 /* The first part of that: all but descriptors and limits. False after reporting. */
 bool program_prepare(const struct settings *settings, const struct identity *identity);

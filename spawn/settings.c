@@ -81,6 +81,10 @@ static const struct option_row table[] = {
 	  RANGE(NUMBER, max_spare, 1, FORKS_MOST) },
 	{ "max-children", 0, "N", "dynamic, ondemand: never more processes (default 10)",
 	  RANGE(NUMBER, max_children, 1, FORKS_MOST) },
+	{ "start-servers", 0, "N", "dynamic: so many at the start (else as -F says)",
+	  RANGE(NUMBER, start_servers, 1, FORKS_MOST) },
+	{ "spawn-rate", 0, "N", "start at most so many more in a second (default 32)",
+	  RANGE(NUMBER, spawn_rate, 1, FORKS_MOST) },
 	{ "idle-timeout", 0, "SEC", "ondemand: end one that is idle so long (default 10)",
 	  RANGE(DURATION, idle_timeout, 1, DAY) },
 	{ "max-lifetime", 0, "SEC", "replace one that is so old (default 0: never)",
@@ -98,6 +102,8 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, stop_busy, 0, DAY) },
 	{ "start-time", 0, "SEC", "it serves if it has lived so long (default 1)",
 	  RANGE(DURATION, start_time, 1, DAY) },
+	{ "outlive", 0, NULL, "if spawn-fcgi is killed, its processes go on",
+	  SET(FLAG, outlive) },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log) },
 	{ "log-rate", 0, "N", "most lines of a process a second (default 1000)",
@@ -130,6 +136,7 @@ static const struct settings defaults = {
 	.min_spare = 1,
 	.max_spare = 3,
 	.max_children = 10,
+	.spawn_rate = 32,
 	.idle_timeout = 10000,
 	.crash_limit = "10/10",
 	.stop_signal_name = "TERM",
@@ -266,11 +273,33 @@ static bool read_crash_limit(struct settings *s)
 	return false;
 }
 
+static void report_contradiction(const struct settings *s, enum sizing_fault fault)
+{
+	switch (fault) {
+	case SIZING_MOST:
+		report("--min-spare %ld and --max-spare %ld must not be greater than "
+		       "--max-children %ld", s->min_spare, s->max_spare, s->max_children);
+		break;
+	case SIZING_SPARE:
+		report("--max-spare %ld must not be less than --min-spare %ld", s->max_spare,
+		       s->min_spare);
+		break;
+	case SIZING_FIRST:
+		report("--start-servers %ld must not be less than --min-spare %ld nor greater than "
+		       "--max-spare %ld", s->start_servers, s->min_spare, s->max_spare);
+		break;
+	default:
+		break;
+	}
+}
+
 static bool read_pool(struct settings *s)
 {
+	enum sizing_fault fault;
+
 	s->pool = (struct sizing_plan){
-		.count = s->forks, .min_spare = s->min_spare, .max_spare = s->max_spare,
-		.most = s->max_children,
+		.count = s->forks, .first = s->start_servers, .min_spare = s->min_spare,
+		.max_spare = s->max_spare, .most = s->max_children,
 	};
 	if (!sizing_mode_find(&s->pool.mode, s->mode_name)) {
 		report("--pm wants static, dynamic or ondemand, not \"%s\"", s->mode_name);
@@ -278,13 +307,14 @@ static bool read_pool(struct settings *s)
 	}
 	if (s->pool.mode == SIZING_STATIC)
 		s->pool.most = s->forks;
-	if (s->pool.mode == SIZING_DYNAMIC &&
-	    (s->min_spare > s->max_spare || s->max_spare > s->max_children)) {
-		report("--min-spare %ld, --max-spare %ld and --max-children %ld must not be less "
-		       "than the one before", s->min_spare, s->max_spare, s->max_children);
+	if (s->start_servers && s->pool.mode != SIZING_DYNAMIC) {
+		report("--start-servers needs --pm dynamic (%s)", s->pool.mode == SIZING_STATIC
+		       ? "-F says how many are static" : "ondemand starts with none");
 		return false;
 	}
-	return true;
+	fault = sizing_contradiction(&s->pool);
+	report_contradiction(s, fault);
+	return fault == SIZING_GOOD;
 }
 
 /* What only --supervise heeds is not to be ignored in silence. */
@@ -298,6 +328,8 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "min-spare", s->min_spare != defaults.min_spare },
 		{ "max-spare", s->max_spare != defaults.max_spare },
 		{ "max-children", s->max_children != defaults.max_children },
+		{ "start-servers", s->start_servers != 0 },
+		{ "spawn-rate", s->spawn_rate != defaults.spawn_rate },
 		{ "idle-timeout", s->idle_timeout != defaults.idle_timeout },
 		{ "max-lifetime", s->max_lifetime != 0 },
 		{ "max-memory", s->max_memory != 0 },
@@ -307,6 +339,7 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "stop-timeout", s->stop_timeout != defaults.stop_timeout },
 		{ "stop-busy", s->stop_busy != defaults.stop_busy },
 		{ "start-time", s->start_time != defaults.start_time },
+		{ "outlive", s->outlive },
 		{ "log", s->log != NULL },
 		{ "log-rate", s->log_rate != defaults.log_rate },
 		{ "exit-on-idle", s->exit_on_idle != 0 },

@@ -44,8 +44,10 @@ struct settings {
 
 	bool supervise;
 	const char *mode_name;
-	struct sizing_plan pool; /* made from -F, the mode and the next three */
+	struct sizing_plan pool; /* made from -F, the mode and the next four */
 	long min_spare, max_spare, max_children;
+	long start_servers; /* 0: those of -F */
+	long spawn_rate;    /* starts in a second */
 	int64_t idle_timeout;
 	int64_t max_lifetime, max_memory; /* 0: no limit */
 	const char *crash_limit;
@@ -56,6 +58,7 @@ struct settings {
 	int64_t stop_timeout;
 	int64_t stop_busy; /* -1: never */
 	int64_t start_time;
+	bool outlive; /* the processes go on if the supervisor dies */
 	const char *log;
 	long log_rate; /* lines a second of each process; 0: no limit */
 	int64_t exit_on_idle; /* 0: never */

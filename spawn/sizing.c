@@ -26,13 +26,25 @@ static long clamp(long n, long least, long most)
 	return n > most ? most : n < least ? least : n;
 }
 
+enum sizing_fault sizing_contradiction(const struct sizing_plan *p)
+{
+	if (p->mode != SIZING_DYNAMIC)
+		return SIZING_GOOD;
+	if (p->min_spare > p->most || p->max_spare > p->most)
+		return SIZING_MOST;
+	if (p->max_spare < p->min_spare)
+		return SIZING_SPARE;
+	return p->first != 0 && (p->first < p->min_spare || p->first > p->max_spare)
+	       ? SIZING_FIRST : SIZING_GOOD;
+}
+
 long sizing_first(const struct sizing_plan *p)
 {
 	switch (p->mode) {
 	case SIZING_ONDEMAND:
 		return 0;
 	case SIZING_DYNAMIC:
-		return clamp(p->count, p->min_spare, p->most);
+		return p->first ? p->first : clamp(p->count, p->min_spare, p->most);
 	default:
 		return p->count;
 	}

@@ -12,7 +12,8 @@ enum sizing_mode { SIZING_STATIC, SIZING_DYNAMIC, SIZING_ONDEMAND };
 
 struct sizing_plan {
 	enum sizing_mode mode;
-	long count;                /* static: always so many; dynamic: at the start */
+	long count;                /* static: always so many; dynamic: at the start, in bounds */
+	long first;                /* dynamic: exactly so many at the start; 0: none is said */
 	long min_spare, max_spare; /* dynamic: so many idle ones */
 	long most;                 /* dynamic and on demand: never more */
 };
@@ -29,6 +30,16 @@ struct sizing_view {
 
 /* False if the name is no mode. */
 bool sizing_mode_find(enum sizing_mode *out, const char *name);
+
+/* What contradicts in a plan. */
+enum sizing_fault {
+	SIZING_GOOD,
+	SIZING_MOST,  /* more spare ones than there may be processes */
+	SIZING_SPARE, /* fewer spare ones at most than at least */
+	SIZING_FIRST  /* at the start there would be too few spare ones, or too many */
+};
+
+enum sizing_fault sizing_contradiction(const struct sizing_plan *plan);
 
 /* How many processes to have at the start. */
 long sizing_first(const struct sizing_plan *plan);

@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "census.h"
 #include "journal.h"
+#include "lifeline.h"
 #include "notify.h"
 #include "program.h"
 #include "ready.h"
@@ -31,12 +32,17 @@ struct worker *worker_first;
 static struct worker *worker_last;
 static const struct worker_plan *plan;
 
+static pid_t tied_to; /* by all workers: this process; 0: none */
+
 /* Ends of pipes between fork and the program, for the child alone. */
 static int child_output, child_birth;
 
 void worker_open(const struct worker_plan *wanted)
 {
 	plan = wanted;
+	tied_to = plan->settings->outlive ? 0 : getpid();
+	if (tied_to)
+		lifeline_open();
 }
 
 long worker_count(void)
@@ -144,7 +150,8 @@ static int become_program(struct child *child)
 	if (plan->up)
 		dup2(child_output, STDERR_FILENO);
 	notify_leave();
-	status = program_become(plan->settings, plan->identity, plan->listener, child_output);
+	status = program_become(plan->settings, plan->identity, plan->listener, child_output,
+				tied_to);
 	if (write(child_birth, "", 1) < 0) {
 	}
 	return status;
@@ -211,7 +218,7 @@ static void on_gone(struct child *child)
 
 static bool is_left(const struct child *child)
 {
-	return census_is_left(child->pid);
+	return census_is_left(child->pid, child->started);
 }
 
 static const struct child_owner owner = {

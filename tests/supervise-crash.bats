@@ -163,7 +163,7 @@ break_it() {
 		read time <'$T/time'
 		exec /bin/sleep "\$time"
 	END
-	supervise -s "$S" -F 40 --start-time 100ms --log "$T/app.log" -- "$T/prog"
+	supervise -s "$S" -F 40 --spawn-rate 1000 --start-time 100ms --log "$T/app.log" -- "$T/prog"
 	before=$(descriptors "$KEEPER")
 	echo 0.3 >"$T/time"
 	# shellcheck disable=SC2046

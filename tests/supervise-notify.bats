@@ -151,6 +151,44 @@ end_kept() {
 	nothing_left "$S" "$T/keeper.pid"
 }
 
+# Ends the supervisor alone; its processes end by themselves.
+kill_alone() {
+	local family pid
+
+	family=$(children)
+	kill -KILL "$KEEPER"
+	heard killed
+	family_gone() { for pid in $family; do gone "$pid" || return; done; }
+	eventually family_gone
+}
+
+@test "FDSTORE: after the death of the supervisor alone nobody is refused" {
+	need_app
+	[ ! -e "$FCGI_BUILD/spawn/lifeline-none.o" ] || skip 'built without a tie of processes'
+	kept -s "$S" -F 3 -- "$APP" naive
+	eventually grep -q '^FDSTORE=1|FDNAME=' "$HEARD"
+	start knocking perl -MIO::Socket::UNIX -MTime::HiRes=sleep -e '
+		my ($path, $end) = @ARGV;
+		until (-e $end) {
+			print IO::Socket::UNIX->new(Peer => $path) ? "yes\n" : "$!\n";
+			sleep 0.01;
+		}' "$S" "$T/enough"
+	kill_alone
+	ask_later waiting ''
+	rm "$T/keeper.pid"
+	sleep 0.3
+	revive
+	logged 'going on with the socket that the service manager has kept'
+	answered waiting
+	ask
+	touch "$T/enough"
+	await knocking
+	[ "$(grep -c yes "$T/knocking.out")" -ge 20 ]
+	not grep -v yes "$T/knocking.out"
+	end_kept
+	nothing_left "$S" "$T/keeper.pid"
+}
+
 @test "FDSTORE: also after USR2, and more than once" {
 	local before
 

@@ -41,6 +41,99 @@ answered_all() {
 	[ "$(zombies)" = 0 ]
 }
 
+@test "dynamic: at the start there are as many as -F says, or --start-servers" {
+	need_census
+	need_app
+	supervise -s "$S" --pm dynamic -F 2 --max-spare 4 -- "$APP"
+	has 2
+	kill -TERM "$KEEPER"
+	await keeper
+	supervise -s "$S" --pm dynamic -F 2 --start-servers 3 --max-spare 4 -- "$APP"
+	has 3
+}
+
+# refuses WORDS OPTION...: the options are refused with these words.
+refuses() {
+	local words=$1
+
+	shift
+	spawn --supervise "$@" -s "$S" -- /bin/sleep 60
+	[ "$status" = 255 ] && [[ $stderr == *"spawn-fcgi: $words"* ]] && nothing_left "$S"
+}
+
+@test "numbers of processes that contradict are refused, and named" {
+	refuses '--start-servers 4 must not be less than --min-spare 1 nor greater than --max-spare 3' \
+		--pm dynamic --start-servers 4
+	refuses '--start-servers 1 must not be less than --min-spare 2 nor greater than --max-spare 3' \
+		--pm dynamic --start-servers 1 --min-spare 2
+	refuses '--max-spare 3 must not be less than --min-spare 5' --pm dynamic --min-spare 5
+	refuses '--min-spare 1 and --max-spare 3 must not be greater than --max-children 2' \
+		--pm dynamic --max-children 2
+	refuses '--start-servers needs --pm dynamic (-F says' --start-servers 2
+	refuses '--start-servers needs --pm dynamic (ondemand starts' --pm ondemand --start-servers 2
+	refuses '' --spawn-rate 0
+}
+
+@test "--start-servers and --spawn-rate need --supervise" {
+	local option
+
+	for option in '--start-servers 2' '--spawn-rate 5'; do
+		# shellcheck disable=SC2086
+		spawn $option -s "$S" -- /bin/sleep 60
+		[ "$status" = 255 ]
+		[[ $stderr == *"${option% *} needs --supervise"* ]]
+	done
+}
+
+milliseconds() {
+	echo $(($(date +%s%N) / 1000000))
+}
+
+@test "--spawn-rate: the start is at once; after that so many are started in a second" {
+	local begin
+
+	need_app
+	begin=$(milliseconds)
+	supervise -s "$S" -F 8 --spawn-rate 1 -- "$APP"
+	[ $(($(milliseconds) - begin)) -lt 6500 ]
+	has 8
+	begin=$(milliseconds)
+	# shellcheck disable=SC2046
+	kill -KILL $(children)
+	eventually -t 20 has 8
+	[ $(($(milliseconds) - begin)) -ge 6900 ]
+	ask
+}
+
+@test "--spawn-rate: a pool grows no faster" {
+	local begin
+
+	need_census
+	need_app
+	supervise -s "$S" --pm dynamic --max-children 5 --spawn-rate 1 -- "$APP"
+	kill -STOP "$KEEPER"
+	ask_many 6 wait="$T/go"
+	sleep 0.3
+	begin=$(milliseconds)
+	kill -CONT "$KEEPER"
+	eventually has 5
+	[ $(($(milliseconds) - begin)) -ge 2900 ]
+	touch "$T/go"
+	answered_all 6
+}
+
+@test "--spawn-rate does not hold up a reload" {
+	local begin
+
+	need_app
+	supervise -s "$S" -F 12 --spawn-rate 1 -- "$APP"
+	begin=$(milliseconds)
+	kill -HUP "$KEEPER"
+	eventually -t 20 logged_times 1 'reloaded$'
+	[ $(($(milliseconds) - begin)) -le 10000 ]
+	has 12
+}
+
 @test "dynamic: real PHP, over TCP" {
 	need_census
 	need_php

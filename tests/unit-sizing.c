@@ -49,6 +49,39 @@ static void dynamic(void)
 	ok(sizing_wanted(&plan, &full) == 10, "dynamic: nobody is ended for those that leave");
 }
 
+/* What is wrong with so many at the start, of spare ones, and at all. */
+static enum sizing_fault fault(long first, long min_spare, long max_spare, long most)
+{
+	return sizing_contradiction(&(struct sizing_plan){
+		.mode = SIZING_DYNAMIC, .count = 1, .first = first, .min_spare = min_spare,
+		.max_spare = max_spare, .most = most });
+}
+
+static void start(void)
+{
+	struct sizing_plan plan = {
+		.mode = SIZING_DYNAMIC, .count = 9, .min_spare = 2, .max_spare = 4, .most = 6,
+	};
+
+	ok(sizing_first(&plan) == 6, "without a number for the start: the count, no more than the most");
+	plan.first = 3;
+	ok(sizing_first(&plan) == 3, "with one: that, whatever the count");
+	plan.mode = SIZING_STATIC;
+	ok(sizing_first(&plan) == 9, "but only where it is dynamic");
+	ok(fault(0, 1, 3, 10) == SIZING_GOOD && fault(2, 2, 4, 4) == SIZING_GOOD &&
+	   fault(4, 2, 4, 4) == SIZING_GOOD && fault(1, 1, 1, 1) == SIZING_GOOD,
+	   "bounds may be equal");
+	ok(fault(1, 2, 4, 9) == SIZING_FIRST && fault(5, 2, 4, 9) == SIZING_FIRST,
+	   "at the start there are as many spare ones as later");
+	ok(fault(0, 5, 4, 9) == SIZING_SPARE, "the most spare ones are not fewer than the least");
+	ok(fault(0, 1, 10, 9) == SIZING_MOST && fault(0, 10, 10, 9) == SIZING_MOST,
+	   "nor more than all");
+	ok(fault(0, 10, 4, 9) == SIZING_MOST, "nor is the least");
+	ok(sizing_contradiction(&(struct sizing_plan){ .mode = SIZING_ONDEMAND, .min_spare = 5,
+			.max_spare = 4, .most = 2 }) == SIZING_GOOD,
+	   "on demand there are no spare ones");
+}
+
 static void on_demand(void)
 {
 	const struct sizing_plan plan = { .mode = SIZING_ONDEMAND, .most = 5 };
@@ -75,6 +108,7 @@ int main(void)
 	names();
 	fixed();
 	dynamic();
+	start();
 	on_demand();
 	return tap_done();
 }

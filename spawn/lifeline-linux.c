@@ -1,0 +1,27 @@
+#include <config.h>
+
+#include "lifeline.h"
+
+#include "report.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* A filter of system calls may allow to ask, but not to set: so what is set is set again. */
+void lifeline_open(void)
+{
+	int signal = 0;
+
+	if (prctl(PR_GET_PDEATHSIG, &signal) < 0 ||
+	    prctl(PR_SET_PDEATHSIG, (unsigned long)signal) < 0)
+		report("prctl is refused (%s); if this process is killed, others go on as with "
+		       "--outlive", strerror(errno));
+}
+
+bool lifeline_tie(pid_t parent, int signal)
+{
+	/* An end before that sends nothing any more. */
+	return prctl(PR_SET_PDEATHSIG, (unsigned long)signal) < 0 || getppid() == parent;
+}
