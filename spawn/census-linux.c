@@ -347,6 +347,16 @@ int64_t census_pause(void)
 	return last_cost * (SHARE - 1) / NS_PER_MS;
 }
 
+bool census_count_waiting(long *waiting)
+{
+	return !blind && sockets_have_length() && sockets_count_waiting(waiting);
+}
+
+bool census_name_waiting(struct overload_names *out)
+{
+	return !blind && sockets_name_waiting(out);
+}
+
 static bool can_walk(void)
 {
 	char path[64];

@@ -6,6 +6,7 @@
 #define CENSUS_H
 
 #include "identity.h"
+#include "overload.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -36,6 +37,11 @@ bool census_take(struct census_entry *entries, size_t count, long *waiting);
 /* How many milliseconds to let pass after the last look, so that looks which are repeated
  * cost no more than a fiftieth of a processor: a look costs more on a busy system. */
 int64_t census_pause(void);
+
+/* How many connections wait, as far as their number is shown here, and what names them: those
+ * of a Unix socket in the order in which they came. False if that cannot be said. */
+bool census_count_waiting(long *waiting);
+bool census_name_waiting(struct overload_names *out);
 
 /* Sends a signal to processes of these sessions that are not in the leader's group. */
 void census_signal_others(const pid_t *leaders, size_t count, int signal);

@@ -96,6 +96,12 @@ void demand_look(void)
 	last_look = loop_now();
 }
 
+void demand_look_if_due(void)
+{
+	if (loop_now() - last_look >= demand_pause(QUEUE_FORMS))
+		demand_look();
+}
+
 static void on_look(struct deadline *d)
 {
 	demand_look();

@@ -33,6 +33,9 @@ void demand_unwatch(void);
 /* Looks at all workers that are here, and at the queue, now. */
 void demand_look(void);
 
+/* Does that unless the last look was only just, or cost too much. */
+void demand_look_if_due(void);
+
 /* As of the last look; without this one worker, or NULL. */
 void demand_describe(struct sizing_view *out, const struct worker *without);
 

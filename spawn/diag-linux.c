@@ -219,6 +219,56 @@ static bool mark_all_unix(struct wanted *wanted)
 	return true;
 }
 
+/* Who waits is named by the socket that it has connected with, and has no name any more once
+ * it has closed that. */
+struct naming {
+	struct overload_names *names;
+	bool complete;
+};
+
+static void read_icons(const struct nlmsghdr *answer, void *argument)
+{
+	const struct unix_diag_msg *message = NLMSG_DATA(answer);
+	struct naming *out = argument;
+	const struct nlattr *attribute;
+	const char *data;
+	uint32_t icon;
+
+	for (size_t at = NLMSG_LENGTH(sizeof *message); at + NLA_HDRLEN <= answer->nlmsg_len;
+	     at += NLA_ALIGN(attribute->nla_len)) {
+		attribute = (const struct nlattr *)(const void *)((const char *)answer + at);
+		if (attribute->nla_len < NLA_HDRLEN || attribute->nla_len > answer->nlmsg_len - at)
+			return;
+		if (attribute->nla_type != UNIX_DIAG_ICONS || message->udiag_ino != own->inode)
+			continue;
+		out->complete = true;
+		data = (const char *)attribute + NLA_HDRLEN;
+		for (size_t n = (attribute->nla_len - NLA_HDRLEN) / sizeof icon; n-- > 0;
+		     data += sizeof icon) {
+			memcpy(&icon, data, sizeof icon);
+			out->complete = out->complete && overload_name(out->names, icon);
+		}
+	}
+}
+
+/* The answer to a question about one socket has room for some hundred names. */
+static bool name_unix(struct overload_names *names)
+{
+	struct unix_question question = about_unix(own->inode);
+	struct naming out = { .names = names };
+
+	question.about.udiag_show = UDIAG_SHOW_ICONS;
+	if (ask(&question.header, read_icons, &out))
+		return out.complete;
+	if (errno != EMSGSIZE)
+		return false;
+	question.about.udiag_ino = 0;
+	question.about.udiag_states = 1 << TCP_LISTEN;
+	question.header.nlmsg_flags = NLM_F_DUMP;
+	names->count = 0;
+	return ask(&question.header, read_icons, &out) && out.complete;
+}
+
 /* Sockets of TCP. */
 
 static struct inet_question about_inet(unsigned states)
@@ -294,6 +344,28 @@ static bool mark_all_inet(struct wanted *wanted)
 	return ask(&question.header, read_listed_inet, wanted);
 }
 
+/* What nobody has accepted is no file yet. What is closed on our side has been accepted. */
+static void read_waiting_inet(const struct nlmsghdr *answer, void *argument)
+{
+	const struct inet_diag_msg *message = NLMSG_DATA(answer);
+	struct naming *out = argument;
+
+	if (answer->nlmsg_len < NLMSG_LENGTH(sizeof *message) || message->idiag_inode != 0 ||
+	    !is_own_address(message->id.idiag_src))
+		return;
+	if (out->complete)
+		out->complete = overload_name(out->names, message->id.idiag_cookie[0] |
+					      (uint64_t)message->id.idiag_cookie[1] << 32);
+}
+
+static bool name_inet(struct overload_names *names)
+{
+	struct inet_question question = about_inet(1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT);
+	struct naming out = { .names = names, .complete = true };
+
+	return ask(&question.header, read_waiting_inet, &out) && out.complete;
+}
+
 /* Both. */
 
 static bool is_unix(void)
@@ -317,6 +389,12 @@ bool diag_mark(struct sockets_item *items, size_t count)
 	struct wanted wanted = { items, count };
 
 	return is_unix() ? mark_all_unix(&wanted) : mark_all_inet(&wanted);
+}
+
+bool diag_name_waiting(struct overload_names *out)
+{
+	out->count = 0;
+	return is_unix() ? name_unix(out) : name_inet(out);
 }
 
 static bool find_own(void)

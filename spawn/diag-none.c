@@ -17,6 +17,12 @@ bool diag_count_waiting(long *waiting)
 	return false;
 }
 
+bool diag_name_waiting(struct overload_names *out)
+{
+	out->count = 0;
+	return false;
+}
+
 bool diag_mark(struct sockets_item *items, size_t count)
 {
 	(void)items, (void)count;

@@ -11,5 +11,6 @@
 bool diag_open(const struct sockets_own *own);
 bool diag_count_waiting(long *waiting);
 bool diag_mark(struct sockets_item *items, size_t count);
+bool diag_name_waiting(struct overload_names *out);
 
 #endif

@@ -117,6 +117,8 @@ char *handover_write(const struct handover *h, pid_t pid)
 void handover_free(struct handover *h)
 {
 	free(h->workers);
+	free(h->waits);
 	h->workers = NULL;
+	h->waits = NULL;
 	h->count = 0;
 }

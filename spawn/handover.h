@@ -13,6 +13,9 @@
 /* The variable that has the text. */
 #define HANDOVER_VARIABLE "SPAWN_FCGI_HANDOVER"
 
+/* The variable that has what is known of those that wait: see overload.h. */
+#define HANDOVER_WAITS_VARIABLE "SPAWN_FCGI_WAITS"
+
 enum { HANDOVER_NAME_SIZE = 128 };
 
 struct handover_worker {
@@ -31,6 +34,7 @@ struct handover {
 	bool reloading;
 	struct handover_worker *workers;
 	size_t count;
+	char *waits; /* for that variable, or NULL: no part of the text */
 };
 
 enum handover_kind {

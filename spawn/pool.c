@@ -4,6 +4,7 @@
 
 #include "crashes.h"
 #include "demand.h"
+#include "doorman.h"
 #include "loop.h"
 #include "notify.h"
 #include "rate.h"
@@ -39,6 +40,8 @@ static struct pool {
 	bool watched;  /* who is busy */
 	bool watching; /* the socket */
 	bool up, stopping;
+	bool closed; /* nobody can connect any more */
+	bool hasty;  /* all ends at once */
 	bool drains; /* those who wait are served before the end */
 	int looks;   /* at an empty queue */
 
@@ -328,6 +331,15 @@ static void on_ended(struct worker *w, int status)
 		w->phase = WORKER_ASKED;
 }
 
+/* Those that still wait get an answer. */
+static void be_over(void)
+{
+	int64_t left = pool.hasty ? 0 : pool.stop_end - loop_now();
+
+	if (!pool.closed || !doorman_finish(left, pool.events->over))
+		pool.events->over();
+}
+
 static void on_gone(struct worker *w)
 {
 	if (w == pool.substitute)
@@ -335,7 +347,7 @@ static void on_gone(struct worker *w)
 	if (!pool.stopping)
 		settle();
 	else if (!worker_first && !deadline_is_set(&pool.drain))
-		pool.events->over();
+		be_over();
 }
 
 /* Size. */
@@ -464,6 +476,10 @@ static void do_without_census(void)
 	}
 	if (pool.settings->max_memory > 0)
 		report("--max-memory is not watched on this system");
+	if (pool.settings->queue >= 0)
+		report("--queue is not watched on this system");
+	if (pool.settings->queue_timeout > 0)
+		report("--queue-timeout is not watched on this system");
 }
 
 bool pool_open(const struct settings *settings, const struct identity *identity, int listener,
@@ -490,9 +506,26 @@ bool pool_open(const struct settings *settings, const struct identity *identity,
 	return false;
 }
 
+/* How many more the pool could serve now, or as soon as it has grown; while starts fail it does
+ * not grow. */
+static long vacancies(void)
+{
+	struct sizing_view seen;
+	long room;
+
+	demand_look_if_due();
+	demand_describe(&seen, NULL);
+	room = deadline_is_set(&pool.start_again) ? 0 : pool.sizing.most - seen.leaving;
+	if (room < seen.here)
+		room = seen.here;
+	return room - seen.busy;
+}
+
 static void watch(void)
 {
 	pool.watching = demand_watch(pool.sizing.mode != SIZING_STATIC);
+	if (pool.watched)
+		doorman_open(pool.settings, pool.workers.listener, vacancies);
 }
 
 void pool_begin(void)
@@ -532,6 +565,7 @@ void pool_resume(const struct handover *from)
 	demand_resume();
 	children_reap();
 	watch();
+	doorman_resume();
 	if (pool.watching)
 		demand_look();
 	settle();
@@ -541,6 +575,7 @@ bool pool_describe(struct handover *out)
 {
 	out->reloading = pool.reloading;
 	out->count = 0;
+	out->waits = doorman_describe();
 	out->workers = calloc((size_t)worker_count() + 1, sizeof *out->workers);
 	if (!out->workers)
 		return false;
@@ -571,7 +606,7 @@ static void stop_workers(void)
 	for (struct worker *w = worker_first; w; w = w->next)
 		retire(w, left > 1 ? left : 1);
 	if (!worker_first)
-		pool.events->over();
+		be_over();
 }
 
 static bool is_any_here(void)
@@ -592,10 +627,13 @@ static void on_drain(struct deadline *d)
 
 	pool.looks = waits ? 0 : pool.looks + 1;
 	if (pool.drains && pool.looks < DRAIN_LOOKS && left > pool.settings->stop_timeout / 2 &&
-	    (!waits || is_any_here() || worker_start()))
+	    (!waits || is_any_here() || worker_start())) {
 		deadline_set(d, DRAIN_EVERY, on_drain);
-	else
+	} else {
+		if (pool.closed)
+			doorman_close_door();
 		stop_workers();
+	}
 }
 
 void pool_stop(bool drains)
@@ -606,7 +644,7 @@ void pool_stop(bool drains)
 	};
 
 	pool.stopping = true;
-	pool.drains = drains;
+	pool.drains = pool.closed = drains;
 	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
 		deadline_clear(all[i]);
 	demand_unwatch();
@@ -614,9 +652,16 @@ void pool_stop(bool drains)
 	on_drain(&pool.drain);
 }
 
+bool pool_rests(void)
+{
+	return doorman_rests();
+}
+
 void pool_kill(void)
 {
 	pool.drains = false;
+	pool.hasty = true;
+	doorman_hurry();
 	for (struct worker *w = worker_first; w; w = w->next)
 		worker_kill(w);
 }

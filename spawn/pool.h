@@ -49,4 +49,8 @@ void pool_stop(bool drains);
 /* Ends all at once. */
 void pool_kill(void);
 
+/* Whether nothing is under way that would be lost if this process executed itself anew. For a
+ * while nothing of that kind is begun, so that this comes true soon. */
+bool pool_rests(void);
+
 #endif

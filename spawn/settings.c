@@ -108,6 +108,10 @@ static const struct option_row table[] = {
 	  SET(TEXT, log) },
 	{ "log-rate", 0, "N", "most lines of a process a second (default 1000)",
 	  RANGE(NUMBER, log_rate, 0, 1000000) },
+	{ "queue", 0, "N", "when more wait than N, answer 503 to the oldest (default: never)",
+	  RANGE(NUMBER, queue, 0, INT_MAX) },
+	{ "queue-timeout", 0, "SEC", "answer 503 to who waits so long (default 0: never)",
+	  RANGE(DURATION, queue_timeout, 0, DAY) },
 	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
 	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
 	{ "socket-name", 0, "NAME", "of several that LISTEN_FDS passes, serve this socket",
@@ -144,6 +148,7 @@ static const struct settings defaults = {
 	.stop_busy = -1,
 	.start_time = 1000,
 	.log_rate = 1000,
+	.queue = -1,
 };
 
 static const char usage[] = "Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
@@ -342,6 +347,8 @@ static bool is_supervised_or_plain(const struct settings *s)
 		{ "outlive", s->outlive },
 		{ "log", s->log != NULL },
 		{ "log-rate", s->log_rate != defaults.log_rate },
+		{ "queue", s->queue != defaults.queue },
+		{ "queue-timeout", s->queue_timeout != 0 },
 		{ "exit-on-idle", s->exit_on_idle != 0 },
 		{ "socket-name", s->socket_name != NULL },
 		{ "fd-store", s->fd_store },

@@ -62,6 +62,8 @@ struct settings {
 	const char *log;
 	long log_rate; /* lines a second of each process; 0: no limit */
 	int64_t exit_on_idle; /* 0: never */
+	long queue;            /* so many may wait; -1: any number */
+	int64_t queue_timeout; /* for so long; 0: for ever */
 	int inherited;     /* sockets passed by a service manager */
 	const char *inherited_names; /* LISTEN_FDNAMES, or NULL */
 	const char *socket_name;     /* which of them; NULL: the only one */

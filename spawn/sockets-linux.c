@@ -33,6 +33,8 @@ struct line {
 	unsigned long inode;
 	bool listening;
 	bool is_connection; /* of the listening socket */
+	bool waits;         /* such a one that nobody has accepted */
+	uint64_t peer;
 	long queue;
 };
 
@@ -101,21 +103,35 @@ static bool parse_unix(char *text, struct line *out)
 	out->listening = flags & UNIX_LISTENING;
 	out->is_connection = path && state == UNIX_CONNECTED &&
 			     strcmp(text + path, unix_path) == 0;
-	out->queue = 0; /* not shown */
+	out->waits = false; /* there they are, but without a name */
+	out->queue = 0;     /* not shown */
 	return true;
+}
+
+/* An address and a port as a number, different for different ones, most likely. */
+static uint64_t name_peer(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
+
+	while (*text)
+		hash = (hash ^ (unsigned char)*text++) * 0x100000001b3;
+	return hash | 1;
 }
 
 static bool parse_tcp(const char *text, struct line *out)
 {
-	char address[33];
+	char address[33], peer[40];
 	unsigned port, state;
 
-	if (sscanf(text, "%*s %32[0-9A-F]:%x %*s %x %*x:%lx %*s %*s %*s %*s %lu", address, &port,
-		   &state, (unsigned long *)&out->queue, &out->inode) != 5)
+	if (sscanf(text, "%*s %32[0-9A-F]:%x %39s %x %*x:%lx %*s %*s %*s %*s %lu", address, &port,
+		   peer, &state, (unsigned long *)&out->queue, &out->inode) != 6)
 		return false;
+	out->peer = name_peer(peer);
 	out->listening = state == TCP_LISTEN;
 	out->is_connection = state != TCP_LISTEN && port == ntohs(own.address.as.ipv4.sin_port) &&
 			     (!*inet_address || strcmp(address, inet_address) == 0);
+	out->waits = out->is_connection && out->inode == 0 &&
+		     (state == TCP_ESTABLISHED || state == TCP_CLOSE_WAIT);
 	return true;
 }
 
@@ -158,6 +174,27 @@ static bool table_count_waiting(long *waiting)
 		return false;
 	*waiting = found.queue;
 	return true;
+}
+
+struct naming {
+	struct overload_names *names;
+	bool complete;
+};
+
+static void name_line(const struct line *line, void *argument)
+{
+	struct naming *out = argument;
+
+	if (line->waits && out->complete)
+		out->complete = overload_name(out->names, line->peer);
+}
+
+static bool table_name_waiting(struct overload_names *names)
+{
+	struct naming out = { .names = names, .complete = true };
+
+	errno = EOPNOTSUPP;
+	return !is_unix() && read_table(name_line, &out) && out.complete;
 }
 
 static void mark_line(const struct line *line, void *argument)
@@ -256,6 +293,17 @@ bool sockets_is_own(unsigned long inode)
 bool sockets_count_waiting(long *waiting)
 {
 	return by_netlink ? diag_count_waiting(waiting) : table_count_waiting(waiting);
+}
+
+bool sockets_have_length(void)
+{
+	return by_netlink || !is_unix();
+}
+
+bool sockets_name_waiting(struct overload_names *out)
+{
+	out->count = 0;
+	return by_netlink ? diag_name_waiting(out) : table_name_waiting(out);
 }
 
 bool sockets_mark(struct sockets_item *items, size_t count)

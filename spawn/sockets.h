@@ -6,6 +6,7 @@
 #define SOCKETS_H
 
 #include "listen.h"
+#include "overload.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -30,6 +31,13 @@ bool sockets_is_own(unsigned long inode);
 
 /* How many connections wait to be accepted. False with errno. */
 bool sockets_count_waiting(long *waiting);
+
+/* Whether that is the length of the queue, and not only that there is one. */
+bool sockets_have_length(void);
+
+/* Names those that wait: those of a Unix socket in the order in which they came. False with
+ * errno if that cannot be said. */
+bool sockets_name_waiting(struct overload_names *out);
 
 /* Finds out which of these are accepted connections; they are sorted by inode. False with
  * errno if that cannot be said. */

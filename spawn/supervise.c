@@ -165,7 +165,7 @@ static void on_upgrade(int signal)
 {
 	(void)signal;
 	if (up)
-		upgrade_begin(arguments, settings->stop_timeout, describe);
+		upgrade_begin(arguments, settings->stop_timeout, describe, pool_rests);
 }
 
 static bool open_loop(const struct identity *identity, bool resumed)

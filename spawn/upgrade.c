@@ -26,8 +26,13 @@ enum { TRY_LEAST = 1000 };
 /* As much as a pipe holds: what it has started may go on to write. */
 enum { LAST_READS = 64 };
 
+/* For what cannot be handed over to come to its end. */
+enum { REST_EVERY = 20, REST_TIMES = 50 };
+
 static char **arguments;
 static bool (*describe)(struct handover *);
+static bool (*rests)(void);
+static int rest_times;
 static struct child attempt;
 static struct watch words = { .fd = -1 }; /* what it writes */
 static int child_words;                   /* its end of that, for the child alone */
@@ -56,12 +61,16 @@ static void execute(const struct handover *h)
 	int error = ENOMEM;
 
 	if (text && setenv(HANDOVER_VARIABLE, text, 1) == 0) {
+		/* Without it, their time begins anew. */
+		if (h->waits)
+			setenv(HANDOVER_WAITS_VARIABLE, h->waits, 1);
 		pass_all_on(h, true);
 		self_execute_anew(arguments);
 		error = errno;
 		pass_all_on(h, false);
 	}
 	unsetenv(HANDOVER_VARIABLE);
+	unsetenv(HANDOVER_WAITS_VARIABLE);
 	free(text);
 	errno = error;
 }
@@ -83,9 +92,12 @@ static void on_due(struct deadline *d)
 {
 	struct handover h = { .trial = false };
 
-	(void)d;
 	if (cancelled)
 		return;
+	if (!rests() && rest_times++ < REST_TIMES) {
+		deadline_set(d, REST_EVERY, on_due);
+		return;
+	}
 	if (!describe(&h)) {
 		report("cannot execute %s anew: %s (this one goes on)", arguments[0],
 		       strerror(ENOMEM));
@@ -134,6 +146,7 @@ static void on_ended(struct child *child, int status)
 	if (cancelled)
 		return;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == UPGRADE_ACCEPTED) {
+		rest_times = 0;
 		deadline_set(&due, 1, on_due);
 		return;
 	}
@@ -183,12 +196,14 @@ static bool start_try(void)
 	return started;
 }
 
-void upgrade_begin(char **argv, int64_t within, bool (*describe_state)(struct handover *))
+void upgrade_begin(char **argv, int64_t within, bool (*describe_state)(struct handover *),
+		   bool (*rest)(void))
 {
 	if (trying || cancelled)
 		return;
 	arguments = argv;
 	describe = describe_state;
+	rests = rest;
 	state = (struct handover){ .trial = true };
 	errno = ENOMEM;
 	trying = describe(&state) && start_try();

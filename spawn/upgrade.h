@@ -14,10 +14,11 @@ enum { UPGRADE_ACCEPTED = 89 };
 
 /*
  * Has describe() fill in what is to be handed over, for the try, and again when it has
- * succeeded, within so many milliseconds, and the program is executed. Whatever fails is
- * reported; then this one goes on.
+ * succeeded, within so many milliseconds, and the program is executed, which waits a moment for
+ * rests() to come true. Whatever fails is reported; then this one goes on.
  */
-void upgrade_begin(char **argv, int64_t within, bool (*describe)(struct handover *));
+void upgrade_begin(char **argv, int64_t within, bool (*describe)(struct handover *),
+		   bool (*rests)(void));
 
 /* Nothing is executed any more. */
 void upgrade_cancel(void);

@@ -1,0 +1,55 @@
+#include <config.h>
+
+#include "accept-now.h"
+
+#include "calls.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stddef.h>
+#include <sys/time.h>
+
+/*
+ * Between poll(2) and accept(2) a process of the pool may take the connection, and then
+ * accept(2) waits for the next one. O_NONBLOCK and SO_RCVTIMEO would be those of the pool's
+ * processes as well, whose accept(2) would fail in a way that they do not know. A child that
+ * waits there in our place would take connections at any time, long after they were to be
+ * refused. So a timer interrupts the call. It goes on ticking, since the first tick may come
+ * before the call has begun. In the one tick that a wait takes at most, what comes may be
+ * accepted here that nobody had looked at: right behind one that was to be refused.
+ */
+enum { TICK_US = 200 };
+
+static void on_tick(int signal)
+{
+	(void)signal;
+}
+
+static void set_timer(suseconds_t us)
+{
+	const struct itimerval value = { .it_interval.tv_usec = us, .it_value.tv_usec = us };
+
+	setitimer(ITIMER_REAL, &value, NULL);
+}
+
+int accept_now(int listener)
+{
+	struct sigaction tick = { .sa_handler = on_tick }, before;
+	sigset_t ticks, mask;
+	int fd, error;
+
+	sigemptyset(&tick.sa_mask);
+	sigemptyset(&ticks);
+	sigaddset(&ticks, SIGALRM);
+	if (sigaction(SIGALRM, &tick, &before) < 0)
+		return -1;
+	sigprocmask(SIG_UNBLOCK, &ticks, &mask);
+	set_timer(TICK_US);
+	fd = call_accept(listener);
+	error = errno;
+	set_timer(0);
+	sigprocmask(SIG_SETMASK, &mask, NULL);
+	sigaction(SIGALRM, &before, NULL);
+	errno = error;
+	return fd;
+}

@@ -1,0 +1,415 @@
+#include <config.h>
+
+#include "doorman.h"
+
+#include "accept-now.h"
+#include "census.h"
+#include "handover.h"
+#include "loop.h"
+#include "overload.h"
+#include "refusal.h"
+#include "report.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { /* milliseconds */
+	QUEUE_FORMS = 5,  /* connections that wait so long are a queue */
+	LOOK_EVERY = 10,  /* at most, while somebody waits */
+	WATCH_EVERY = 20, /* at most, while connections come */
+	MORE_AFTER = 2,   /* while there are more to be refused */
+	TELL_EVERY = 5000,
+	REST = 2000
+};
+
+enum {
+	NS_PER_S = 1000000000,
+	NS_PER_MS = 1000000,
+	SHARE = 50,     /* looks take this part of a processor at most */
+	BUSY_SHARE = 5, /* and this one, while many are refused */
+	TAKEN_MOST = 32, /* in one turn */
+	BLURRED_MOST = 50 /* looks in a row that name more than there are */
+};
+
+/* For whom there is no place. */
+struct told {
+	long many, late, last;
+};
+
+static struct doorman {
+	const struct settings *settings;
+	int listener;
+	long (*vacancies)(void);
+	void (*done)(void);
+	struct watch queue; /* the same socket: the pool watches it, too */
+	struct deadline look, tell, end;
+	struct overload overload;
+	struct overload_names names;
+	bool by_name; /* who waits is known again */
+	bool closed;  /* the door */
+	unsigned blurred;
+	int64_t last_look, rest_end;
+	int64_t cost; /* of a look, in nanoseconds of processor time */
+	struct told refused;
+	struct report_rate troubles;
+} doorman = { .queue = { .fd = -1 } };
+
+static void on_look(struct deadline *d);
+
+static int64_t clock_ns(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
+}
+
+static bool anybody_waits(void)
+{
+	struct pollfd fd = { .fd = doorman.listener, .events = POLLIN };
+
+	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLIN);
+}
+
+/* Telling. */
+
+static void tell(long *number, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void tell(long *number, const char *format, ...)
+{
+	char reason[128];
+	va_list arguments;
+
+	if (*number == 0)
+		return;
+	va_start(arguments, format);
+	vsnprintf(reason, sizeof reason, format, arguments);
+	va_end(arguments);
+	report("refused with 503: %ld request%s, since %s", *number, *number == 1 ? "" : "s",
+	       reason);
+	*number = 0;
+}
+
+static void tell_all(void)
+{
+	const struct settings *s = doorman.settings;
+	struct told *n = &doorman.refused;
+
+	tell(&n->many, "more than %ld wait (--queue)", s->queue);
+	tell(&n->late, "they have waited for %g s (--queue-timeout)",
+	     (double)s->queue_timeout / 1000);
+	tell(&n->last, "no process is left to serve them");
+}
+
+static void on_tell(struct deadline *d)
+{
+	const struct told *n = &doorman.refused;
+
+	if (n->many + n->late + n->last > 0)
+		deadline_set(d, TELL_EVERY, on_tell);
+	tell_all();
+}
+
+/* The first time at once, then now and then. */
+static void tell_soon(void)
+{
+	if (!deadline_is_set(&doorman.tell))
+		on_tell(&doorman.tell);
+}
+
+/* Looking. */
+
+static void do_without_names(const char *reason)
+{
+	doorman.by_name = false;
+	overload_empty(&doorman.overload, loop_now());
+	if (doorman.settings->queue_timeout > 0)
+		report("--queue-timeout is not watched: %s", reason);
+}
+
+/* What is named must be there: other sockets of the same port may have a queue, too. */
+static bool is_plausible(long before, long after)
+{
+	const long named = (long)doorman.names.count;
+
+	if (named <= before || named <= after)
+		doorman.blurred = 0;
+	else if (++doorman.blurred == BLURRED_MOST)
+		do_without_names("the system shows connections of another socket among those that "
+				 "wait");
+	return doorman.blurred == 0;
+}
+
+static void follow(long *waiting)
+{
+	const long before = *waiting;
+	bool named = doorman.by_name && census_name_waiting(&doorman.names) &&
+		     census_count_waiting(waiting) && is_plausible(before, *waiting);
+
+	overload_follow(&doorman.overload, named ? &doorman.names : NULL, loop_now());
+}
+
+/* Names cost more than a number, and matter only if there may be too many, or too late ones. */
+static bool see(long *waiting)
+{
+	const int64_t begin = clock_ns();
+	bool good = census_count_waiting(waiting);
+
+	if (good && (doorman.settings->queue_timeout > 0 || *waiting > doorman.settings->queue))
+		follow(waiting);
+	else if (good)
+		overload_empty(&doorman.overload, loop_now());
+	doorman.cost = clock_ns() - begin;
+	return good;
+}
+
+static int64_t pause_for(int part)
+{
+	return doorman.cost * (part - 1) / NS_PER_MS;
+}
+
+/* Those that would have waited for too long before the next look are too late as well, as far
+ * as looks are not too rare. */
+static long count_late(long waiting)
+{
+	const int64_t limit = doorman.settings->queue_timeout;
+	const int64_t pause = most(LOOK_EVERY, pause_for(SHARE));
+	const int64_t margin = pause < limit / 4 ? pause : limit / 4;
+	long late = limit > 0 ? overload_late(&doorman.overload, loop_now(), limit - margin) : 0;
+
+	return late < waiting ? late : waiting;
+}
+
+static long count_many(long waiting)
+{
+	const long queue = doorman.settings->queue;
+
+	if (queue < 0 || overload_many(&doorman.overload, waiting, queue) == 0)
+		return 0;
+	return overload_many(&doorman.overload, waiting, queue + doorman.vacancies());
+}
+
+/* Refusing. */
+
+static bool refuse_one(void)
+{
+	int fd = accept_now(doorman.listener);
+
+	if (fd >= 0 && refusal_begin(fd))
+		return true;
+	if (errno != EINTR && errno != EAGAIN && errno != EWOULDBLOCK && errno != ECONNABORTED)
+		report_often(&doorman.troubles, loop_now(), "cannot refuse who waits too long: %s "
+			     "(trying again)", strerror(errno));
+	return false;
+}
+
+static long refuse(long number)
+{
+	long done = 0;
+
+	if (number > (long)refusal_room())
+		number = (long)refusal_room();
+	if (number > TAKEN_MOST)
+		number = TAKEN_MOST;
+	while (done < number && anybody_waits() && refuse_one())
+		done++;
+	return done;
+}
+
+static void note_refused(long number, long late)
+{
+	struct told *n = &doorman.refused;
+
+	if (number == 0)
+		return;
+	if (doorman.closed) {
+		n->last += number;
+	} else {
+		n->late += number < late ? number : late;
+		n->many += number < late ? 0 : number - late;
+	}
+	tell_soon();
+}
+
+static void look_again_after(int64_t pause)
+{
+	deadline_set(&doorman.look, most(pause, 1), on_look);
+}
+
+/* Refuses those for whom there is no place, and looks again soon if more of them are left. */
+static void look_at_queue(void)
+{
+	long waiting, late, many, refused = 0;
+
+	if (see(&waiting) && loop_now() >= doorman.rest_end) {
+		late = count_late(waiting);
+		many = count_many(waiting);
+		refused = refuse(late > many ? late : many);
+		note_refused(refused, late);
+		doorman.overload.before = waiting - refused;
+		if (refused > 0 && refused < (late > many ? late : many)) {
+			look_again_after(most(MORE_AFTER, pause_for(BUSY_SHARE)));
+			return;
+		}
+	}
+	look_again_after(most(LOOK_EVERY, pause_for(SHARE)));
+}
+
+/* The end. */
+
+static void finish(void)
+{
+	void (*done)(void) = doorman.done;
+
+	doorman.done = NULL;
+	deadline_clear(&doorman.end);
+	deadline_clear(&doorman.look);
+	deadline_clear(&doorman.tell);
+	tell_all();
+	refusal_end_all();
+	done();
+}
+
+/* Nobody else serves who waits. True when all is done. */
+static bool refuse_rest(void)
+{
+	note_refused(refuse(TAKEN_MOST), 0);
+	return doorman.done && refusal_count() == 0 && !anybody_waits();
+}
+
+static void on_look(struct deadline *d)
+{
+	(void)d;
+	doorman.last_look = loop_now();
+	if (doorman.closed) {
+		look_again_after(LOOK_EVERY);
+		if (refuse_rest())
+			finish();
+	} else if (anybody_waits()) {
+		look_at_queue();
+	} else {
+		overload_empty(&doorman.overload, loop_now());
+		loop_want(&doorman.queue, LOOP_READ);
+	}
+}
+
+/* Not every connection is worth a look: most are accepted at once. */
+static void on_arrival(struct watch *watch, unsigned events)
+{
+	int64_t since = loop_now() - doorman.last_look;
+
+	(void)events;
+	overload_empty(&doorman.overload, loop_now());
+	loop_want(watch, 0);
+	look_again_after(since >= WATCH_EVERY ? QUEUE_FORMS : most(WATCH_EVERY - since, QUEUE_FORMS));
+}
+
+/* The life of it. */
+
+static bool can_see(void)
+{
+	const struct settings *s = doorman.settings;
+	long waiting;
+
+	if (!census_count_waiting(&waiting)) {
+		report("%s%s%s: not watched, since the system does not show who waits",
+		       s->queue >= 0 ? "--queue" : "",
+		       s->queue >= 0 && s->queue_timeout > 0 ? ", " : "",
+		       s->queue_timeout > 0 ? "--queue-timeout" : "");
+		return false;
+	}
+	doorman.by_name = true;
+	if (!census_name_waiting(&doorman.names))
+		do_without_names("the system does not show who waits");
+	return doorman.by_name || s->queue >= 0;
+}
+
+void doorman_open(const struct settings *settings, int listener, long (*vacancies)(void))
+{
+	int same;
+
+	doorman.settings = settings;
+	doorman.listener = listener;
+	doorman.vacancies = vacancies;
+	if ((settings->queue < 0 && settings->queue_timeout == 0) || !can_see())
+		return;
+	overload_empty(&doorman.overload, loop_now());
+	same = fcntl(listener, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (same >= 0 && loop_watch(&doorman.queue, same, LOOP_READ, on_arrival))
+		return;
+	report("--queue: cannot watch the socket: %s", strerror(errno));
+	if (same >= 0)
+		close(same);
+}
+
+char *doorman_describe(void)
+{
+	return doorman.overload.count > 0 ? overload_write(&doorman.overload) : NULL;
+}
+
+void doorman_resume(void)
+{
+	const char *text = getenv(HANDOVER_WAITS_VARIABLE);
+
+	if (text && doorman.queue.fd >= 0 && overload_read(&doorman.overload, text)) {
+		loop_want(&doorman.queue, 0);
+		look_again_after(1);
+	}
+	unsetenv(HANDOVER_WAITS_VARIABLE);
+}
+
+void doorman_close_door(void)
+{
+	if (doorman.queue.fd < 0 || doorman.closed)
+		return;
+	doorman.closed = true;
+	look_again_after(1);
+}
+
+static void on_end(struct deadline *d)
+{
+	(void)d;
+	finish();
+}
+
+/* Most answers can be given at once. */
+bool doorman_finish(int64_t within, void (*done)(void))
+{
+	if (doorman.queue.fd < 0)
+		return false;
+	doorman.closed = true;
+	refuse_rest();
+	if (refusal_count() == 0 && !anybody_waits()) {
+		tell_all();
+		return false;
+	}
+	doorman.done = done;
+	deadline_set(&doorman.end, most(within, 1), on_end);
+	look_again_after(LOOK_EVERY);
+	return true;
+}
+
+void doorman_hurry(void)
+{
+	if (doorman.done)
+		deadline_set(&doorman.end, 1, on_end);
+}
+
+bool doorman_rests(void)
+{
+	doorman.rest_end = loop_now() + REST;
+	return refusal_count() == 0;
+}
