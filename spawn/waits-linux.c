@@ -44,6 +44,9 @@ static const struct {
 } calls[] = {
 	{ SYS_read, ITS_FIRST }, { SYS_readv, ITS_FIRST }, { SYS_write, ITS_FIRST },
 	{ SYS_writev, ITS_FIRST }, { SYS_splice, ITS_BOTH },
+#ifdef SYS_preadv2
+	{ SYS_preadv2, ITS_FIRST }, { SYS_pwritev2, ITS_FIRST },
+#endif
 #ifdef SYS_sendfile
 	{ SYS_sendfile, ITS_FIRST },
 #endif
@@ -107,6 +110,9 @@ static const struct {
 #endif
 #ifdef SYS_io_pgetevents
 	{ SYS_io_pgetevents, ANYTHING },
+#endif
+#ifdef SYS_io_pgetevents_time64
+	{ SYS_io_pgetevents_time64, ANYTHING },
 #endif
 #ifdef SYS_io_uring_enter
 	{ SYS_io_uring_enter, ANYTHING },

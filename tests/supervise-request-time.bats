@@ -243,6 +243,94 @@ an_idle_connection_is_kept() {
 	none_ended
 }
 
+@test "nor is one ended that looks after its client only now and then" {
+	need_traffic
+	cat >"$T/writer.pl" <<-'END'
+		use IO::Handle;
+		$SIG{PIPE} = "IGNORE";
+		open my $listener, "<&=", 0;
+		while (accept my $client, $listener) {
+			sysread $client, my $request, 100;
+			$client->blocking(0);
+			for (my $left = 4 << 20; $left > 0;) {
+				my $n = syswrite $client, "x" x ($left > 65536 ? 65536 : $left);
+				$left -= $n // 0;
+				select undef, undef, undef, 0.01 if !$n;
+			}
+		}
+	END
+	supervise -s "$S" --request-timeout 1 -- "$(command -v perl)" "$T/writer.pl"
+	perl -MIO::Socket::UNIX -e '
+		my $c = IO::Socket::UNIX->new(Peer => shift) or die "$!\n";
+		syswrite $c, "go\n";
+		sleep 3;
+		my ($all, $some) = "";
+		$all .= $some while sysread $c, $some, 65536;
+		print length $all, "\n"' "$S" >"$T/size"
+	[ "$(cat "$T/size")" = 4194304 ]
+	none_ended
+}
+
+@test "what a request has left behind is not ended, though it has the connection" {
+	local left
+
+	need_census
+	need_app
+	supervise -s "$S" --request-timeout 1 -- "$APP" naive
+	ask leave=78.125
+	left=$(pgrep -f '^sleep 78.125$' -s "$ANSWERED_BY")
+	find "/proc/$left/fd" -lname 'socket:*' | grep -q .
+	sleep 2.5
+	alive "$left"
+	none_ended
+	kill "$left"
+}
+
+@test "a process that somebody has stopped is not ended" {
+	local stopped
+
+	need_census
+	need_app
+	supervise -s "$S" --request-timeout 1 -- "$APP" naive
+	stopped=$(children)
+	ask_later client wait="$T/go"
+	sleep 0.3
+	kill -STOP "$stopped"
+	sleep 2
+	touch "$T/go"
+	none_ended
+	kill -CONT "$stopped"
+	answered client
+}
+
+@test "as root, a program of another user" {
+	need_traffic
+	need_users
+	need_app
+	supervise -s "$S" -M 0666 -u "$USER_A" --request-timeout 1 -- "$APP" naive
+	kept_requests 100 ms=20
+	none_ended
+	hangs wait="$T/never"
+	in_time
+	ask
+	logged_times 0 'cannot see'
+}
+
+@test "as root without all capabilities: who sleeps is ended, and nobody else" {
+	need_census
+	need_users
+	need_app
+	need setpriv
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	TEST_WRAPPER='setpriv --bounding-set=-sys_ptrace'
+	supervise -s "$S" -M 0666 -u "$USER_A" --request-timeout 1 -- "$APP" naive
+	kept_requests 100 ms=20
+	logged_times 0 'busy with one request'
+	hangs ms=60000
+	in_time 2500
+	logged_times 1 'cannot see whether process [0-9]+ and its client exchange anything: '
+}
+
 @test "other processes are not touched" {
 	local i other
 
@@ -287,6 +375,7 @@ an_idle_connection_is_kept() {
 		talk timeout 1 get /x >/dev/null
 	done
 	logged_times 0 'crash loop|giving up'
+	logged_times 4 'killed by signal 15 .*, as it was asked to$'
 }
 
 @test "PHP is ended as a whole, if it is one process" {
@@ -367,15 +456,19 @@ only_the_one_that_hangs() {
 }
 
 @test "what a request has started is ended with it" {
+	local leader
+
 	need_traffic
 	need_php
 	cat >"$T/y.php" <<-'END'
 		<?php exec("sleep 77.125");
 	END
-	supervise -s "$S" -C 1 --request-timeout 1 -- "$PHP"
-	SCRIPT=$T/y.php hangs x
+	supervise -s "$S" -C 1 --request-timeout 1 --stop-timeout 10 -- "$PHP"
+	leader=$(children)
+	start stuck "$FCGI_TALK" "$SOCKET" get "$T/y.php"
+	is_left() { pgrep -f '^sleep 77.125$' -s "$leader"; }
+	eventually is_left
 	logged "$SAID"
-	is_left() { pgrep -f '^sleep 77.125$' -s "$(children)"; }
 	eventually not is_left
 }
 
