@@ -172,7 +172,9 @@ static void note_sockets(struct look *look, size_t from, bool listens, bool opaq
 /* False with errno if not all that the process has open could be seen. */
 static bool list_sockets(struct look *look, size_t entry, const struct process *process)
 {
-	struct census_connection socket = { .entry = entry, .process = process->pid };
+	struct census_connection socket = {
+		.process = process->pid, .entry = entry, .depth = look->depth,
+	};
 	const size_t from = look->held_count;
 	bool listens = false, opaque = process->stopped || process->state == 't';
 	char path[64], target[64];

@@ -37,6 +37,7 @@ bool census_take(struct census_entry *entries, size_t count, long *waiting);
 struct census_connection {
 	pid_t process;
 	size_t entry; /* that it belongs to */
+	int depth;    /* below its leader: after a process come those that it has started */
 	int descriptor;
 	unsigned long inode;
 	bool listens; /* the process has the listening socket open, too */

@@ -129,23 +129,31 @@ void demand_look(void)
 
 /* How long requests take. */
 
+/* Whether it was started by that process, or by one that was. */
+static bool is_below(const struct serving *one, const struct serving *top)
+{
+	return top && one->entry == top->entry && one->depth > top->depth;
+}
+
 static void judge_requests(struct worker *const *workers)
 {
 	size_t count;
-	const struct serving *serving = serving_look(&count);
+	const struct serving *one = serving_look(&count), *end = one + count, *told = NULL;
 
 	requests_begin(&requests, count);
-	for (size_t i = 0; i < count; i++) {
-		struct worker *w = workers[serving[i].entry];
+	for (; one < end; one++) {
+		struct worker *w = workers[one->entry];
 		enum request_verdict verdict;
 
 		/* What cannot be seen may be served by the same process. */
 		if (w->hidden)
 			continue;
-		verdict = requests_saw(&requests, &serving[i].seen, loop_now());
+		verdict = requests_saw(&requests, &one->seen, loop_now());
 		/* The one before may have ended all of this worker. */
-		if (verdict != REQUEST_FINE && is_looked_at(w))
-			events->overdue(w, serving[i].seen.process, verdict == REQUEST_DEAF);
+		if (verdict == REQUEST_FINE || is_below(one, told) || !is_looked_at(w))
+			continue;
+		told = one;
+		events->overdue(w, one->seen.process, verdict == REQUEST_DEAF);
 	}
 }
 

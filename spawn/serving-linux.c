@@ -93,7 +93,7 @@ static bool list_groups(void)
 			continue;
 		groups[count] = (struct group){ .first = first, .count = size };
 		list[count] = (struct serving){
-			.entry = first->entry,
+			.entry = first->entry, .depth = first->depth,
 			.seen.process = first->process,
 			.seen.connections = number_of(&groups[count]),
 		};

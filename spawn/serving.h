@@ -16,6 +16,7 @@
  * may work on after the request. */
 struct serving {
 	size_t entry; /* of the census */
+	int depth;    /* and in it */
 	struct request_sighting seen;
 };
 

@@ -461,7 +461,7 @@ only_the_one_that_hangs() {
 	need_traffic
 	need_php
 	cat >"$T/y.php" <<-'END'
-		<?php exec("sleep 77.125");
+		<?php exec("sleep 77.125 </dev/null");
 	END
 	supervise -s "$S" -C 1 --request-timeout 1 --stop-timeout 10 -- "$PHP"
 	leader=$(children)
@@ -470,6 +470,19 @@ only_the_one_that_hangs() {
 	eventually is_left
 	logged "$SAID"
 	eventually not is_left
+	logged_times 1 "$SAID"
+}
+
+@test "what a request has started, with all that its process has, is told of once" {
+	need_traffic
+	need_php
+	cat >"$T/y.php" <<-'END'
+		<?php exec("sleep 77.125");
+	END
+	supervise -s "$S" -C 1 --request-timeout 1 --stop-timeout 10 -- "$PHP"
+	start stuck "$FCGI_TALK" "$SOCKET" get "$T/y.php"
+	logged "$SAID"
+	logged_times 1 "$SAID"
 }
 
 @test "Ruby" {
