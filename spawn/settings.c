@@ -100,7 +100,7 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, stop_timeout, 1, DAY) },
 	{ "stop-busy", 0, "SEC", "ask who is busy, too, after so long (default: never)",
 	  RANGE(DURATION, stop_busy, 0, DAY) },
-	{ "request-timeout", 0, "SEC", "end who is busy so long with one (default 0: never)",
+	{ "request-timeout", 0, "SEC", "end who works so long at one request (default 0: never)",
 	  RANGE(DURATION, request_timeout, 0, DAY) },
 	{ "start-time", 0, "SEC", "it serves if it has lived so long (default 1)",
 	  RANGE(DURATION, start_time, 1, DAY) },

@@ -564,7 +564,7 @@ refuse_traffic() {
 	TEST_WRAPPER="$DENY pidfd_open=EPERM --"
 }
 
-@test "where connections cannot be watched: told once; who sleeps or computes all the time is ended" {
+@test "where connections cannot be watched, which is told: who sleeps or computes is ended" {
 	local query
 
 	need_census
