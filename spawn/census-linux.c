@@ -32,25 +32,19 @@ enum {
 	GROWN_S = 2 /* what is so old has become the program */
 };
 
-/* That a process has a socket open. */
-struct holding {
-	unsigned long inode;
-	size_t entry;
-};
-
 /* One look at the system. */
 struct look {
 	struct census_entry *entries;
 	size_t count;
 	int depth; /* generations below us */
-	struct holding *held;
+	struct census_connection *held; /* sockets, whatever they are, at first */
 	size_t held_count, held_room;
 	bool failed; /* no memory */
 };
 
 /* A process, by a thread of it that lives: the first one may have ended. */
 struct process {
-	pid_t eye;
+	pid_t pid, eye;
 	char state; /* of the first thread */
 	bool lives, stopped;
 	unsigned long user, system; /* ticks of processor time */
@@ -64,6 +58,8 @@ static bool adopts; /* what a child leaves behind becomes a child of ours */
 static bool blind;  /* the connections of the socket are never shown */
 static long page_size, ticks_per_s;
 static int64_t last_cost; /* of a look, in nanoseconds of processor time */
+static struct census_connection *connections; /* that it has found */
+static size_t connection_count;
 
 static int64_t clock_ns(clockid_t clock)
 {
@@ -124,7 +120,7 @@ static bool read_process(pid_t pid, struct process *out)
 {
 	if (!read_stat(pid, out))
 		return false;
-	out->eye = pid;
+	out->pid = out->eye = pid;
 	out->lives = !is_dead(out->state);
 	out->stopped = !out->lives || is_stopped(pid, out->state);
 	/* The other threads matter only where the first one does not say all. */
@@ -147,11 +143,11 @@ static int64_t work_of(const struct process *process)
 
 /* What they have open. */
 
-static bool hold(struct look *look, const struct holding *holding)
+static bool hold(struct look *look, const struct census_connection *socket)
 {
 	if (look->held_count == look->held_room) {
 		size_t room = look->held_room ? 2 * look->held_room : 64;
-		struct holding *held = realloc(look->held, room * sizeof *held);
+		struct census_connection *held = realloc(look->held, room * sizeof *held);
 
 		if (!held) {
 			look->failed = true;
@@ -160,20 +156,33 @@ static bool hold(struct look *look, const struct holding *holding)
 		look->held = held;
 		look->held_room = room;
 	}
-	look->held[look->held_count++] = *holding;
+	look->held[look->held_count++] = *socket;
 	return true;
 }
 
-/* False with errno if not all that the process has open could be seen. */
-static bool list_sockets(struct look *look, size_t entry, pid_t pid)
+/* What is known of a process when all that it has open was seen. */
+static void note_sockets(struct look *look, size_t from, bool listens, bool opaque)
 {
-	struct holding holding = { .entry = entry };
+	for (size_t i = from; i < look->held_count; i++) {
+		look->held[i].listens = listens;
+		look->held[i].opaque = opaque;
+	}
+}
+
+/* False with errno if not all that the process has open could be seen. */
+static bool list_sockets(struct look *look, size_t entry, const struct process *process)
+{
+	struct census_connection socket = {
+		.process = process->pid, .entry = entry, .depth = look->depth,
+	};
+	const size_t from = look->held_count;
+	bool listens = false, opaque = process->stopped || process->state == 't';
 	char path[64], target[64];
 	const struct dirent *link;
 	bool all = true;
 	DIR *fds;
 
-	snprintf(path, sizeof path, "/proc/%ld/fd", (long)pid);
+	snprintf(path, sizeof path, "/proc/%ld/fd", (long)process->eye);
 	fds = opendir(path);
 	if (!fds)
 		return false;
@@ -183,29 +192,34 @@ static bool list_sockets(struct look *look, size_t entry, pid_t pid)
 		target[n > 0 ? n : 0] = '\0';
 		/* Root may list them anyhow, but "." and ".." are no links. */
 		all = n >= 0 || errno != EACCES;
+		opaque |= strcmp(target, "anon_inode:[io_uring]") == 0;
 		if (strncmp(target, "socket:[", 8) != 0)
 			continue;
-		holding.inode = strtoul(target + 8, NULL, 10);
-		if (!sockets_is_own(holding.inode) && !hold(look, &holding))
+		socket.inode = strtoul(target + 8, NULL, 10);
+		socket.descriptor = atoi(link->d_name);
+		if (sockets_is_own(socket.inode))
+			listens = true;
+		else if (!hold(look, &socket))
 			break;
 	}
 	closedir(fds);
+	note_sockets(look, from, listens, opaque);
 	errno = EACCES;
 	return all;
 }
 
 /* What hides from its own user is still shown to root with all capabilities. */
-static bool list_sockets_anyhow(struct look *look, size_t entry, pid_t pid)
+static bool list_sockets_anyhow(struct look *look, size_t entry, const struct process *process)
 {
 	const size_t before = look->held_count;
-	bool all = list_sockets(look, entry, pid);
+	bool all = list_sockets(look, entry, process);
 	int error;
 
 	if (all)
 		return true;
 	look->held_count = before;
 	proc_look_as(identity, false);
-	all = list_sockets(look, entry, pid);
+	all = list_sockets(look, entry, process);
 	error = errno;
 	proc_look_as(identity, true);
 	errno = error;
@@ -257,7 +271,7 @@ static void visit(pid_t pid, void *argument)
 	entry->work += work_of(&process);
 	if (blind || look->depth == PROC_DEPTH_MOST) {
 		entry->hidden = true;
-	} else if (!list_sockets_anyhow(look, (size_t)(entry - look->entries), process.eye)) {
+	} else if (!list_sockets_anyhow(look, (size_t)(entry - look->entries), &process)) {
 		tell_hidden(&process);
 		entry->hidden = true;
 	}
@@ -295,9 +309,10 @@ static struct sockets_item *list_items(const struct look *look, size_t *count)
 	return items;
 }
 
-static bool count_connections(const struct look *look)
+/* Of all sockets that are held, leaves the connections. */
+static bool count_connections(struct look *look)
 {
-	size_t count;
+	size_t count, left = 0;
 	struct sockets_item *items;
 	bool good;
 
@@ -306,11 +321,14 @@ static bool count_connections(const struct look *look)
 	items = list_items(look, &count);
 	good = items && sockets_mark(items, count);
 	for (size_t i = 0; good && i < look->held_count; i++) {
-		const struct holding *held = &look->held[i];
+		const struct census_connection *held = &look->held[i];
 
-		if (sockets_find(items, count, held->inode)->accepted)
-			look->entries[held->entry].connections++;
+		if (!sockets_find(items, count, held->inode)->accepted)
+			continue;
+		look->entries[held->entry].connections++;
+		look->held[left++] = *held;
 	}
+	look->held_count = left;
 	free(items);
 	return good;
 }
@@ -337,9 +355,22 @@ bool census_take(struct census_entry *entries, size_t count, long *waiting)
 	proc_look_as(identity, false);
 	/* The descriptors first: what is accepted after that is counted the next time. */
 	good = !look.failed && count_connections(&look) && count_waiting(waiting);
-	free(look.held);
+	free(connections);
+	connections = look.held;
+	connection_count = good ? look.held_count : 0;
 	last_cost = clock_ns(CLOCK_THREAD_CPUTIME_ID) - begin;
 	return good;
+}
+
+const struct census_connection *census_connections(size_t *count)
+{
+	*count = connection_count;
+	return connections;
+}
+
+bool census_shows_connections(void)
+{
+	return !blind;
 }
 
 int64_t census_pause(void)
@@ -435,6 +466,27 @@ void census_signal_others(const pid_t *leaders, size_t count, int signal)
 
 	if (adopts && count > 0)
 		proc_visit_children(getpid(), walk_on, &walk);
+}
+
+static void signal_branch(pid_t pid, void *argument)
+{
+	struct walk *walk = argument;
+
+	if (!is_led(walk, getsid(pid)))
+		return;
+	if (walk->depth < PROC_DEPTH_MOST) {
+		walk->depth++;
+		proc_visit_children(pid, signal_branch, walk);
+		walk->depth--;
+	}
+	kill(pid, walk->signal);
+}
+
+void census_signal_branch(pid_t leader, pid_t process, int signal)
+{
+	struct walk walk = { .leaders = &leader, .count = 1, .signal = signal };
+
+	signal_branch(process, &walk);
 }
 
 /* Whoever is left of a dead leader, and has its parent in the same session, is below a child of

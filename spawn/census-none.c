@@ -29,6 +29,17 @@ bool census_name_waiting(struct overload_names *out)
 	return false;
 }
 
+const struct census_connection *census_connections(size_t *count)
+{
+	*count = 0;
+	return NULL;
+}
+
+bool census_shows_connections(void)
+{
+	return false;
+}
+
 int64_t census_pause(void)
 {
 	return 0;
@@ -37,6 +48,11 @@ int64_t census_pause(void)
 void census_signal_others(const pid_t *leaders, size_t count, int signal)
 {
 	(void)leaders, (void)count, (void)signal;
+}
+
+void census_signal_branch(pid_t leader, pid_t process, int signal)
+{
+	(void)leader, (void)process, (void)signal;
 }
 
 bool census_is_left(pid_t leader, int64_t started)

@@ -34,6 +34,23 @@ bool census_open(int listener, const struct identity *identity);
 /* Fills in all but the leader of each entry. False if nothing can be said. */
 bool census_take(struct census_entry *entries, size_t count, long *waiting);
 
+/* A connection that a process has open. */
+struct census_connection {
+	pid_t process;
+	size_t entry; /* that it belongs to */
+	int depth;    /* below its leader: after a process come those that it has started */
+	int descriptor;
+	unsigned long inode;
+	bool listens; /* the process has the listening socket open, too */
+	bool opaque;  /* it is stopped, or has the kernel read for it (io_uring) */
+};
+
+/* Those of the last look, process by process. They stay until the next one. */
+const struct census_connection *census_connections(size_t *count);
+
+/* Whether connections of this socket are shown at all. */
+bool census_shows_connections(void);
+
 /* How many milliseconds to let pass after the last look, so that looks which are repeated
  * cost no more than a fiftieth of a processor: a look costs more on a busy system. */
 int64_t census_pause(void);
@@ -45,6 +62,9 @@ bool census_name_waiting(struct overload_names *out);
 
 /* Sends a signal to processes of these sessions that are not in the leader's group. */
 void census_signal_others(const pid_t *leaders, size_t count, int signal);
+
+/* Sends a signal to a process of this session, and to all that it has started. */
+void census_signal_branch(pid_t leader, pid_t process, int signal);
 
 /* Whether a process of this session lives, whose leader, a child that was forked at this time of
  * the loop, was waited for. */

@@ -5,6 +5,9 @@
 #include "census.h"
 #include "loop.h"
 #include "report.h"
+#include "requests.h"
+#include "retire.h"
+#include "serving.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -13,7 +16,11 @@
 
 enum { /* milliseconds */
 	QUEUE_FORMS = 5, /* connections that wait so long are a queue */
-	LOOK_EVERY = 50  /* at most, while connections come */
+	LOOK_EVERY = 50, /* at most, while connections come */
+	/* Between looks at requests: this part of what they may take */
+	REQUEST_LOOKS = 20,
+	REQUEST_PAUSE_LEAST = 20,
+	REQUEST_PAUSE_MOST = 2000
 };
 
 /* Nanoseconds of work that look like a request. */
@@ -23,7 +30,9 @@ static const struct settings *settings;
 static const struct demand_events *events;
 static int listening;
 static struct watch queue = { .fd = -1 };
-static struct deadline look_soon, idle_end;
+static struct deadline look_soon, idle_end, request_look;
+static struct requests requests;
+static bool watches_requests;
 static int64_t last_arrival, last_look;
 static long waiting;
 static bool never_asked = true; /* no connection has ever come */
@@ -72,28 +81,102 @@ static void take_note(struct worker *w, const struct census_entry *entry)
 	if (has_worked)
 		last_arrival = loop_now();
 	w->work = entry->work;
-	if (settings->max_memory > 0 && entry->memory > settings->max_memory)
-		events->too_large(w);
+	if (worker_is_here(w) && settings->max_memory > 0 && entry->memory > settings->max_memory)
+		events->too_large(w, entry->memory);
+}
+
+/* Those that are here, and those that will be asked to end only when they serve nobody. */
+static bool is_looked_at(const struct worker *w)
+{
+	return worker_is_here(w) || (watches_requests && w->phase == WORKER_RETIRING);
+}
+
+/* Leaves the worker of each entry behind. False if nothing could be seen. */
+static bool look(struct census_entry *entries, struct worker **workers)
+{
+	size_t count = 0;
+
+	for (struct worker *w = worker_first; w; w = w->next) {
+		if (!is_looked_at(w))
+			continue;
+		workers[count] = w;
+		entries[count++].leader = w->child.pid;
+	}
+	last_look = loop_now();
+	if (!census_take(entries, count, &waiting))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		take_note(workers[i], &entries[i]);
+	return true;
+}
+
+static void look_and(void (*act)(struct worker *const *workers))
+{
+	size_t room = (size_t)worker_count() + 1;
+	struct census_entry *entries = calloc(room, sizeof *entries);
+	struct worker **workers = calloc(room, sizeof *workers);
+
+	if (entries && workers && look(entries, workers) && act)
+		act(workers);
+	free(entries);
+	free(workers);
 }
 
 void demand_look(void)
 {
-	struct census_entry *entries = calloc((size_t)worker_count() + 1, sizeof *entries);
-	size_t here = 0;
+	look_and(NULL);
+}
 
-	if (!entries)
-		return;
-	for (const struct worker *w = worker_first; w; w = w->next)
-		if (worker_is_here(w))
-			entries[here++].leader = w->child.pid;
-	if (census_take(entries, here, &waiting)) {
-		here = 0;
-		for (struct worker *w = worker_first; w; w = w->next)
-			if (worker_is_here(w))
-				take_note(w, &entries[here++]);
+/* How long requests take. */
+
+/* Whether it was started by that process, or by one that was. */
+static bool is_below(const struct serving *one, const struct serving *top)
+{
+	return top && one->entry == top->entry && one->depth > top->depth;
+}
+
+static void judge_requests(struct worker *const *workers)
+{
+	size_t count;
+	const struct serving *one = serving_look(&count), *end = one + count, *told = NULL;
+
+	requests_begin(&requests, count);
+	for (; one < end; one++) {
+		struct worker *w = workers[one->entry];
+		enum request_verdict verdict;
+
+		/* What cannot be seen may be served by the same process. */
+		if (w->hidden)
+			continue;
+		verdict = requests_saw(&requests, &one->seen, loop_now());
+		/* The one before may have ended all of this worker. */
+		if (verdict == REQUEST_FINE || is_below(one, told) || !is_looked_at(w))
+			continue;
+		told = one;
+		events->overdue(w, one->seen.process, verdict == REQUEST_DEAF);
 	}
-	free(entries);
-	last_look = loop_now();
+}
+
+static int64_t request_pause(void)
+{
+	int64_t pause = settings->request_timeout / REQUEST_LOOKS;
+	int64_t next = requests_next(&requests, loop_now());
+	int64_t least = census_pause() + serving_pause();
+
+	if (pause < REQUEST_PAUSE_LEAST)
+		pause = REQUEST_PAUSE_LEAST;
+	if (pause > REQUEST_PAUSE_MOST)
+		pause = REQUEST_PAUSE_MOST;
+	if (pause > next)
+		pause = next;
+	return pause > least ? pause : least;
+}
+
+static void on_request_look(struct deadline *d)
+{
+	look_and(judge_requests);
+	deadline_set(d, request_pause(), on_request_look);
+	events->seen();
 }
 
 void demand_look_if_due(void)
@@ -154,7 +237,16 @@ bool demand_open(const struct settings *wanted, const struct identity *identity,
 	events = told;
 	listening = listener;
 	last_arrival = loop_now();
-	return census_open(listener, identity);
+	if (!census_open(listener, identity))
+		return false;
+	watches_requests = settings->request_timeout > 0 && serving_open(listener, identity);
+	requests_open(&requests, settings->request_timeout, retire_grace(settings));
+	return true;
+}
+
+bool demand_watches_requests(void)
+{
+	return watches_requests;
 }
 
 bool demand_watch(bool sizes)
@@ -163,6 +255,8 @@ bool demand_watch(bool sizes)
 		report("cannot watch the socket: %s", strerror(errno));
 	if (settings->exit_on_idle > 0)
 		deadline_set(&idle_end, settings->exit_on_idle, on_idle_end);
+	if (watches_requests)
+		deadline_set(&request_look, request_pause(), on_request_look);
 	return queue.fd >= 0;
 }
 

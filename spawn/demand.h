@@ -16,18 +16,25 @@ struct demand_events {
 	/* There was a look at all workers. */
 	void (*seen)(void);
 	/* One has more memory than --max-memory. */
-	void (*too_large)(struct worker *worker);
+	void (*too_large)(struct worker *worker, int64_t memory);
 	/* There was no connection for --exit-on-idle. */
 	void (*idle)(void);
+	/* A process of this worker, which may be the worker itself, is busy with one request for
+	 * longer than --request-timeout; or it was told so a while ago, and has not ended. */
+	void (*overdue)(struct worker *worker, pid_t process, bool deaf);
 };
 
 /* Whether busy and idle processes can be told apart here. */
 bool demand_open(const struct settings *settings, const struct identity *identity, int listener,
 		 const struct demand_events *events);
 
+/* Whether it is watched how long requests take. */
+bool demand_watches_requests(void);
+
 /* Begins to watch the socket, where the size of the pool depends on it, or the settings do:
  * true then. */
 bool demand_watch(bool sizes);
+/* Of requests it goes on: who is to end may be busy with one. */
 void demand_unwatch(void);
 
 /* Looks at all workers that are here, and at the queue, now. */

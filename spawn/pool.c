@@ -2,9 +2,11 @@
 
 #include "pool.h"
 
+#include "census.h"
 #include "crashes.h"
 #include "demand.h"
 #include "doorman.h"
+#include "growth.h"
 #include "loop.h"
 #include "notify.h"
 #include "rate.h"
@@ -15,6 +17,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -37,6 +40,7 @@ static struct pool {
 	struct sizing_plan sizing;
 	struct crashes crashes;
 	struct rate rate; /* of starts, but for the first and those of substitutes */
+	struct growth growth;
 	bool watched;  /* who is busy */
 	bool watching; /* the socket */
 	bool up, stopping;
@@ -449,9 +453,29 @@ static void settle(void)
 		tell_status(&seen);
 }
 
-static void on_too_large(struct worker *w)
+static void tell_growth(int64_t memory)
 {
+	report("%d processes in a row had more than --max-memory %lld within %d s of their start, the "
+	       "last one %lld: raise it, if they need so much; they are replaced more and more rarely",
+	       GROWTH_SUSPICIOUS, (long long)pool.settings->max_memory, GROWTH_YOUNG / 1000,
+	       (long long)memory);
+}
+
+static void on_too_large(struct worker *w, int64_t memory)
+{
+	int64_t lived = loop_now() - w->child.started;
+	enum growth_step step;
+
+	if (w->outdated)
+		return;
+	if (w->large_after < 0)
+		w->large_after = lived;
+	step = growth_next(&pool.growth, w->large_after, lived);
+	if (step == GROWTH_WAIT)
+		return;
 	mark_outdated(w, "is too large (--max-memory)");
+	if (step == GROWTH_REPLACE_AND_TELL)
+		tell_growth(memory);
 }
 
 static void on_idle(void)
@@ -459,8 +483,26 @@ static void on_idle(void)
 	pool.events->idle();
 }
 
+/* Whoever has a connection is replaced as a whole; what it has started, such as a process of
+ * PHP_FCGI_CHILDREN, is left to it to replace. */
+static void on_request_overdue(struct worker *w, pid_t process, bool deaf)
+{
+	if (deaf)
+		report("process %ld did not stop in time; killing it", (long)process);
+	else
+		report("process %ld has been busy with one request for more than %g s "
+		       "(--request-timeout); ending it", (long)process,
+		       (double)pool.settings->request_timeout / 1000);
+	if (process == w->child.pid)
+		retire_busy(w);
+	else
+		census_signal_branch(w->child.pid, process,
+				     deaf ? SIGKILL : pool.settings->stop_signal);
+}
+
 static const struct demand_events demand_events = {
 	.seen = settle, .too_large = on_too_large, .idle = on_idle,
+	.overdue = on_request_overdue,
 };
 
 /* The life of the pool. */
@@ -498,6 +540,8 @@ bool pool_open(const struct settings *settings, const struct identity *identity,
 	retire_open(settings, pool.watched);
 	if (!pool.watched)
 		do_without_census();
+	if (settings->request_timeout > 0 && !demand_watches_requests())
+		report("--request-timeout is not watched on this system");
 	if (crashes_open(&pool.crashes, settings->crash_count, settings->crash_time,
 			 pool.sizing.most) &&
 	    rate_open(&pool.rate, settings->spawn_rate))

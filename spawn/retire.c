@@ -208,11 +208,17 @@ static void on_time_nearly_over(struct deadline *d)
 	child_kill_after(&w->child, left > 1 ? left : 1, on_time_over);
 }
 
+int64_t retire_grace(const struct settings *s)
+{
+	int64_t quarter = s->stop_timeout / 4;
+
+	return quarter < GRACE_MOST ? quarter : GRACE_MOST;
+}
+
 static void bound(struct worker *w, int64_t within)
 {
-	int64_t quarter = settings->stop_timeout / 4;
 	int64_t at = loop_now() + within;
-	int64_t first = within - (quarter < GRACE_MOST ? quarter : GRACE_MOST);
+	int64_t first = within - retire_grace(settings);
 
 	if (w->end_at && w->end_at <= at)
 		return;
@@ -276,6 +282,14 @@ void retire(struct worker *w, int64_t within)
 		bound(w, within);
 	if (worker_is_here(w))
 		begin(w);
+}
+
+void retire_busy(struct worker *w)
+{
+	if (w->phase == WORKER_ASKED)
+		return;
+	bound(w, retire_grace(settings));
+	ask(w);
 }
 
 void retire_remains(struct worker *w)

@@ -24,6 +24,12 @@ void retire(struct worker *worker, int64_t within);
 /* Asks it to end if it serves nobody now. */
 bool retire_if_idle(struct worker *worker);
 
+/* From the signal that asks one that is busy to KILL, at most. */
+int64_t retire_grace(const struct settings *settings);
+
+/* Asks it to end although it is busy, and kills it after the grace. */
+void retire_busy(struct worker *worker);
+
 /* It has ended: what it has left behind is of no use to anybody, and is asked to end even if
  * it was asked itself. */
 void retire_remains(struct worker *worker);

@@ -57,6 +57,7 @@ struct settings {
 	int stop_signal; /* made from it */
 	int64_t stop_timeout;
 	int64_t stop_busy; /* -1: never */
+	int64_t request_timeout; /* 0: never */
 	int64_t start_time;
 	bool outlive; /* the processes go on if the supervisor dies */
 	const char *log;

@@ -259,8 +259,10 @@ static int resume(const struct identity *identity, struct handover *from)
 	if (!journal_open(log_target()) ||
 	    !listener_adopt(&listener, settings, from->socket, from->bound, &file))
 		return EXIT_OWN_ERROR;
-	if (from->trial)
+	if (from->trial) {
+		handover_free(from);
 		return UPGRADE_ACCEPTED;
+	}
 	up = true;
 	return stay(identity, from);
 }

@@ -234,6 +234,7 @@ static struct worker *new_worker(void)
 	w->output = w->birth = WATCH_NONE;
 	w->lines.most = plan->settings->log_rate > 0 ? plan->settings->log_rate : -1;
 	w->idle_since = loop_now();
+	w->large_after = -1;
 	return w;
 }
 

@@ -42,6 +42,7 @@ struct worker {
 	bool hidden; /* not all of it could be seen */
 	int64_t idle_since;
 	int64_t work; /* processor time */
+	int64_t large_after; /* so long after its start it had too much memory; -1: not yet */
 
 	/* For retire.h. */
 	int64_t retiring_since;

@@ -935,3 +935,42 @@ goes_on() {
 	answered older
 	logged 'reloaded$'
 }
+
+@test "what a dead process has left behind is ended, also after USR2, and at a stop" {
+	local how
+
+	need_census
+	need_app
+	program <<-END
+		perl -e '\$SIG{TERM} = "IGNORE"; sleep 76' -- left_behind </dev/null &
+		exec '$APP'
+	END
+	for how in TERM later; do
+		supervise -s "$S" --stop-timeout 2 -- "$T/prog"
+		ask exit=1
+		left=$(pgrep -f left_behind -s "$ANSWERED_BY")
+		logged "process $ANSWERED_BY exited with status 1"
+		kill -USR2 "$KEEPER"
+		logged 'goes on with the processes that there are'
+		[ "$how" = later ] || kill -TERM "$KEEPER"
+		eventually -t 4 gone "$left"
+		stop keeper
+		[ "$STATUS" = 0 ]
+		rm -f "$T/keeper.log"
+	done
+}
+
+@test "what a dead process has left behind, with its connection, is ended in time, also after USR2" {
+	local how
+
+	need_census
+	need_app
+	supervise -s "$S" --stop-timeout 2 -- "$APP"
+	for how in USR1 USR2; do
+		ask 'leave=76.25&exit=1'
+		left=$(pgrep -f '^sleep 76.25$' -s "$ANSWERED_BY")
+		logged "process $ANSWERED_BY exited with status 1"
+		kill -"$how" "$KEEPER"
+		eventually -t 5 gone "$left"
+	done
+}

@@ -276,6 +276,22 @@ milliseconds() {
 	ask
 }
 
+@test "a --max-memory below the size of a fresh process is told, and does not replace for ever" {
+	need_census
+	need_app
+	supervise -s "$S" --max-memory 1m -- "$APP"
+	told() { ask && grep -q 'had more than --max-memory 1048576 within 10 s' "$T/keeper.log"; }
+	eventually -t 20 told
+	logged '3 processes in a row had more .* the last one [0-9]{7,}: raise it'
+	for _ in {1..40}; do
+		ask
+		sleep 0.1
+	done
+	# Without that, one in a second.
+	logged_times 1 'processes in a row'
+	[ "$(grep -c 'is too large' "$T/keeper.log")" -le 6 ]
+}
+
 @test "--max-memory replaces a process that has grown" {
 	local old
 

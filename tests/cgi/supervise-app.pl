@@ -1,7 +1,7 @@
 #!/usr/bin/env perl
 # A FastCGI program that does what the query asks for, joined by "&": ms=N (takes so long),
-# wait=FILE (until there is one), say=TEXT (on its real stderr), grow=MB, exit=N (after the
-# answer). Answers with its pid and uid. Its argument says how it takes TERM: "naive" dies by it,
+# wait=FILE (until there is one), spin=1 (for ever), body=1 (reads all of the body), leave=N (a
+# sleep of N seconds behind), say=TEXT (on its real stderr), grow=MB, big=MB (so much answer), exit=N (after the answer). Answers with its pid and uid. Its argument says how it takes TERM: "naive" dies by it,
 # "deaf" ignores it; without one it finishes its request, as the library does.
 use strict;
 use warnings;
@@ -23,9 +23,15 @@ while ($request->Accept >= 0) {
 
 	sleep($ask{ms} / 1000) if $ask{ms};
 	sleep 0.01 while $ask{wait} && !-e $ask{wait};
+	1 while $ask{spin};
+	if ($ask{body}) {
+		read STDIN, my $body, $ENV{CONTENT_LENGTH};
+	}
+	system "sleep $ask{leave} </dev/null >/dev/null 2>&1 &" if $ask{leave};
 	write_stderr("$ask{say}\n") if $ask{say};
 	$ballast .= 'x' x ($ask{grow} << 20) if $ask{grow};
 	print "Content-Type: text/plain\r\n\r\npid $$ uid $<\n";
+	print 'x' x 65536 for 1 .. 16 * ($ask{big} // 0);
 	$request->Finish;
 	POSIX::_exit($ask{exit}) if defined $ask{exit};
 }

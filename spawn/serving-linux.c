@@ -1,0 +1,269 @@
+#include <config.h>
+
+#include "serving.h"
+
+#include "census.h"
+#include "proc.h"
+#include "report.h"
+#include "traffic.h"
+#include "waits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+	WATCHED_MOST = 16, /* connections of a process; who has more is no one that gets stuck with one */
+	NS_PER_S = 1000000000,
+	NS_PER_MS = 1000000,
+	SHARE = 50 /* looks take this part of a processor at most */
+};
+
+/* A process, and its part of the connections of the census. */
+struct group {
+	const struct census_connection *first;
+	size_t count;
+	bool begun; /* to be watched, at this look */
+};
+
+static const struct identity *identity;
+static unsigned long listening; /* inode */
+static struct serving *list;
+static struct group *groups;
+static unsigned long *sockets; /* of one of them, and the one that listens, sorted */
+static size_t count;
+static int64_t last_cost; /* in nanoseconds of processor time */
+
+static int64_t processor_time(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+/* Who serves. */
+
+static size_t size_of_group(const struct census_connection *first, size_t most)
+{
+	size_t size = 1;
+
+	while (size < most && first[size].process == first->process)
+		size++;
+	return size;
+}
+
+static uint64_t mix(uint64_t n)
+{
+	n = (n ^ n >> 30) * 0xbf58476d1ce4e5b9U;
+	n = (n ^ n >> 27) * 0x94d049bb133111ebU;
+	return n ^ n >> 31;
+}
+
+/* Whatever their order is. */
+static uint64_t number_of(const struct group *group)
+{
+	uint64_t number = group->count;
+
+	for (size_t i = 0; i < group->count; i++)
+		number += mix(group->first[i].inode + 1);
+	return number;
+}
+
+static bool list_groups(void)
+{
+	size_t all;
+	const struct census_connection *first = census_connections(&all), *end = first + all;
+
+	free(list);
+	free(groups);
+	free(sockets);
+	count = 0;
+	list = calloc(all + 1, sizeof *list);
+	groups = calloc(all + 1, sizeof *groups);
+	sockets = calloc(all + 1, sizeof *sockets);
+	if (!list || !groups || !sockets)
+		return false;
+	for (size_t size; first < end; first += size) {
+		size = size_of_group(first, (size_t)(end - first));
+		if (!first->listens)
+			continue;
+		groups[count] = (struct group){ .first = first, .count = size };
+		list[count] = (struct serving){
+			.entry = first->entry, .depth = first->depth,
+			.seen.process = first->process,
+			.seen.connections = number_of(&groups[count]),
+		};
+		count++;
+	}
+	return true;
+}
+
+/* Whether they wait. */
+
+static int compare(const void *a, const void *b)
+{
+	const unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void list_sockets_of(const struct group *group)
+{
+	for (size_t i = 0; i < group->count; i++)
+		sockets[i] = group->first[i].inode;
+	sockets[group->count] = listening;
+	qsort(sockets, group->count + 1, sizeof *sockets, compare);
+}
+
+static bool is_refusal(int error)
+{
+	return error == EACCES || error == EPERM || error == ENOSYS;
+}
+
+static void tell_hidden(pid_t process, int error)
+{
+	static bool told;
+
+	if (told || !is_refusal(error))
+		return;
+	told = true;
+	report("cannot see what process %ld waits for: %s; --request-timeout does not end it, nor "
+	       "others like it", (long)process, strerror(error));
+}
+
+/* What hides from its own user may be shown to us. */
+static bool seems_to_wait(const struct group *group)
+{
+	const pid_t process = group->first->process;
+	enum waits found;
+
+	if (group->first->opaque)
+		return true;
+	list_sockets_of(group);
+	proc_look_as(identity, true);
+	found = waits_for(process, sockets, group->count + 1);
+	proc_look_as(identity, false);
+	if (found == WAITS_HIDDEN && is_refusal(errno))
+		found = waits_for(process, sockets, group->count + 1);
+	if (found == WAITS_HIDDEN)
+		tell_hidden(process, errno);
+	return found != WAITS_NOT;
+}
+
+/* What they exchange with their clients. */
+
+static bool is_asked_about(size_t i)
+{
+	return !list[i].seen.waits && !groups[i].begun;
+}
+
+static void on_passed(unsigned long inode, void *argument)
+{
+	(void)argument;
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < groups[i].count && is_asked_about(i); j++)
+			list[i].seen.exchanged |= groups[i].first[j].inode == inode;
+}
+
+static void tell_unwatched(pid_t process, int error)
+{
+	static bool told;
+
+	if (told || !is_refusal(error))
+		return;
+	told = true;
+	report("cannot see whether process %ld and its client exchange anything: %s; "
+	       "--request-timeout ends it, and others like it, only if it sleeps in one system call, "
+	       "or computes, all the time", (long)process, strerror(error));
+}
+
+static void watch(struct group *group, struct request_sighting *seen)
+{
+	const struct census_connection *c = group->first;
+	enum traffic result = TRAFFIC_REFUSED;
+
+	if (group->count > WATCHED_MOST)
+		return;
+	for (; c < group->first + group->count; c++) {
+		result = traffic_watch(c->process, c->descriptor, c->inode);
+		group->begun |= result == TRAFFIC_BEGUN;
+		seen->waits |= result == TRAFFIC_BLOCKED;
+		if (result == TRAFFIC_REFUSED) {
+			tell_unwatched(c->process, errno);
+			return;
+		}
+	}
+	seen->watched = true;
+}
+
+/* How often its threads have gone to sleep. */
+
+static void add_switches(pid_t thread, void *argument)
+{
+	static const char name[] = "\nvoluntary_ctxt_switches:";
+	struct request_sighting *seen = argument;
+	char text[4096];
+	const char *line;
+
+	if (seen->switches < 0)
+		return;
+	line = proc_read(thread, "status", text, sizeof text) ? strstr(text, name) : NULL;
+	if (line)
+		seen->switches += atoll(line + sizeof name - 1);
+	else
+		seen->switches = -1;
+}
+
+static void look_closer(size_t i)
+{
+	struct request_sighting *seen = &list[i].seen;
+
+	if (seen->waits)
+		return;
+	watch(&groups[i], seen);
+	if (!seen->watched)
+		proc_visit_threads(seen->process, add_switches, seen);
+	else
+		seen->switches = -1;
+}
+
+const struct serving *serving_look(size_t *found)
+{
+	const int64_t begin = processor_time();
+
+	*found = 0;
+	if (!list_groups())
+		return NULL;
+	for (size_t i = 0; i < count; i++)
+		list[i].seen.waits = seems_to_wait(&groups[i]);
+	/* What passes later than that is told at the next look. */
+	traffic_tell(on_passed, NULL);
+	for (size_t i = 0; i < count; i++)
+		look_closer(i);
+	/* The first that is told of those that are new means nothing, but of others it may. */
+	traffic_tell(on_passed, NULL);
+	last_cost = processor_time() - begin;
+	*found = count;
+	return list;
+}
+
+int64_t serving_pause(void)
+{
+	return last_cost * (SHARE - 1) / NS_PER_MS;
+}
+
+bool serving_open(int listener, const struct identity *program)
+{
+	struct stat st;
+	char text[256];
+
+	identity = program;
+	if (fstat(listener, &st) < 0)
+		return false;
+	listening = st.st_ino;
+	return census_shows_connections() && proc_read(getpid(), "syscall", text, sizeof text);
+}
