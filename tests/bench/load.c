@@ -162,13 +162,14 @@ static unsigned char *put_pairs(unsigned char *at, const char *script, const cha
 		{ "HTTP_ACCEPT", "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8" },
 		{ "HTTP_ACCEPT_LANGUAGE", "en" }, { "HTTP_ACCEPT_ENCODING", "gzip, deflate" },
 	};
-	char length[24] = "", root[4096];
+	char length[24] = "", root[4096], uri[4096];
 	const char *base = strrchr(script, '/');
 
 	for (size_t i = 0; i < sizeof(usual) / sizeof(usual[0]); i++)
 		at = put_pair(at, usual[i][0], usual[i][1]);
 	if (upload > 0)
 		snprintf(length, sizeof(length), "%llu", upload);
+	snprintf(uri, sizeof(uri), "%s%s%s", base, *query == '\0' ? "" : "?", query);
 	snprintf(root, sizeof(root), "%.*s", (int)(base - script), script);
 	at = put_pair(at, "REQUEST_METHOD", upload > 0 ? "POST" : "GET");
 	at = put_pair(at, "CONTENT_TYPE", upload > 0 ? "application/octet-stream" : "");
@@ -178,7 +179,7 @@ static unsigned char *put_pairs(unsigned char *at, const char *script, const cha
 	at = put_pair(at, "SCRIPT_FILENAME", script);
 	at = put_pair(at, "SCRIPT_NAME", base);
 	at = put_pair(at, "DOCUMENT_URI", base);
-	return put_pair(at, "REQUEST_URI", base);
+	return put_pair(at, "REQUEST_URI", uri);
 }
 
 /* The request for target, which is PATH or PATH?QUERY. */
