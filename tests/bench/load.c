@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -85,6 +86,7 @@ static struct {
 
 static unsigned char block[BLOCK], input[256 * 1024];
 static struct message timed, deaf, stalled;
+static volatile sig_atomic_t interrupted;
 
 static noreturn void quit(const char *format, ...)
 {
@@ -417,8 +419,16 @@ static void client_start(struct client *c)
 	client_go_on(c);
 }
 
+static void on_signal(int number)
+{
+	(void)number;
+	interrupted = 1;
+}
+
 static bool may_start(unsigned long long time)
 {
+	if (interrupted)
+		return false;
 	if (plan.requests > 0)
 		return result.started < plan.requests;
 	/* errors come faster than pages: do not flood one who refuses */
@@ -476,7 +486,7 @@ static void run(void)
 		if ((double)(now() - result.begin) > patience * 1e6)
 			break;
 	if (plan.requests > 0)
-		result.errors = plan.requests - result.done;
+		result.errors = (interrupted ? result.started : plan.requests) - result.done;
 	for (long i = 0; i < plan.clients; i++) {
 		result.errors += clients[i].busy && plan.requests == 0;
 		client_hang_up(&clients[i]);
@@ -629,6 +639,7 @@ static void address_parse(const char *text)
 static void usage(FILE *to)
 {
 	fputs("usage: load [option]... ADDRESS PATH[?QUERY]\n"
+		"TERM: no further request; what has begun is finished and reported.\n"
 		"ADDRESS is unix:PATH or tcp:A.B.C.D:PORT. Sizes may end in k, m or g.\n"
 		"  -n N       make so many requests (0: as many as the time allows)\n"
 		"  -t SEC     for so long, or at most so long (60)\n"
@@ -702,6 +713,7 @@ int main(int argc, char **argv)
 	struct pollfd *hangers;
 
 	options_parse(argc, argv);
+	sigaction(SIGTERM, &(struct sigaction){ .sa_handler = on_signal }, NULL);
 	for (enum hanger kind = 0; kind < HANGERS; kind++)
 		count += (size_t)plan.hangers[kind];
 	limit_raise(count + (size_t)plan.clients + SPARE_FDS);
