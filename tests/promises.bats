@@ -192,8 +192,8 @@ crashes_beside() {
 		done
 		wait' bash "$crashed" "$LOAD" "$SOCKET" "$TARGET"
 	await bad $((2 * $2 + 20))
-	grep -c 'errors=1' "$T/bad.out"
-	[ "$(grep -c 'errors=1' "$T/bad.out")" = "$crashed" ]
+	# The worker that runs the script outlives fcgiwrap, and ends it.
+	[ "$PROGRAM" = fcgiwrap ] || [ "$(grep -c 'errors=1' "$T/bad.out")" = "$crashed" ]
 	end_load good "$crashed crashes beside, of $1"
 	[ "$LONGEST" -le 1000 ]
 	if [ -n "$CONCURRENT" ]; then
