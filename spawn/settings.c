@@ -29,18 +29,18 @@ enum {
 static const struct option_row table[] = {
 	{ "command", 'f', "COMMAND", "run this command line of the shell", SET(TEXT, command) },
 	{ "directory", 'd', "DIR", "working directory of the program", SET(TEXT, directory) },
-	{ "php-children", 'C', "N", "set PHP_FCGI_CHILDREN for the program (-1: do not)",
-	  RANGE(NUMBER, php_children, -1, INT_MAX) },
+	{ "php-children", 'C', "N", "set PHP_FCGI_CHILDREN (-1: leave it)",
+	  RANGE(NUMBER, php_children, -1, INT_MAX), .initial = "-1" },
 	{ "env", 0, "NAME=VALUE", "set this variable for the program (may be repeated)",
 	  SET(PAIRS, env) },
 	{ "clear-env", 0, NULL, "pass on nothing else of the environment but PATH",
 	  SET(FLAG, clear_env) },
 	{ "limit", 0, "NAME=VALUE", "limit its cpu, as, data, nofile, nproc, fsize or core",
 	  SET(LIST, limits) },
-	{ "nice", 0, "N", "run it at a priority lower by this (default 0)",
-	  RANGE(NUMBER, nice, 0, NICE_MOST) },
-	{ "forks", 'F', "N", "start the program N times on one socket (1)",
-	  RANGE(NUMBER, forks, 1, FORKS_MOST) },
+	{ "nice", 0, "N", "run it at a priority lower by this",
+	  RANGE(NUMBER, nice, 0, NICE_MOST), .initial = "0" },
+	{ "forks", 'F', "N", "start the program N times on one socket",
+	  RANGE(NUMBER, forks, 1, FORKS_MOST), .initial = "1" },
 	{ "no-fork", 'n', NULL, "become the program; do not fork, keep stdout and stderr",
 	  SET(FLAG, in_place) },
 	{ "pid-file", 'P', "FILE", "write the process ids to this file (not with -n)",
@@ -50,8 +50,8 @@ static const struct option_row table[] = {
 	{ "address", 'a', "ADDRESS", "listen on this IP address (any IPv4 address)",
 	  SET(TEXT, host) },
 	{ "port", 'p', "PORT", "listen on this TCP port", RANGE(NUMBER, port, 0, 65535) },
-	{ "backlog", 'b', "N", "let so many connections wait (1024)",
-	  RANGE(NUMBER, backlog, 0, INT_MAX) },
+	{ "backlog", 'b', "N", "let so many connections wait",
+	  RANGE(NUMBER, backlog, 0, INT_MAX), .initial = "1024" },
 	{ "socket-mode", 'M', "MODE", "octal mode of the socket (0660 less the umask)",
 	  RANGE(OCTAL, mode, 0, 0777) },
 	{ "socket-owner", 'U', "USER", "root only: who owns the socket (as -u)",
@@ -73,58 +73,59 @@ static const struct option_row table[] = {
 	  SET(FLAG, bind_before_chroot) },
 
 	{ "supervise", 0, NULL, "stay, and start again what ends", SET(FLAG, supervise) },
-	{ "pm", 0, "MODE", "static, dynamic or ondemand (default static)",
-	  SET(TEXT, mode_name) },
-	{ "min-spare", 0, "N", "dynamic: keep so many idle at least (default 1)",
-	  RANGE(NUMBER, min_spare, 1, FORKS_MOST) },
-	{ "max-spare", 0, "N", "dynamic: keep so many idle at most (default 3)",
-	  RANGE(NUMBER, max_spare, 1, FORKS_MOST) },
-	{ "max-children", 0, "N", "dynamic, ondemand: never more processes (default 10)",
-	  RANGE(NUMBER, max_children, 1, FORKS_MOST) },
+	{ "pm", 0, "MODE", "static, dynamic or ondemand",
+	  SET(TEXT, mode_name), .initial = "static", .needs = "supervise" },
+	{ "min-spare", 0, "N", "dynamic: keep so many idle at least",
+	  RANGE(NUMBER, min_spare, 1, FORKS_MOST), .initial = "1", .needs = "supervise" },
+	{ "max-spare", 0, "N", "dynamic: keep so many idle at most",
+	  RANGE(NUMBER, max_spare, 1, FORKS_MOST), .initial = "3", .needs = "supervise" },
+	{ "max-children", 0, "N", "dynamic, ondemand: never more processes",
+	  RANGE(NUMBER, max_children, 1, FORKS_MOST), .initial = "10", .needs = "supervise" },
 	{ "start-servers", 0, "N", "dynamic: so many at the start (else as -F says)",
-	  RANGE(NUMBER, start_servers, 1, FORKS_MOST) },
-	{ "spawn-rate", 0, "N", "start at most so many more in a second (default 32)",
-	  RANGE(NUMBER, spawn_rate, 1, FORKS_MOST) },
-	{ "idle-timeout", 0, "SEC", "ondemand: end one that is idle so long (default 10)",
-	  RANGE(DURATION, idle_timeout, 1, DAY) },
-	{ "max-lifetime", 0, "SEC", "replace one that is so old (default 0: never)",
-	  RANGE(DURATION, max_lifetime, 0, 365 * DAY) },
-	{ "max-memory", 0, "SIZE", "replace one that is so large (default 0: never)",
-	  RANGE(SIZE, max_memory, 0, INT64_MAX) },
-	{ "crash-limit", 0, "N/SEC", "so many crashes make a crash loop (default 10/10)",
-	  SET(TEXT, crash_limit) },
-	{ "give-up", 0, NULL, "end in a crash loop instead of slowing down", SET(FLAG, give_up) },
-	{ "stop-signal", 0, "NAME", "signal that asks the program to end (default TERM)",
-	  SET(TEXT, stop_signal_name) },
-	{ "stop-timeout", 0, "SEC", "time to KILL, on a stop or reload (default 30)",
-	  RANGE(DURATION, stop_timeout, 1, DAY) },
+	  RANGE(NUMBER, start_servers, 1, FORKS_MOST), .needs = "supervise" },
+	{ "spawn-rate", 0, "N", "start at most so many more in a second",
+	  RANGE(NUMBER, spawn_rate, 1, FORKS_MOST), .initial = "32", .needs = "supervise" },
+	{ "idle-timeout", 0, "SEC", "ondemand: end one that is idle so long",
+	  RANGE(DURATION, idle_timeout, 1, DAY), .initial = "10", .needs = "supervise" },
+	{ "max-lifetime", 0, "SEC", "replace one that is so old (0: never)",
+	  RANGE(DURATION, max_lifetime, 0, 365 * DAY), .initial = "0", .needs = "supervise" },
+	{ "max-memory", 0, "SIZE", "replace one that is so large (0: never)",
+	  RANGE(SIZE, max_memory, 0, INT64_MAX), .initial = "0", .needs = "supervise" },
+	{ "crash-limit", 0, "N/SEC", "so many crashes make a crash loop",
+	  SET(TEXT, crash_limit), .initial = "10/10", .needs = "supervise" },
+	{ "give-up", 0, NULL, "end in a crash loop instead of slowing down",
+	  SET(FLAG, give_up), .needs = "supervise" },
+	{ "stop-signal", 0, "NAME", "signal that asks the program to end",
+	  SET(TEXT, stop_signal_name), .initial = "TERM", .needs = "supervise" },
+	{ "stop-timeout", 0, "SEC", "time to KILL, on a stop or reload",
+	  RANGE(DURATION, stop_timeout, 1, DAY), .initial = "30", .needs = "supervise" },
 	{ "stop-busy", 0, "SEC", "ask who is busy, too, after so long (default: never)",
-	  RANGE(DURATION, stop_busy, 0, DAY) },
-	{ "request-timeout", 0, "SEC", "end who works so long at one request (default 0: never)",
-	  RANGE(DURATION, request_timeout, 0, DAY) },
-	{ "start-time", 0, "SEC", "it serves if it has lived so long (default 1)",
-	  RANGE(DURATION, start_time, 1, DAY) },
+	  RANGE(DURATION, stop_busy, 0, DAY), .needs = "supervise" },
+	{ "request-timeout", 0, "SEC", "end who works so long at a request (0: never)",
+	  RANGE(DURATION, request_timeout, 0, DAY), .initial = "0", .needs = "supervise" },
+	{ "start-time", 0, "SEC", "it serves if it has lived so long",
+	  RANGE(DURATION, start_time, 1, DAY), .initial = "1", .needs = "supervise" },
 	{ "outlive", 0, NULL, "if spawn-fcgi is killed, its processes go on",
-	  SET(FLAG, outlive) },
+	  SET(FLAG, outlive), .needs = "supervise" },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
-	  SET(TEXT, log) },
-	{ "log-rate", 0, "N", "most lines of a process a second (default 1000)",
-	  RANGE(NUMBER, log_rate, 0, 1000000) },
-	{ "queue", 0, "N", "when more wait than N, answer 503 to the oldest (default: never)",
-	  RANGE(NUMBER, queue, 0, INT_MAX) },
-	{ "queue-timeout", 0, "SEC", "answer 503 to who waits so long (default 0: never)",
-	  RANGE(DURATION, queue_timeout, 0, DAY) },
-	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (default 0: never)",
-	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY) },
+	  SET(TEXT, log), .needs = "supervise" },
+	{ "log-rate", 0, "N", "most lines of a process a second",
+	  RANGE(NUMBER, log_rate, 0, 1000000), .initial = "1000", .needs = "supervise" },
+	{ "queue", 0, "N", "when more wait, answer 503 to the oldest (default: never)",
+	  RANGE(NUMBER, queue, 0, INT_MAX), .needs = "supervise" },
+	{ "queue-timeout", 0, "SEC", "answer 503 to who waits so long (0: never)",
+	  RANGE(DURATION, queue_timeout, 0, DAY), .initial = "0", .needs = "supervise" },
+	{ "exit-on-idle", 0, "SEC", "end when nobody connects so long (0: never)",
+	  RANGE(DURATION, exit_on_idle, 0, 30 * DAY), .initial = "0", .needs = "supervise" },
 	{ "socket-name", 0, "NAME", "of several that LISTEN_FDS passes, serve this socket",
-	  SET(TEXT, socket_name) },
+	  SET(TEXT, socket_name), .needs = "supervise" },
 	{ "fd-store", 0, NULL, "let the service manager keep the socket (as $FDSTORE)",
-	  SET(FLAG, fd_store) },
+	  SET(FLAG, fd_store), .needs = "supervise" },
 
 	{ "check", 0, NULL, "start nothing; say whether this would work",
 	  SET(FLAG, check) },
 	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
-	  SET(TEXT, web_user) },
+	  SET(TEXT, web_user), .needs = "check" },
 
 	{ "version", 'v', NULL, "print the version", SET(FLAG, version) },
 	{ "help", 'h', NULL, "print this help", SET(FLAG, help) },
@@ -132,26 +133,6 @@ static const struct option_row table[] = {
 };
 
 enum { TABLE_ROWS = sizeof table / sizeof *table };
-
-static const struct settings defaults = {
-	.php_children = -1,
-	.forks = 1,
-	.backlog = 1024,
-	.mode = MODE_UNSET,
-	.mode_name = "static",
-	.min_spare = 1,
-	.max_spare = 3,
-	.max_children = 10,
-	.spawn_rate = 32,
-	.idle_timeout = 10000,
-	.crash_limit = "10/10",
-	.stop_signal_name = "TERM",
-	.stop_timeout = 30000,
-	.stop_busy = -1,
-	.start_time = 1000,
-	.log_rate = 1000,
-	.queue = -1,
-};
 
 static const char usage[] = "Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
 			    "       spawn-fcgi [options] -f COMMAND\n";
@@ -199,6 +180,10 @@ static bool read_local_address(struct settings *s)
 
 static bool read_address(struct settings *s)
 {
+	if ((s->names.acl_users || s->names.acl_groups) && !s->socket) {
+		report("--socket-acl-users and --socket-acl-groups need a Unix socket (-s)");
+		return false;
+	}
 	if ((s->inherited > 0 || s->socket_name) && !s->socket && !s->port)
 		return true;
 	if (!s->socket && !s->port)
@@ -324,56 +309,6 @@ static bool read_pool(struct settings *s)
 	return fault == SIZING_GOOD;
 }
 
-/* What only --supervise heeds is not to be ignored in silence. */
-static bool is_supervised_or_plain(const struct settings *s)
-{
-	const struct {
-		const char *option;
-		bool given;
-	} rows[] = {
-		{ "pm", strcmp(s->mode_name, defaults.mode_name) != 0 },
-		{ "min-spare", s->min_spare != defaults.min_spare },
-		{ "max-spare", s->max_spare != defaults.max_spare },
-		{ "max-children", s->max_children != defaults.max_children },
-		{ "start-servers", s->start_servers != 0 },
-		{ "spawn-rate", s->spawn_rate != defaults.spawn_rate },
-		{ "idle-timeout", s->idle_timeout != defaults.idle_timeout },
-		{ "max-lifetime", s->max_lifetime != 0 },
-		{ "max-memory", s->max_memory != 0 },
-		{ "crash-limit", strcmp(s->crash_limit, defaults.crash_limit) != 0 },
-		{ "give-up", s->give_up },
-		{ "stop-signal", strcmp(s->stop_signal_name, defaults.stop_signal_name) != 0 },
-		{ "stop-timeout", s->stop_timeout != defaults.stop_timeout },
-		{ "stop-busy", s->stop_busy != defaults.stop_busy },
-		{ "request-timeout", s->request_timeout != 0 },
-		{ "start-time", s->start_time != defaults.start_time },
-		{ "outlive", s->outlive },
-		{ "log", s->log != NULL },
-		{ "log-rate", s->log_rate != defaults.log_rate },
-		{ "queue", s->queue != defaults.queue },
-		{ "queue-timeout", s->queue_timeout != 0 },
-		{ "exit-on-idle", s->exit_on_idle != 0 },
-		{ "socket-name", s->socket_name != NULL },
-		{ "fd-store", s->fd_store },
-	};
-
-	for (size_t i = 0; !s->supervise && i < sizeof rows / sizeof *rows; i++) {
-		if (!rows[i].given)
-			continue;
-		report("--%s needs --supervise", rows[i].option);
-		return false;
-	}
-	if ((s->names.acl_users || s->names.acl_groups) && !s->socket) {
-		report("--socket-acl-users and --socket-acl-groups need a Unix socket (-s)");
-		return false;
-	}
-	if (s->web_user && !s->check) {
-		report("--web-user needs --check");
-		return false;
-	}
-	return true;
-}
-
 static bool read_supervision(struct settings *s, bool handed_over)
 {
 	static char *names; /* never freed */
@@ -383,7 +318,7 @@ static bool read_supervision(struct settings *s, bool handed_over)
 	s->inherited_names = names;
 	if (s->supervise)
 		s->inherited = handed_over ? 1 : listen_inherited();
-	return is_supervised_or_plain(s) && read_stop_signal(s) && read_crash_limit(s) &&
+	return read_stop_signal(s) && read_crash_limit(s) &&
 	       read_pool(s);
 }
 
@@ -423,7 +358,7 @@ bool settings_read(struct settings *out, int argc, char **argv, bool handed_over
 {
 	int operands;
 
-	*out = defaults;
+	*out = (struct settings){ .mode = MODE_UNSET, .stop_busy = -1, .queue = -1 };
 	*status = EXIT_OWN_ERROR;
 	if (argc <= 1) {
 		print_help();
