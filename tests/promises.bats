@@ -221,7 +221,7 @@ crashes() {
 start_serves() {
 	use "$1"
 	echo 'sleep 2' >"$T/start"
-	spawn --supervise -s "$S" -P "$T/pid" -F 2 -- "$T/prog" "${COMMAND[@]}"
+	spawn --supervise -s "$S" -P "$T/pid" -F 2 --start-time 4 -- "$T/prog" "${COMMAND[@]}"
 	[ "$status" = 0 ]
 	start_load first 2 0 -n 2 -t 20
 	end_load first 'start'
