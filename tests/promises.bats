@@ -68,6 +68,11 @@ use() {
 	END
 }
 
+# What depends least on the program is shown with Perl alone, unless all is asked for.
+by_one_program() {
+	[ "$1" = pl ] || [ "$FULL" = 1 ] || skip 'by make promises'
+}
+
 # serve [OPTION...]: the pool. A program that is not seen to wait, as Ruby's, counts soon.
 serve() {
 	supervise -s "$S" --start-time 0.4 --log "$T/app.log" "$@" -- "$T/prog" "${COMMAND[@]}"
@@ -210,6 +215,7 @@ crashes_beside() {
 crashes() {
 	local count
 
+	by_one_program "$1"
 	use "$1"
 	for count in 5 $([ "$FULL" = 0 ] || echo 20 60); do
 		crashes_beside "$count" $((FULL ? 20 : 3))
@@ -219,6 +225,7 @@ crashes() {
 }
 
 start_serves() {
+	by_one_program "$1"
 	use "$1"
 	echo 'sleep 2' >"$T/start"
 	spawn --supervise -s "$S" -P "$T/pid" -F 2 --start-time 4 -- "$T/prog" "${COMMAND[@]}"
@@ -230,6 +237,7 @@ start_serves() {
 }
 
 start_fails() {
+	by_one_program "$1"
 	use "$1"
 	echo "mkdir $T/one 2>/dev/null || { sleep 0.2; echo no database; exit 7; }" >"$T/start"
 	serve -F 3 --start-time 2 || :
@@ -282,6 +290,7 @@ reload_saturated() {
 reload_fails() {
 	local old how count
 
+	by_one_program "$1"
 	need_census
 	use "$1"
 	serve -F 2
@@ -302,6 +311,7 @@ reload_fails() {
 reload_ends() {
 	local began took
 
+	by_one_program "$1"
 	need_census
 	use "$1"
 	serve -F 2 --stop-timeout 1.5
@@ -331,6 +341,7 @@ stop_serves() {
 }
 
 stop_waits() {
+	by_one_program "$1"
 	need_census
 	use "$1"
 	serve --stop-timeout 1.5
@@ -347,6 +358,7 @@ stop_waits() {
 stop_ends() {
 	local began took
 
+	by_one_program "$1"
 	need_census
 	use "$1"
 	serve --stop-timeout 1
@@ -364,6 +376,7 @@ stop_ends() {
 upgrade() {
 	local old
 
+	by_one_program "$1"
 	use "$1"
 	serve -F 3
 	old=$(children)
