@@ -65,9 +65,30 @@ ask() {
 	[ -n "$ANSWERED_BY" ]
 }
 
-# ask_later NAME QUERY: in the background.
+# Clients that are connected to $SOCKET, accepted or in its queue.
+connections() {
+	case $SOCKET in
+	unix:*)
+		awk -v path="${SOCKET#unix:}" '$8 == path && ($6 == "02" || $6 == "03")' \
+			/proc/net/unix
+		;;
+	*)
+		awk -v port="$(printf ':%04X$' "${SOCKET##*:}")" '$2 ~ port && $4 == "01"' \
+			/proc/net/tcp /proc/net/tcp6
+		;;
+	esac 2>/dev/null | wc -l
+}
+
+# ask_later NAME QUERY: in the background; returns when it has connected, or is over.
 ask_later() {
+	local before
+
+	before=$(connections)
 	start "$1" "$FCGI_TALK" "$SOCKET" get /x QUERY_STRING="$2"
+	has_come() {
+		[ "$(connections)" -gt "$before" ] || [ -s "$T/$1.out" ] || [ -s "$T/$1.log" ]
+	}
+	eventually has_come "$1" || :
 }
 
 # answered NAME: that one gets, or has got, its answer.
