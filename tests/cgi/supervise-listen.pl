@@ -11,10 +11,15 @@ $| = 1;
 my ($path, $file) = @ARGV;
 my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "$path: $!\n";
 if (defined $file) {
-	my $filler = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $path) or die "$path: $!\n";
+	my @fillers;
 
-	$filler->blocking(0);
-	1 while defined $filler->send('FULL=1');
+	# What one sender may have on the way is limited, too: full is what takes nothing of another.
+	do {
+		my $filler = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Peer => $path) or die "$path: $!\n";
+		$filler->blocking(0);
+		push @fillers, defined $filler->send('FULL=1') ? $filler : undef;
+		1 while $fillers[-1] && defined $filler->send('FULL=1');
+	} while $fillers[-1];
 	print "full\n";
 	sleep 0.01 until -e $file;
 }
