@@ -17,6 +17,7 @@
 #include "worker.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +44,7 @@ static struct pool {
 	struct growth growth;
 	bool watched;  /* who is busy */
 	bool watching; /* the socket */
+	bool nonblocking; /* the socket was found so */
 	bool up, stopping;
 	bool closed; /* nobody can connect any more */
 	bool hasty;  /* all ends at once */
@@ -536,6 +538,7 @@ bool pool_open(const struct settings *settings, const struct identity *identity,
 			.gone = on_gone,
 		},
 	};
+	pool.nonblocking = fcntl(listener, F_GETFL) & O_NONBLOCK;
 	worker_open(&pool.workers);
 	retire_open(settings, pool.watched);
 	if (!pool.watched)
@@ -582,12 +585,12 @@ void pool_begin(void)
 	settle();
 }
 
-/* A new process that does not serve yet is there for an old one. */
+/* A process that does not serve yet is there for an old one. */
 static void resume_replacing(void)
 {
 	pool.hunting_since = loop_now();
 	for (struct worker *w = worker_first; w && find_outdated(); w = w->next)
-		if (w->phase == WORKER_STARTING && !w->outdated)
+		if (w->phase == WORKER_STARTING)
 			pool.substitute = w;
 }
 
@@ -631,6 +634,19 @@ bool pool_describe(struct handover *out)
 	return true;
 }
 
+/* What a program, or a script of it, has made of the socket that all share would end each new
+ * process at its first accept(2). One that wants it non-blocking makes it so itself. */
+static void restore_listener(void)
+{
+	int listener = pool.workers.listener, flags = fcntl(listener, F_GETFL);
+
+	if (pool.nonblocking || flags < 0 || !(flags & O_NONBLOCK))
+		return;
+	if (fcntl(listener, F_SETFL, flags & ~O_NONBLOCK) == 0)
+		report("the socket was made non-blocking by a process of the pool; it is blocking "
+		       "again");
+}
+
 void pool_reload(void)
 {
 	report("reloading");
@@ -638,8 +654,10 @@ void pool_reload(void)
 	/* What is called for gets another chance. */
 	crashes_ready(&pool.crashes);
 	deadline_clear(&pool.start_again);
+	restore_listener();
+	/* Also the substitute of an earlier reload: it may have read an older configuration. */
 	for (struct worker *w = worker_first; w; w = w->next)
-		w->outdated = w != pool.substitute; /* which is as new as any */
+		w->outdated = true;
 	settle();
 }
 

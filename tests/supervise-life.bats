@@ -505,6 +505,49 @@ need_gate() {
 	has 2
 }
 
+@test "HUP beside a HUP: no process stays that began before the second one" {
+	need_census
+	need_proc
+	need_app
+	echo 1 >"$T/conf"
+	program <<-END
+		export CONF=\$(cat $T/conf)
+		sleep 0.5
+		exec $APP
+	END
+	supervise -s "$S" -F 3 -- "$T/prog"
+	echo 2 >"$T/conf"
+	kill -HUP "$KEEPER"
+	eventually has 4
+	echo 3 >"$T/conf"
+	kill -HUP "$KEEPER"
+	logged 'reloaded$'
+	has 3
+	for pid in $(children); do
+		tr '\0' '\n' <"/proc/$pid/environ" | grep -qx CONF=3
+	done
+}
+
+@test "HUP: a socket that a process has made non-blocking is blocking again" {
+	need_census
+	need_app
+	program <<-END
+		if [ -e $T/block ]; then
+			perl -MFcntl -e 'fcntl(STDIN, F_SETFL, O_NONBLOCK) or die'
+			rm $T/block
+		fi
+		exec $APP
+	END
+	supervise -s "$S" -- "$T/prog"
+	ask
+	touch "$T/block"
+	kill -KILL "$ANSWERED_BY"
+	logged 'exited with status 0'
+	kill -HUP "$KEEPER"
+	logged 'the socket was made non-blocking by a process of the pool'
+	eventually ask
+}
+
 @test "HUP: what serves without end is ended when --stop-timeout is over" {
 	local old
 
