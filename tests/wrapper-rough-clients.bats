@@ -176,6 +176,13 @@ listening() {
 	logged '--max-unfinished'
 }
 
+@test "--max-unfinished refuses who only begins, too" {
+	start_wrapper -c 1 --max-unfinished 1
+	ask begin id=1 keep begin id=2 keep expect-text 'Status: 503 ' expect-end \
+		id 1 params SCRIPT_FILENAME="$CGI/hello.sh" params-end stdin-end expect-text hello \
+		expect-end app=0
+}
+
 @test "--max-unfinished counts all connections together" {
 	start_wrapper -c 1 --max-unfinished 2
 	start_client first begin params SCRIPT_FILENAME="$CGI/hello.sh" params-send \

@@ -420,8 +420,7 @@ static bool begin_request(struct connection *c)
 	r = request_new(&c->client, c->reader.record.id, role, keep);
 	if (!r)
 		return false;
-	if (c->request_count >= REQUEST_MOST)
-		request_refuse(r);
+	request_refuse_beyond(r, c->request_count);
 	/* Behind the others: they are dealt with in the order in which they came. */
 	while (*link)
 		link = &(*link)->next;

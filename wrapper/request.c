@@ -143,10 +143,14 @@ static void request_fail_bare(struct request *r, int status, const char *text)
 	request_conclude(r, status);
 }
 
-void request_refuse(struct request *r)
+void request_refuse_beyond(struct request *r, size_t on_connection)
 {
-	request_fail(r, 503, "refused, since more than %d are at once on one connection",
-		     REQUEST_MOST);
+	if (on_connection >= REQUEST_MOST)
+		request_fail(r, 503, "refused, since more than %d are at once on one connection",
+			     REQUEST_MOST);
+	else if (r->unfinished == SLOT_NONE)
+		request_fail(r, 503, "refused, since too many requests are not whole yet "
+			     "(--max-unfinished)");
 }
 
 static bool request_put(struct request *r, enum record_type type, const char *bytes, size_t size)
@@ -200,11 +204,6 @@ bool request_put_failed_end(struct request *r)
 
 static bool on_params(struct request *r, const unsigned char *bytes, size_t size)
 {
-	if (r->unfinished == SLOT_NONE) {
-		request_fail(r, 503, "refused, since too many requests are not whole yet "
-			     "(--max-unfinished)");
-		return true;
-	}
 	switch (asking_take(r->asking, bytes, size, (size_t)settings_of(r)->max_params)) {
 	case ASKING_TOO_LARGE:
 		request_fail(r, 431, "refused, with more than %ld bytes of parameters (--max-params)",

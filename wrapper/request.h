@@ -130,8 +130,9 @@ bool request_holds_back(const struct request *request);
 /* Whether the client has sent all of it that its script reads. */
 bool request_is_received(const struct request *request);
 
-/* Refuses the request since there are too many. */
-void request_refuse(struct request *request);
+/* Refuses a new request with 503 if there are too many: beside so many others on its connection,
+ * or in all that are not whole yet. */
+void request_refuse_beyond(struct request *request, size_t on_connection);
 
 /* A request that is REQUEST_CUT ends although its connection stays for others: the
  * record that says so, if the buffer has room. */
