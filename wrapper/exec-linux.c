@@ -88,10 +88,19 @@ static bool leader_change(int from, int to)
 	return false;
 }
 
+/* Whoever stops our group may stop a leader that is just leaving it, which then no signal to
+ * that group lets go on. */
 static void leader_reap(pid_t number)
 {
-	while (waitpid(number, NULL, __WCLONE) < 0 && errno == EINTR)
-		;
+	int status;
+	pid_t reaped;
+
+	do {
+		status = 0;
+		reaped = waitpid(number, &status, WUNTRACED | __WCLONE);
+		if (reaped > 0 && WIFSTOPPED(status))
+			kill(number, SIGCONT);
+	} while (reaped < 0 ? errno == EINTR : WIFSTOPPED(status));
 }
 
 /* Nobody waits for it: it has a stack of its own, and does nothing that could be seen in
@@ -122,12 +131,17 @@ static pid_t leader_take(void)
 static bool leader_has_ended(pid_t number)
 {
 	siginfo_t info;
-	int result;
 
-	do
-		result = waitid(P_PID, (id_t)number, &info, WEXITED | WNOWAIT | __WCLONE);
-	while (result < 0 && errno == EINTR);
-	return result == 0;
+	for (;;) {
+		info.si_code = 0;
+		if (waitid(P_PID, (id_t)number, &info, WEXITED | WSTOPPED | WNOWAIT | __WCLONE) == 0) {
+			if (info.si_code != CLD_STOPPED)
+				return true;
+			kill(number, SIGCONT);
+		} else if (errno != EINTR) {
+			return false;
+		}
+	}
 }
 
 pid_t exec_fast_group(void)
