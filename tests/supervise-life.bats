@@ -632,6 +632,123 @@ need_gate() {
 	grep -x 'ok=400 failed=0' "$T/load.out"
 }
 
+# starve_by_load: more clients than processes all the time, until end_load; HUP is sent until it meets
+# no idle process.
+starve_by_load() {
+	start load "$FCGI_BUILD/tests/bench/load" -j 12 -n 0 -t 60 "$SOCKET" '/x?ms=20'
+	eventually -t 5 waits 6
+	starve
+}
+
+starve() {
+	diversions=$(count_diversions)
+	until starved; do
+		reloads=$(grep -cE 'reloaded$' "$T/keeper.log" || :)
+		kill -HUP "$KEEPER"
+		starved_or_reloaded() {
+			starved || [ "$(grep -cE 'reloaded$' "$T/keeper.log")" -gt "$reloads" ]
+		}
+		eventually starved_or_reloaded
+	done
+}
+
+count_diversions() {
+	grep -c 'new connections get a new socket' "$T/keeper.log" || :
+}
+
+starved() {
+	[ "$(count_diversions)" -gt "$diversions" ]
+}
+
+# waits COUNT: so many connections, at least, in the queue.
+waits() {
+	ss -xlH | awk -v least="$1" -v socket="$S" \
+		'index($5, socket) == 1 && $3 >= least { good = 1 } END { exit !good }'
+}
+
+end_load() {
+	kill -TERM "$(pid_of load)"
+	await load
+	cat "$T/load.out"
+	grep -q '^requests=[0-9]* errors=0 ' "$T/load.out"
+}
+
+@test "HUP of processes that are never idle: a new socket takes the place of the old one" {
+	local old file
+
+	need ss
+	need_census
+	need_app
+	supervise -s "$S" -F 2 -M 0640 --stop-timeout 8 -- "$APP" naive
+	old=$(children)
+	file=$(stat -c %i "$S")
+	starve_by_load
+	logged 'reloaded$'
+	eventually replaced $old
+	end_load
+	has 2
+	[ "$(stat -c %i "$S")" != "$file" ]
+	[ "$(mode_of "$S")" = 640 ]
+	ask
+	kill -TERM "$KEEPER"
+	await keeper
+	nothing_left "$S" "$S.new" "$T/keeper.pid"
+}
+
+@test "HUP of processes that are never idle, again and again: no descriptor too many" {
+	local before
+
+	need ss
+	need_census
+	need_app
+	need_proc
+	supervise -s "$S" -F 2 --stop-timeout 4 -- "$APP" naive
+	before=$(descriptors "$KEEPER")
+	starve_by_load
+	starve
+	starve
+	end_load
+	settled() { [ "$(descriptors "$KEEPER")" = "$before" ] && has 2; }
+	eventually settled
+}
+
+@test "HUP of processes that are never idle: USR2 waits until the old ones have gone" {
+	need ss
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --stop-timeout 60 -- "$APP" naive
+	ask_later long wait="$T/go"
+	starve_by_load
+	kill -USR2 "$KEEPER"
+	logged 'USR2 is heeded when the reload is complete'
+	logged_times 0 'goes on with the processes'
+	touch "$T/go"
+	answered long
+	logged 'goes on with the processes'
+	end_load
+	ask
+}
+
+@test "HUP of processes that are never idle: TERM serves who waits at the new socket" {
+	need ss
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --stop-timeout 60 -- "$APP" naive
+	ask_later long wait="$T/go"
+	starve_by_load
+	start late "$FCGI_BUILD/tests/bench/load" -j 20 -n 20 -t 20 "$SOCKET" '/x?ms=20'
+	eventually -t 5 waits 1
+	kill -TERM "$(pid_of load)"
+	kill -TERM "$KEEPER"
+	touch "$T/go"
+	answered long
+	await late
+	cat "$T/late.out"
+	[ "$STATUS" = 0 ]
+	await keeper
+	[ "$STATUS" = 0 ]
+}
+
 @test "USR2 executes the supervisor anew, with the same children and the same socket" {
 	local old
 
