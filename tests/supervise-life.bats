@@ -632,47 +632,6 @@ need_gate() {
 	grep -x 'ok=400 failed=0' "$T/load.out"
 }
 
-# starve_by_load: more clients than processes all the time, until end_load; HUP is sent until it meets
-# no idle process.
-starve_by_load() {
-	start load "$FCGI_BUILD/tests/bench/load" -j 12 -n 0 -t 60 "$SOCKET" '/x?ms=20'
-	eventually -t 5 waits 6
-	starve
-}
-
-starve() {
-	diversions=$(count_diversions)
-	until starved; do
-		reloads=$(grep -cE 'reloaded$' "$T/keeper.log" || :)
-		kill -HUP "$KEEPER"
-		starved_or_reloaded() {
-			starved || [ "$(grep -cE 'reloaded$' "$T/keeper.log")" -gt "$reloads" ]
-		}
-		eventually starved_or_reloaded
-	done
-}
-
-count_diversions() {
-	grep -c 'new connections get a new socket' "$T/keeper.log" || :
-}
-
-starved() {
-	[ "$(count_diversions)" -gt "$diversions" ]
-}
-
-# waits COUNT: so many connections, at least, in the queue.
-waits() {
-	ss -xlH | awk -v least="$1" -v socket="$S" \
-		'index($5, socket) == 1 && $3 >= least { good = 1 } END { exit !good }'
-}
-
-end_load() {
-	kill -TERM "$(pid_of load)"
-	await load
-	cat "$T/load.out"
-	grep -q '^requests=[0-9]* errors=0 ' "$T/load.out"
-}
-
 @test "HUP of processes that are never idle: a new socket takes the place of the old one" {
 	local old file
 
@@ -747,6 +706,23 @@ end_load() {
 	[ "$STATUS" = 0 ]
 	await keeper
 	[ "$STATUS" = 0 ]
+}
+
+@test "HUP of processes that are never idle: who waits is served, though the old ones end by themselves" {
+	local name
+
+	need ss
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --start-time 0.1 --stop-timeout 16 -- "$APP"
+	hang_and_divert "wait=$T/go&exit=0"
+	touch "$T/go"
+	for name in old1 old2 old3 old4 old5 old6; do
+		answered "$name"
+	done
+	logged 'reloaded$'
+	ask
+	has 2
 }
 
 @test "USR2 executes the supervisor anew, with the same children and the same socket" {
