@@ -282,6 +282,8 @@ static void divert(void)
 	int renewed = former >= 0 ? pool.events->renew() : -1;
 
 	pool.may_divert = false;
+	if (former < 0)
+		report("cannot replace the socket: %s", strerror(errno));
 	if (renewed < 0) {
 		if (former >= 0)
 			close(former);
