@@ -293,6 +293,7 @@ static void divert(void)
 	       "they end when nobody waits at the old one");
 	pool.workers.former = former;
 	pool.workers.listener = renewed;
+	pool.nonblocking = false;
 	demand_turn_to(renewed);
 	doorman_turn_to(renewed, former);
 	for (struct worker *w = worker_first; w; w = w->next)

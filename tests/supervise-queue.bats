@@ -34,7 +34,6 @@ over() {
 }
 
 # How many connections nobody has accepted, and how many somebody has, as the kernel's tables say.
-# A socket that has replaced another one has the name that it was bound by.
 queue_length() {
 	if [[ $SOCKET = unix:* ]]; then
 		awk -v path="${SOCKET#unix:}" '($8 == path || $8 == path ".new") && $6 == "02"' /proc/net/unix

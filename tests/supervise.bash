@@ -65,12 +65,13 @@ ask() {
 	[ -n "$ANSWERED_BY" ]
 }
 
-# Clients that are connected to $SOCKET, accepted or in its queue.
+# Clients that are connected to $SOCKET, accepted or in its queue. One that has replaced another has
+# the name that it was bound by.
 connections() {
 	case $SOCKET in
 	unix:*)
-		awk -v path="${SOCKET#unix:}" '$8 == path && ($6 == "02" || $6 == "03")' \
-			/proc/net/unix
+		awk -v path="${SOCKET#unix:}" '($8 == path || $8 == path ".new") &&
+			($6 == "02" || $6 == "03")' /proc/net/unix
 		;;
 	*)
 		awk -v port="$(printf ':%04X$' "${SOCKET##*:}")" '$2 ~ port && $4 == "01"' \
@@ -179,7 +180,7 @@ hang_and_divert() {
 	eventually said_hello
 	sleep 0.4 # all are seen to go on and on
 	for i in 1 2 3 4 5 6; do
-		ask_later "old$i" "$1"
+		start "old$i" "$FCGI_TALK" "$SOCKET" get /x QUERY_STRING="$1"
 	done
 	eventually starved
 	kill -KILL "$(pid_of load)" # it waits, too
