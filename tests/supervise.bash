@@ -67,7 +67,7 @@ ask() {
 
 # Clients that are connected to $SOCKET, accepted or in its queue. One that has replaced another has
 # the name that it was bound by.
-connections() {
+clients_here() {
 	case $SOCKET in
 	unix:*)
 		awk -v path="${SOCKET#unix:}" '($8 == path || $8 == path ".new") &&
@@ -84,10 +84,10 @@ connections() {
 ask_later() {
 	local before
 
-	before=$(connections)
+	before=$(clients_here)
 	start "$1" "$FCGI_TALK" "$SOCKET" get /x QUERY_STRING="$2"
 	has_come() {
-		[ "$(connections)" -gt "$before" ] || [ -s "$T/$1.out" ] || [ -s "$T/$1.log" ]
+		[ "$(clients_here)" -gt "$before" ] || [ -s "$T/$1.out" ] || [ -s "$T/$1.log" ]
 	}
 	eventually has_come "$1" || :
 }
