@@ -443,19 +443,62 @@ void listen_identify(const struct listen_address *address, struct listen_identit
 		*out = (struct listen_identity){ st.st_dev, st.st_ino, st.st_mtim };
 }
 
-void listen_remove_own(const struct listen_address *address, const struct listen_identity *own)
+/* Whether it stands there. A number is given to a new file as soon as the old one is gone. */
+static bool stands(const struct listen_address *address, const struct listen_identity *own)
 {
 	struct listen_identity now;
 
 	listen_identify(address, &now);
-	/* A number is given to a new file as soon as the old one is gone. */
-	if (now.inode == 0 || now.device != own->device || now.inode != own->inode ||
-	    now.made.tv_sec != own->made.tv_sec ||
-	    now.made.tv_nsec != own->made.tv_nsec)
+	return now.inode != 0 && now.device == own->device && now.inode == own->inode &&
+	       now.made.tv_sec == own->made.tv_sec && now.made.tv_nsec == own->made.tv_nsec;
+}
+
+void listen_remove_own(const struct listen_address *address, const struct listen_identity *own)
+{
+	if (!stands(address, own))
 		return;
 	if (unlink(address->as.local.sun_path) < 0)
 		report("cannot remove the socket %s: %s", address->as.local.sun_path,
 		       strerror(errno));
+}
+
+/* The address of a path with ".new" behind. */
+static bool find_beside(const char *path, struct listen_address *out)
+{
+	char name[sizeof out->as.local.sun_path + 8];
+
+	snprintf(name, sizeof name, "%s.new", path);
+	return listen_address_local(out, name);
+}
+
+bool listen_is_beside(const struct listen_address *address, const char *path)
+{
+	struct listen_address beside;
+
+	return find_beside(path, &beside) &&
+	       strcmp(address->as.local.sun_path, beside.as.local.sun_path) == 0;
+}
+
+bool listen_replace(int fd, const struct listen_address *address, const struct listen_file *file,
+		    int backlog, const struct listen_identity *own)
+{
+	const char *path = address->as.local.sun_path;
+	struct listen_address beside;
+
+	if (!find_beside(path, &beside)) {
+		report("cannot replace %s: %s", path, strerror(errno));
+		return false;
+	}
+	if (!bind_local(fd, &beside, file, backlog))
+		return false;
+	if (!stands(address, own))
+		report("cannot replace %s: somebody has removed or replaced it", path);
+	else if (rename(beside.as.local.sun_path, path) == 0)
+		return true;
+	else
+		report("cannot replace %s: %s", path, strerror(errno));
+	listen_remove(&beside);
+	return false;
 }
 
 void listen_forget_inherited(void)

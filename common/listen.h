@@ -84,6 +84,13 @@ struct listen_identity {
 void listen_identify(const struct listen_address *address, struct listen_identity *out);
 void listen_remove_own(const struct listen_address *address, const struct listen_identity *own);
 
+/* Binds a Unix socket as listen_bind() does, but in the place of one that is served, which must
+ * be one's own: at no moment is there none. For a while it has a name beside, PATH.new, which is
+ * also what getsockname(2) says later. False after reporting; then all is as before. */
+bool listen_replace(int fd, const struct listen_address *address, const struct listen_file *file,
+		    int backlog, const struct listen_identity *own);
+bool listen_is_beside(const struct listen_address *address, const char *path);
+
 /* The descriptor of the first socket that a service manager passes. */
 enum { LISTEN_INHERITED_FIRST = 3 };
 

@@ -327,6 +327,7 @@ static bool count_connections(struct look *look)
 			continue;
 		look->entries[held->entry].connections++;
 		look->held[left++] = *held;
+		look->entries[held->entry].sum += held->inode;
 	}
 	look->held_count = left;
 	free(items);
@@ -406,6 +407,21 @@ bool census_open(int listener, const struct identity *program)
 		return false;
 	blind = !sockets_open(listener);
 	return true;
+}
+
+void census_renew(int listener)
+{
+	listening = listener;
+	if (!blind && !sockets_renew(listener)) {
+		blind = true;
+		report("cannot see any more who is connected to the socket: %s; every process "
+		       "counts as busy", strerror(errno));
+	}
+}
+
+void census_forget_former(void)
+{
+	sockets_forget_former();
 }
 
 /* Whole sessions. */

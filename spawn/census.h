@@ -19,6 +19,7 @@ struct census_entry {
 	long processes;
 	long awake;       /* processes that are not stopped */
 	long connections; /* accepted from the socket */
+	unsigned long sum; /* of their inodes: another one when there is another connection */
 	int64_t memory;   /* resident, in bytes */
 	int64_t work;     /* processor time so far, in nanoseconds, some of it twice */
 	/* Whether it serves cannot be seen, now or ever. The caller takes it for busy: it is
@@ -30,6 +31,11 @@ struct census_entry {
  * but connections of this socket are never shown: then every entry is hidden, and at most
  * one connection is known to wait. */
 bool census_open(int listener, const struct identity *identity);
+
+/* Another Unix socket takes its place; connections of the former one count until it is
+ * forgotten. */
+void census_renew(int listener);
+void census_forget_former(void);
 
 /* Fills in all but the leader of each entry. False if nothing can be said. */
 bool census_take(struct census_entry *entries, size_t count, long *waiting);

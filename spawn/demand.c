@@ -13,6 +13,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { /* milliseconds */
 	QUEUE_FORMS = 5, /* connections that wait so long are a queue */
@@ -37,11 +38,16 @@ static int64_t last_arrival, last_look;
 static long waiting;
 static bool never_asked = true; /* no connection has ever come */
 
-bool demand_waits(void)
+bool demand_waits_at(int listener)
 {
-	struct pollfd fd = { .fd = listening, .events = POLLIN };
+	struct pollfd fd = { .fd = listener, .events = POLLIN };
 
 	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLIN);
+}
+
+bool demand_waits(void)
+{
+	return demand_waits_at(listening);
 }
 
 int64_t demand_pause(int64_t least)
@@ -75,6 +81,9 @@ static void take_note(struct worker *w, const struct census_entry *entry)
 
 	w->hidden = entry->hidden;
 	w->busy = entry->connections > 0 || entry->hidden;
+	if (w->sum != 0 && entry->sum != 0 && entry->sum != w->sum)
+		w->accepts_on = true;
+	w->sum = entry->sum;
 	if (w->busy || has_worked)
 		w->idle_since = loop_now();
 	/* A connection that is accepted at once may come unseen. */
@@ -249,10 +258,37 @@ bool demand_watches_requests(void)
 	return watches_requests;
 }
 
+static void watch_queue(void)
+{
+	if (!loop_watch(&queue, listening, LOOP_READ, on_arrival))
+		report("cannot watch the socket: %s", strerror(errno));
+}
+
+void demand_turn_to(int listener)
+{
+	bool watched = queue.fd >= 0;
+
+	if (watched)
+		loop_close(&queue);
+	else
+		close(listening);
+	listening = listener;
+	census_renew(listener);
+	serving_renew(listener);
+	if (watched)
+		watch_queue();
+}
+
+void demand_forget_former(void)
+{
+	census_forget_former();
+	serving_forget_former();
+}
+
 bool demand_watch(bool sizes)
 {
-	if ((sizes || settings->max_memory > 0 || settings->exit_on_idle > 0) && !loop_watch(&queue, listening, LOOP_READ, on_arrival))
-		report("cannot watch the socket: %s", strerror(errno));
+	if (sizes || settings->max_memory > 0 || settings->exit_on_idle > 0)
+		watch_queue();
 	if (settings->exit_on_idle > 0)
 		deadline_set(&idle_end, settings->exit_on_idle, on_idle_end);
 	if (watches_requests)

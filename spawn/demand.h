@@ -37,6 +37,12 @@ bool demand_watch(bool sizes);
 /* Of requests it goes on: who is to end may be busy with one. */
 void demand_unwatch(void);
 
+/* Turns to a socket that has taken the place of the one there was, and closes that. */
+void demand_turn_to(int listener);
+
+/* Nothing that was accepted from the former one is left. */
+void demand_forget_former(void);
+
 /* Looks at all workers that are here, and at the queue, now. */
 void demand_look(void);
 
@@ -48,6 +54,7 @@ void demand_describe(struct sizing_view *out, const struct worker *without);
 
 /* Whether a connection waits now. */
 bool demand_waits(void);
+bool demand_waits_at(int listener);
 
 /* Looks are repeated so often, or as often as they may: see census_pause(). */
 int64_t demand_pause(int64_t least);

@@ -59,7 +59,7 @@ struct wanted {
 };
 
 static const struct sockets_own *own;
-static struct unix_socket own_unix;
+static struct unix_socket own_unix, former_unix; /* the latter has no inode if there is none */
 static int netlink = -1;
 static unsigned sequence;
 
@@ -163,6 +163,13 @@ static bool find_unix(unsigned long inode, struct unix_socket *out)
 	return ask(&question.header, read_unix, out);
 }
 
+static bool has_name_of(const struct unix_socket *a, const struct unix_socket *b)
+{
+	return a->name_size == b->name_size && memcmp(a->name, b->name, b->name_size) == 0 &&
+	       a->file.udiag_vfs_ino == b->file.udiag_vfs_ino &&
+	       a->file.udiag_vfs_dev == b->file.udiag_vfs_dev;
+}
+
 static void mark_unix(const struct wanted *wanted, const struct unix_socket *socket)
 {
 	struct sockets_item *item = sockets_find(wanted->items, wanted->count, socket->inode);
@@ -171,10 +178,8 @@ static void mark_unix(const struct wanted *wanted, const struct unix_socket *soc
 		return;
 	item->known = true;
 	item->accepted = socket->state == TCP_ESTABLISHED &&
-			 socket->name_size == own_unix.name_size &&
-			 memcmp(socket->name, own_unix.name, own_unix.name_size) == 0 &&
-			 socket->file.udiag_vfs_ino == own_unix.file.udiag_vfs_ino &&
-			 socket->file.udiag_vfs_dev == own_unix.file.udiag_vfs_dev;
+			 (has_name_of(socket, &own_unix) ||
+			  (former_unix.inode && has_name_of(socket, &former_unix)));
 }
 
 static void read_listed_unix(const struct nlmsghdr *answer, void *argument)
@@ -407,6 +412,17 @@ static bool find_own(void)
 		return false;
 	errno = ENOENT;
 	return own_unix.state == TCP_LISTEN;
+}
+
+bool diag_renew(void)
+{
+	former_unix = own_unix;
+	return find_own();
+}
+
+void diag_forget_former(void)
+{
+	former_unix.inode = 0;
 }
 
 bool diag_open(const struct sockets_own *wanted)

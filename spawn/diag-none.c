@@ -11,6 +11,15 @@ bool diag_open(const struct sockets_own *own)
 	return false;
 }
 
+bool diag_renew(void)
+{
+	return false;
+}
+
+void diag_forget_former(void)
+{
+}
+
 bool diag_count_waiting(long *waiting)
 {
 	*waiting = 0;

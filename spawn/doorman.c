@@ -46,10 +46,11 @@ struct told {
 static struct doorman {
 	const struct settings *settings;
 	int listener;
+	int former; /* the one before it; -1: none */
 	long (*vacancies)(void);
 	void (*done)(void);
 	struct watch queue; /* the same socket: the pool watches it, too */
-	struct deadline look, tell, end;
+	struct deadline look, tell, end, former_end;
 	struct overload overload;
 	struct overload_names names;
 	bool by_name; /* who waits is known again */
@@ -59,7 +60,7 @@ static struct doorman {
 	int64_t cost; /* of a look, in nanoseconds of processor time */
 	struct told refused;
 	struct report_rate troubles;
-} doorman = { .queue = { .fd = -1 } };
+} doorman = { .former = -1, .queue = { .fd = -1 } };
 
 static void on_look(struct deadline *d);
 
@@ -76,11 +77,16 @@ static int64_t most(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-static bool anybody_waits(void)
+static bool waits_at(int listener)
 {
-	struct pollfd fd = { .fd = doorman.listener, .events = POLLIN };
+	struct pollfd fd = { .fd = listener, .events = POLLIN };
 
 	return poll(&fd, 1, 0) == 1 && (fd.revents & POLLIN);
+}
+
+static bool anybody_waits(void)
+{
+	return waits_at(doorman.listener) || waits_at(doorman.former);
 }
 
 /* Telling. */
@@ -204,9 +210,9 @@ static long count_many(long waiting)
 
 /* Refusing. */
 
-static bool refuse_one(void)
+static bool refuse_one(int listener)
 {
-	int fd = accept_now(doorman.listener);
+	int fd = accept_now(listener);
 
 	if (fd >= 0 && refusal_begin(fd))
 		return true;
@@ -216,7 +222,7 @@ static bool refuse_one(void)
 	return false;
 }
 
-static long refuse(long number)
+static long refuse(int listener, long number)
 {
 	long done = 0;
 
@@ -224,7 +230,7 @@ static long refuse(long number)
 		number = (long)refusal_room();
 	if (number > TAKEN_MOST)
 		number = TAKEN_MOST;
-	while (done < number && anybody_waits() && refuse_one())
+	while (done < number && waits_at(listener) && refuse_one(listener))
 		done++;
 	return done;
 }
@@ -257,7 +263,7 @@ static void look_at_queue(void)
 	if (see(&waiting) && loop_now() >= doorman.rest_end) {
 		late = count_late(waiting);
 		many = count_many(waiting);
-		refused = refuse(late > many ? late : many);
+		refused = refuse(doorman.listener, late > many ? late : many);
 		note_refused(refused, late);
 		doorman.overload.before = waiting - refused;
 		if (refused > 0 && refused < (late > many ? late : many)) {
@@ -278,6 +284,7 @@ static void finish(void)
 	deadline_clear(&doorman.end);
 	deadline_clear(&doorman.look);
 	deadline_clear(&doorman.tell);
+	deadline_clear(&doorman.former_end);
 	tell_all();
 	refusal_end_all();
 	done();
@@ -286,7 +293,8 @@ static void finish(void)
 /* Nobody else serves who waits. True when all is done. */
 static bool refuse_rest(void)
 {
-	note_refused(refuse(TAKEN_MOST), 0);
+	note_refused(refuse(doorman.listener, TAKEN_MOST), 0);
+	note_refused(refuse(doorman.former, TAKEN_MOST), 0);
 	return doorman.done && refusal_count() == 0 && !anybody_waits();
 }
 
@@ -298,7 +306,7 @@ static void on_look(struct deadline *d)
 		look_again_after(LOOK_EVERY);
 		if (refuse_rest())
 			finish();
-	} else if (anybody_waits()) {
+	} else if (waits_at(doorman.listener)) {
 		look_at_queue();
 	} else {
 		overload_empty(&doorman.overload, loop_now());
@@ -337,22 +345,59 @@ static bool can_see(void)
 	return doorman.by_name || s->queue >= 0;
 }
 
-void doorman_open(const struct settings *settings, int listener, long (*vacancies)(void))
+/* False after reporting. */
+static bool watch_queue(void)
 {
-	int same;
+	int same = fcntl(doorman.listener, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
-	doorman.settings = settings;
-	doorman.listener = listener;
-	doorman.vacancies = vacancies;
-	if ((settings->queue < 0 && settings->queue_timeout == 0) || !can_see())
-		return;
 	overload_empty(&doorman.overload, loop_now());
-	same = fcntl(listener, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 	if (same >= 0 && loop_watch(&doorman.queue, same, LOOP_READ, on_arrival))
-		return;
+		return true;
 	report("--queue: cannot watch the socket: %s", strerror(errno));
 	if (same >= 0)
 		close(same);
+	return false;
+}
+
+void doorman_open(const struct settings *settings, int listener, long (*vacancies)(void))
+{
+	doorman.settings = settings;
+	doorman.listener = listener;
+	doorman.vacancies = vacancies;
+	if ((settings->queue >= 0 || settings->queue_timeout > 0) && can_see())
+		watch_queue();
+}
+
+/* Nobody has come there since it was replaced, so by now all are late. */
+static void on_former_end(struct deadline *d)
+{
+	const long late = refuse(doorman.former, TAKEN_MOST);
+
+	note_refused(late, late);
+	deadline_set(d, LOOK_EVERY, on_former_end);
+}
+
+void doorman_turn_to(int listener, int former)
+{
+	const int64_t limit = doorman.settings->queue_timeout;
+
+	doorman.listener = listener;
+	if (doorman.queue.fd < 0)
+		return;
+	loop_close(&doorman.queue);
+	deadline_clear(&doorman.look);
+	doorman.blurred = 0;
+	if (!watch_queue())
+		return;
+	doorman.former = former;
+	if (limit > 0)
+		deadline_set(&doorman.former_end, limit, on_former_end);
+}
+
+void doorman_forget_former(void)
+{
+	doorman.former = -1;
+	deadline_clear(&doorman.former_end);
 }
 
 char *doorman_describe(void)

@@ -15,6 +15,14 @@
  * idle, and what may still be started. */
 void doorman_open(const struct settings *settings, int listener, long (*vacancies)(void));
 
+/*
+ * Looks at a socket that has taken the place of the one there was. Who waits at that is left to
+ * the processes that listen there, but for no longer than --queue-timeout from now, or till the
+ * door is closed. That socket stays open until it is forgotten.
+ */
+void doorman_turn_to(int listener, int former);
+void doorman_forget_former(void);
+
 /* For the program that takes our place: since when those that wait do so. To be freed; NULL if
  * there is nothing to say, or no memory. And what it makes of that. */
 char *doorman_describe(void);

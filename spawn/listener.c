@@ -28,6 +28,7 @@ static const char kept_prefix[] = "spawn-fcgi-";
 struct binding {
 	const struct listener *listener;
 	const struct listen_file *file;
+	const struct listen_identity *former; /* of the file in the place of which it comes; or NULL */
 	int backlog;
 	int answer; /* a pipe for the identity of the file */
 };
@@ -35,13 +36,20 @@ struct binding {
 /* What a path means inside the chroot, symbolic links included, only a process
  * inside can tell. The socket bound there is this process's as well: both hold
  * the same open file. */
+static bool bind_it(const struct binding *b)
+{
+	const struct listener *l = b->listener;
+
+	return b->former ? listen_replace(l->fd, &l->address, b->file, b->backlog, b->former)
+			 : listen_bind(l->fd, &l->address, b->file, b->backlog);
+}
+
 static bool bind_inside(void *argument)
 {
 	const struct binding *b = argument;
 	struct listen_identity made;
 
-	if (!self_change_root(b->listener->root) ||
-	    !listen_bind(b->listener->fd, &b->listener->address, b->file, b->backlog))
+	if (!self_change_root(b->listener->root) || !bind_it(b))
 		return false;
 	listen_identify(&b->listener->address, &made);
 	return write(b->answer, &made, sizeof made) == sizeof made;
@@ -112,6 +120,31 @@ bool listener_open(struct listener *out, const struct settings *settings,
 		return true;
 	close(out->fd);
 	return false;
+}
+
+bool listener_renew(struct listener *l, const struct settings *settings,
+		    const struct identity *identity)
+{
+	const struct listen_file file = wanted_file(settings, identity);
+	struct listener renewed = *l;
+	struct binding binding = { .listener = &renewed, .file = &file, .former = &l->file,
+				   .backlog = (int)settings->backlog };
+	bool bound;
+
+	if (!l->bound || !settings->socket)
+		return false;
+	renewed.fd = listen_socket(&l->address);
+	if (renewed.fd < 0)
+		return false;
+	bound = l->root ? bind_apart(&renewed, &binding) : bind_it(&binding);
+	if (!bound) {
+		close(renewed.fd);
+		return false;
+	}
+	if (!l->root)
+		listen_identify(&l->address, &renewed.file);
+	*l = renewed;
+	return true;
 }
 
 bool listener_is_passed(int fd)
@@ -229,6 +262,18 @@ static bool is_of_use(void *argument)
 	return false;
 }
 
+/* Where its file is: one that has replaced another one was bound beside it. */
+static bool read_address(struct listen_address *out, int fd, const struct settings *settings)
+{
+	out->size = sizeof out->as;
+	if (getsockname(fd, &out->as.any, &out->size) < 0)
+		return false;
+	if (out->as.any.sa_family == AF_UNIX && settings->socket &&
+	    listen_is_beside(out, settings->socket))
+		*out = settings->address;
+	return true;
+}
+
 /* Takes it up, or lets it go, also in the manager's keeping. */
 static bool take_keepsake(struct listener *out, const struct settings *settings,
 			  const struct identity *identity, int fd, const char *name, bool wanted)
@@ -240,9 +285,8 @@ static bool take_keepsake(struct listener *out, const struct settings *settings,
 	};
 	struct listen_address *address = &k.listener.address;
 
-	address->size = sizeof address->as;
 	listener_read_name(name, &k.listener.file);
-	if (listen_is_socket(fd) && getsockname(fd, &address->as.any, &address->size) == 0 &&
+	if (listen_is_socket(fd) && read_address(address, fd, settings) &&
 	    (k.listener.root ? self_apart(is_of_use, &k) : is_of_use(&k))) {
 		*out = k.listener;
 		out->address = settings->address;

@@ -43,6 +43,12 @@ bool listener_is_passed(int fd);
 bool listener_find(struct listener *out, const struct settings *settings,
 		   const struct identity *identity);
 
+/* Puts a new socket in the place of that of --socket, if it is bound by us: connections come to it
+ * from now on. The descriptor that there was stays open. False after reporting; then all is as
+ * before. */
+bool listener_renew(struct listener *listener, const struct settings *settings,
+		    const struct identity *identity);
+
 /* Takes up one that an earlier life of this process has handed over. False after
  * reporting. */
 bool listener_adopt(struct listener *out, const struct settings *settings, int fd, bool bound,

@@ -23,16 +23,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 enum { /* milliseconds */
 	TICK = 1000,      /* while anything is not at rest */
 	HUNT_EVERY = 20,  /* for an idle one, while old ones are replaced */
-	DRAIN_EVERY = 20  /* while the queue is emptied before the end */
+	DRAIN_EVERY = 20, /* while a queue is emptied before the end */
+	STARVES_MOST = 2000 /* hunting for an idle one where nobody ever is */
 };
 
 /* The queue is empty when so many looks say so: what has begun to connect by TCP may take a
- * moment to get there. */
-enum { DRAIN_LOOKS = 2 };
+ * moment to get there, and so may who found a Unix socket before another one took its place. */
+enum { DRAIN_LOOKS = 2, FORMER_LOOKS = 3 };
 
 static struct pool {
 	const struct settings *settings;
@@ -55,7 +57,10 @@ static struct pool {
 	struct worker *substitute; /* for one that is outdated */
 	int64_t hunting_since;
 	int64_t stop_end;
+	int former_empty; /* the queue of the socket before this one, at so many looks */
+	bool may_divert;
 	struct deadline tick, start_again, next_start, recovery, reload_end, hunt, drain;
+	struct deadline drain_former;
 } pool;
 
 static void settle(void);
@@ -75,9 +80,9 @@ static void pause_starts(void)
 		deadline_set(&pool.start_again, pool.crashes.pause, on_due);
 }
 
-static struct worker *start(void)
+static struct worker *start(bool former)
 {
-	struct worker *w = worker_start();
+	struct worker *w = worker_start(former);
 
 	if (!w) {
 		report("cannot start process %ld: %s%s", worker_count() + 1, strerror(errno),
@@ -93,7 +98,7 @@ static void fill(long here, long wanted)
 	int64_t pause = 0;
 
 	while (here < wanted && !deadline_is_set(&pool.start_again) &&
-	       (pause = rate_pause(&pool.rate, loop_now())) == 0 && start()) {
+	       (pause = rate_pause(&pool.rate, loop_now())) == 0 && start(false)) {
 		rate_note(&pool.rate, loop_now());
 		here++;
 	}
@@ -104,7 +109,7 @@ static void fill(long here, long wanted)
 /* All at once, whatever the rate: nobody is served before. */
 static bool fill_first(long wanted)
 {
-	while (worker_count() < wanted && start()) {
+	while (worker_count() < wanted && start(false)) {
 	}
 	return worker_count() >= wanted;
 }
@@ -199,6 +204,124 @@ static void end_reload(const char *how)
 	pool.events->reloaded();
 }
 
+/* Where there is always a next connection, nobody is ever idle. Then new connections get a socket
+ * of their own, with the same name, and new processes; who listens on the one before ends when
+ * all that waits there is served. */
+
+static bool former_waits(void)
+{
+	return pool.workers.former >= 0 && demand_waits_at(pool.workers.former);
+}
+
+/* Whether there is anybody who may accept what waits at the socket, or at the one before. */
+static bool is_served(bool former)
+{
+	const struct worker *w = worker_first;
+
+	while (w && (w->former != former || !worker_is_here(w)))
+		w = w->next;
+	return w;
+}
+
+static void on_drain_former(struct deadline *d);
+
+/* Not before nobody waits there, nor while this process ends: who is left is refused. */
+static void forget_former(void)
+{
+	const struct worker *w = worker_first;
+
+	while (w && !w->former)
+		w = w->next;
+	if (w || pool.workers.former < 0 || pool.stopping || deadline_is_set(&pool.drain_former))
+		return;
+	if (former_waits()) {
+		pool.former_empty = 0;
+		deadline_set(&pool.drain_former, 1, on_drain_former);
+		return;
+	}
+	demand_forget_former();
+	doorman_forget_former();
+	close(pool.workers.former);
+	pool.workers.former = -1;
+}
+
+/* Those that listen there may have ended: after a crash, or after so many requests. */
+static void serve_former(void)
+{
+	struct worker *w;
+
+	if (is_served(true) || deadline_is_set(&pool.start_again))
+		return;
+	w = start(true);
+	if (w)
+		w->outdated = true;
+}
+
+static void on_drain_former(struct deadline *d)
+{
+	const bool waits = former_waits();
+
+	pool.former_empty = waits ? 0 : pool.former_empty + 1;
+	if (waits)
+		serve_former();
+	if (pool.former_empty < FORMER_LOOKS) {
+		deadline_set(d, DRAIN_EVERY, on_drain_former);
+		return;
+	}
+	for (struct worker *w = worker_first; w; w = w->next)
+		if (w->former)
+			retire(w, deadline_is_set(&pool.reload_end)
+				  ? 0 : renewal_rest(pool.settings->stop_timeout));
+	forget_former();
+	settle();
+}
+
+static void divert(void)
+{
+	int former = fcntl(pool.workers.listener, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	int renewed = former >= 0 ? pool.events->renew() : -1;
+
+	pool.may_divert = false;
+	if (former < 0)
+		report("cannot replace the socket: %s", strerror(errno));
+	if (renewed < 0) {
+		if (former >= 0)
+			close(former);
+		return;
+	}
+	report("the old processes are busy all the time; new connections get a new socket, and "
+	       "they end when nobody waits at the old one");
+	pool.workers.former = former;
+	pool.workers.listener = renewed;
+	pool.nonblocking = false;
+	demand_turn_to(renewed);
+	doorman_turn_to(renewed, former);
+	for (struct worker *w = worker_first; w; w = w->next)
+		w->former = w->outdated = true;
+	pool.former_empty = 0;
+	deadline_set(&pool.drain_former, DRAIN_EVERY, on_drain_former);
+}
+
+static bool starves(void)
+{
+	int64_t patience = pool.settings->stop_timeout / 8;
+	const struct worker *w = worker_first;
+
+	if (!pool.reloading || !pool.may_divert || pool.workers.former >= 0 ||
+	    loop_now() - pool.hunting_since < (patience < STARVES_MOST ? patience : STARVES_MOST))
+		return false;
+	while (w && !(w->outdated && worker_is_here(w) && w->accepts_on))
+		w = w->next;
+	return w;
+}
+
+static void begin_hunt(void)
+{
+	pool.hunting_since = loop_now();
+	for (struct worker *w = worker_first; w; w = w->next)
+		w->accepts_on = false;
+}
+
 /* Whichever is idle first. Who serves all the time is asked after --stop-busy, and who cannot be
  * seen when a stop would end, too. */
 static void retire_outdated(void)
@@ -221,6 +344,10 @@ static void retire_outdated(void)
 	for (struct worker *w = oldest; w; w = w->next)
 		if (w->outdated && worker_is_here(w) && !w->busy && retire_if_idle(w))
 			return;
+	if (starves()) {
+		divert();
+		return;
+	}
 	deadline_set(&pool.hunt, demand_pause(HUNT_EVERY), on_due);
 }
 
@@ -244,9 +371,11 @@ static void renew(const struct sizing_view *seen, long wanted)
 {
 	struct renewal r = renewal_now(seen, wanted);
 
+	if (pool.workers.former >= 0)
+		return;
 	switch (renewal_next(&r)) {
 	case RENEWAL_START:
-		pool.substitute = start();
+		pool.substitute = start(false);
 		break;
 	case RENEWAL_RETIRE:
 		retire_outdated();
@@ -271,8 +400,8 @@ static void on_reload_end(struct deadline *d)
 
 static void begin_reload(void)
 {
-	pool.reloading = true;
-	pool.hunting_since = loop_now(); /* where there are more than are needed */
+	pool.reloading = pool.may_divert = true;
+	begin_hunt(); /* where there are more than are needed */
 	deadline_set(&pool.reload_end, renewal_bound(pool.settings->stop_timeout),
 		     on_reload_end);
 }
@@ -284,7 +413,7 @@ static void on_ready(struct worker *w)
 	crashes_ready(&pool.crashes);
 	if (w == pool.substitute) {
 		pool.substitute = NULL;
-		pool.hunting_since = loop_now();
+		begin_hunt();
 	}
 	settle();
 }
@@ -350,6 +479,7 @@ static void on_gone(struct worker *w)
 {
 	if (w == pool.substitute)
 		pool.substitute = NULL;
+	forget_former();
 	if (!pool.stopping)
 		settle();
 	else if (!worker_first && !deadline_is_set(&pool.drain))
@@ -377,7 +507,7 @@ static void end_one(const struct sizing_view *seen, long wanted)
 {
 	struct worker *victim = NULL;
 
-	if (seen->here <= wanted)
+	if (seen->here <= wanted || deadline_is_set(&pool.drain_former))
 		return;
 	for (struct worker *w = worker_first; w; w = w->next)
 		if (w != pool.substitute && worker_is_here(w) && !w->busy &&
@@ -534,7 +664,7 @@ bool pool_open(const struct settings *settings, const struct identity *identity,
 		.watched = demand_open(settings, identity, listener, &demand_events),
 		.workers = {
 			.settings = settings, .identity = identity, .listener = listener,
-			.ready = on_ready, .expired = on_expired, .ended = on_ended,
+			.former = -1, .ready = on_ready, .expired = on_expired, .ended = on_ended,
 			.gone = on_gone,
 		},
 	};
@@ -618,6 +748,11 @@ void pool_resume(const struct handover *from)
 	settle();
 }
 
+bool pool_can_be_described(void)
+{
+	return pool.workers.former < 0;
+}
+
 bool pool_describe(struct handover *out)
 {
 	out->reloading = pool.reloading;
@@ -671,25 +806,17 @@ static void stop_workers(void)
 		be_over();
 }
 
-static bool is_any_here(void)
-{
-	const struct worker *w = worker_first;
-
-	while (w && !worker_is_here(w))
-		w = w->next;
-	return w;
-}
-
 /* Whoever has connected is served, if that takes no more than half of the time. A process that
  * ends meanwhile, as some do after so many requests, is replaced, but not one that fails. */
 static void on_drain(struct deadline *d)
 {
 	const int64_t left = pool.stop_end - loop_now();
-	const bool waits = demand_waits();
+	const bool waits = demand_waits(), waits_there = former_waits();
 
-	pool.looks = waits ? 0 : pool.looks + 1;
+	pool.looks = waits || waits_there ? 0 : pool.looks + 1;
 	if (pool.drains && pool.looks < DRAIN_LOOKS && left > pool.settings->stop_timeout / 2 &&
-	    (!waits || is_any_here() || worker_start())) {
+	    (!waits || is_served(false) || worker_start(false)) &&
+	    (!waits_there || is_served(true) || worker_start(true))) {
 		deadline_set(d, DRAIN_EVERY, on_drain);
 	} else {
 		if (pool.closed)
@@ -702,7 +829,7 @@ void pool_stop(bool drains)
 {
 	struct deadline *const all[] = {
 		&pool.tick, &pool.start_again, &pool.next_start, &pool.recovery,
-		&pool.reload_end, &pool.hunt,
+		&pool.reload_end, &pool.hunt, &pool.drain_former,
 	};
 
 	pool.stopping = true;

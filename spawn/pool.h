@@ -19,6 +19,9 @@ struct pool_events {
 	void (*failed)(int status);
 	/* A reload is complete, and nothing old is left; or it was given up. */
 	void (*reloaded)(void);
+	/* Puts a new socket in the place of the one that there is, which stays open. Returns it;
+	 * -1: there can be none. */
+	int (*renew)(void);
 	/* There was no connection for long enough to end. */
 	void (*idle)(void);
 	/* All are gone, after pool_stop. */
@@ -34,6 +37,9 @@ void pool_begin(void);
 
 /* Takes up those that were handed over. */
 void pool_resume(const struct handover *from);
+
+/* Whether that can be done now, or when the reload is complete. */
+bool pool_can_be_described(void);
 
 /* Fills in what pool_resume wants to know, and, unless that is for a trial, has the log take
  * all that was written. False without memory. */

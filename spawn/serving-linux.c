@@ -19,6 +19,7 @@ enum {
 	WATCHED_MOST = 16, /* connections of a process; who has more is no one that gets stuck with one */
 	NS_PER_S = 1000000000,
 	NS_PER_MS = 1000000,
+	LISTENING = 2, /* sockets: there may be a former one */
 	SHARE = 50 /* looks take this part of a processor at most */
 };
 
@@ -30,10 +31,10 @@ struct group {
 };
 
 static const struct identity *identity;
-static unsigned long listening; /* inode */
+static unsigned long listening, former; /* inodes; 0: none */
 static struct serving *list;
 static struct group *groups;
-static unsigned long *sockets; /* of one of them, and the one that listens, sorted */
+static unsigned long *sockets; /* of one of them, and those that listen, sorted */
 static size_t count;
 static int64_t last_cost; /* in nanoseconds of processor time */
 
@@ -84,7 +85,7 @@ static bool list_groups(void)
 	count = 0;
 	list = calloc(all + 1, sizeof *list);
 	groups = calloc(all + 1, sizeof *groups);
-	sockets = calloc(all + 1, sizeof *sockets);
+	sockets = calloc(all + LISTENING, sizeof *sockets);
 	if (!list || !groups || !sockets)
 		return false;
 	for (size_t size; first < end; first += size) {
@@ -116,7 +117,8 @@ static void list_sockets_of(const struct group *group)
 	for (size_t i = 0; i < group->count; i++)
 		sockets[i] = group->first[i].inode;
 	sockets[group->count] = listening;
-	qsort(sockets, group->count + 1, sizeof *sockets, compare);
+	sockets[group->count + 1] = former;
+	qsort(sockets, group->count + LISTENING, sizeof *sockets, compare);
 }
 
 static bool is_refusal(int error)
@@ -145,10 +147,10 @@ static bool seems_to_wait(const struct group *group)
 		return true;
 	list_sockets_of(group);
 	proc_look_as(identity, true);
-	found = waits_for(process, sockets, group->count + 1);
+	found = waits_for(process, sockets, group->count + LISTENING);
 	proc_look_as(identity, false);
 	if (found == WAITS_HIDDEN && is_refusal(errno))
-		found = waits_for(process, sockets, group->count + 1);
+		found = waits_for(process, sockets, group->count + LISTENING);
 	if (found == WAITS_HIDDEN)
 		tell_hidden(process, errno);
 	return found != WAITS_NOT;
@@ -254,6 +256,19 @@ const struct serving *serving_look(size_t *found)
 int64_t serving_pause(void)
 {
 	return last_cost * (SHARE - 1) / NS_PER_MS;
+}
+
+void serving_renew(int listener)
+{
+	struct stat st;
+
+	former = listening;
+	listening = fstat(listener, &st) == 0 ? st.st_ino : 0;
+}
+
+void serving_forget_former(void)
+{
+	former = 0;
 }
 
 bool serving_open(int listener, const struct identity *program)

@@ -23,6 +23,10 @@ struct serving {
 /* Whether that is shown here at all; after census_open(). */
 bool serving_open(int listener, const struct identity *identity);
 
+/* As census_renew() and census_forget_former(). */
+void serving_renew(int listener);
+void serving_forget_former(void);
+
 /* As of the last census_take(), and of now. They stay until the next look. */
 const struct serving *serving_look(size_t *count);
 

@@ -47,7 +47,8 @@ struct items {
 
 static struct sockets_own own;
 static bool by_netlink;
-static char unix_path[sizeof own.address.as.local.sun_path + 1];
+static unsigned long former_inode; /* of the socket before this one; 0: none */
+static char unix_path[sizeof own.address.as.local.sun_path + 1], former_path[sizeof unix_path];
 static char inet_address[40]; /* as the tables have it, or empty for any */
 
 static bool is_unix(void)
@@ -102,7 +103,8 @@ static bool parse_unix(char *text, struct line *out)
 		return false;
 	out->listening = flags & UNIX_LISTENING;
 	out->is_connection = path && state == UNIX_CONNECTED &&
-			     strcmp(text + path, unix_path) == 0;
+			     (strcmp(text + path, unix_path) == 0 ||
+			      (*former_path && strcmp(text + path, former_path) == 0));
 	out->waits = false; /* there they are, but without a name */
 	out->queue = 0;     /* not shown */
 	return true;
@@ -285,9 +287,32 @@ bool sockets_open(int listener)
 	return true;
 }
 
+bool sockets_renew(int listener)
+{
+	struct stat st;
+
+	strcpy(former_path, unix_path);
+	former_inode = own.inode;
+	own = (struct sockets_own){ .fd = listener, .address.size = sizeof own.address.as };
+	if (fstat(listener, &st) < 0 ||
+	    getsockname(listener, &own.address.as.any, &own.address.size) < 0)
+		return false;
+	own.inode = st.st_ino;
+	name_own();
+	return by_netlink ? diag_renew() : table_open();
+}
+
+void sockets_forget_former(void)
+{
+	former_inode = 0;
+	former_path[0] = '\0';
+	if (by_netlink)
+		diag_forget_former();
+}
+
 bool sockets_is_own(unsigned long inode)
 {
-	return inode == own.inode;
+	return inode == own.inode || inode == former_inode;
 }
 
 bool sockets_count_waiting(long *waiting)

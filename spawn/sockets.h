@@ -27,6 +27,11 @@ struct sockets_item {
 /* False after reporting: this socket is never shown. */
 bool sockets_open(int listener);
 
+/* Another Unix socket takes its place; what was accepted from the former one still counts, until
+ * that is forgotten. False with errno: the new one is not shown. */
+bool sockets_renew(int listener);
+void sockets_forget_former(void);
+
 bool sockets_is_own(unsigned long inode);
 
 /* How many connections wait to be accepted. False with errno. */

@@ -24,12 +24,14 @@
 #include <unistd.h>
 
 static const struct settings *settings;
+static const struct identity *identity;
 static char **arguments;
 static struct listener listener;
 static struct pidfile pidfile;
 static bool up, stopping;
 static int status;
 static bool is_over; /* nothing is left of the pool */
+static bool upgrade_waits; /* for the end of a reload */
 static struct deadline watchdog;
 
 static void on_watchdog(struct deadline *d)
@@ -102,9 +104,18 @@ static void on_failed(int with_status)
 	stop(with_status);
 }
 
-static void on_reloaded(void)
+/* A kept socket is kept by its successor. */
+static int renew_socket(void)
 {
-	notify_ready();
+	char name[LISTENER_NAME_SIZE];
+
+	listener_name(&listener, name);
+	if (upgrade_is_on() || !listener_renew(&listener, settings, identity))
+		return -1;
+	have_kept();
+	if (is_kept())
+		notify_drop(name);
+	return listener.fd;
 }
 
 static void on_over(void)
@@ -119,11 +130,6 @@ static void on_idle(void)
 	       (double)settings->exit_on_idle / 1000);
 	stop(EXIT_SUCCESS);
 }
-
-static const struct pool_events events = {
-	.up = on_up, .failed = on_failed, .reloaded = on_reloaded, .idle = on_idle,
-	.over = on_over,
-};
 
 /* A second one means haste. */
 static void on_stop(int signal)
@@ -161,14 +167,38 @@ static bool describe(struct handover *out)
 	return pool_describe(out);
 }
 
+static void begin_upgrade(void)
+{
+	upgrade_begin(arguments, settings->stop_timeout, describe, pool_rests);
+}
+
 static void on_upgrade(int signal)
 {
 	(void)signal;
-	if (up)
-		upgrade_begin(arguments, settings->stop_timeout, describe, pool_rests);
+	if (!up)
+		return;
+	if (pool_can_be_described()) {
+		begin_upgrade();
+	} else if (!upgrade_waits) {
+		upgrade_waits = true;
+		report("USR2 is heeded when the reload is complete");
+	}
 }
 
-static bool open_loop(const struct identity *identity, bool resumed)
+static void on_reloaded(void)
+{
+	notify_ready();
+	if (upgrade_waits)
+		begin_upgrade();
+	upgrade_waits = false;
+}
+
+static const struct pool_events events = {
+	.up = on_up, .failed = on_failed, .reloaded = on_reloaded, .idle = on_idle,
+	.renew = renew_socket, .over = on_over,
+};
+
+static bool open_loop(bool resumed)
 {
 	bool opened = loop_open();
 
@@ -192,10 +222,10 @@ static bool open_loop(const struct identity *identity, bool resumed)
 }
 
 /* The process that stays. */
-static int stay(const struct identity *identity, struct handover *from)
+static int stay(struct handover *from)
 {
 	status = EXIT_OWN_ERROR;
-	if (open_loop(identity, from)) {
+	if (open_loop(from)) {
 		if (from) {
 			notify_ready(); /* if there was no room for that before */
 			pool_resume(from);
@@ -217,13 +247,13 @@ static int stay(const struct identity *identity, struct handover *from)
 	return status;
 }
 
-static int stay_in_background(const struct identity *identity)
+static int stay_in_background(void)
 {
 	int of_child = EXIT_OWN_ERROR;
 	pid_t pid = self_background(&of_child);
 
 	if (pid == 0)
-		return stay(identity, NULL);
+		return stay(NULL);
 	if (pid < 0) {
 		leave_socket();
 		pidfile_discard(&pidfile);
@@ -238,7 +268,7 @@ static const char *log_target(void)
 	return settings->log || settings->in_place ? settings->log : "syslog";
 }
 
-static int begin(const struct identity *identity)
+static int begin(void)
 {
 	if (!pidfile_open(&pidfile, settings->pid_file))
 		return EXIT_OWN_ERROR;
@@ -247,10 +277,10 @@ static int begin(const struct identity *identity)
 		return EXIT_OWN_ERROR;
 	}
 	pidfile_claim(&pidfile);
-	return settings->in_place ? stay(identity, NULL) : stay_in_background(identity);
+	return settings->in_place ? stay(NULL) : stay_in_background();
 }
 
-static int resume(const struct identity *identity, struct handover *from)
+static int resume(struct handover *from)
 {
 	struct listen_identity file;
 
@@ -264,14 +294,15 @@ static int resume(const struct identity *identity, struct handover *from)
 		return UPGRADE_ACCEPTED;
 	}
 	up = true;
-	return stay(identity, from);
+	return stay(from);
 }
 
-int supervise(const struct settings *wanted, const struct identity *identity, char **argv,
+int supervise(const struct settings *wanted, const struct identity *runs_as, char **argv,
 	      struct handover *from)
 {
 	settings = wanted;
+	identity = runs_as;
 	arguments = argv;
 	notify_open();
-	return from ? resume(identity, from) : begin(identity);
+	return from ? resume(from) : begin();
 }

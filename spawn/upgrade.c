@@ -214,6 +214,11 @@ void upgrade_begin(char **argv, int64_t within, bool (*describe_state)(struct ha
 	handover_free(&state);
 }
 
+bool upgrade_is_on(void)
+{
+	return trying || deadline_is_set(&due);
+}
+
 void upgrade_cancel(void)
 {
 	cancelled = true;

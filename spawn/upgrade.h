@@ -20,6 +20,9 @@ enum { UPGRADE_ACCEPTED = 89 };
 void upgrade_begin(char **argv, int64_t within, bool (*describe)(struct handover *),
 		   bool (*rests)(void));
 
+/* Whether it has begun. */
+bool upgrade_is_on(void);
+
 /* Nothing is executed any more. */
 void upgrade_cancel(void);
 

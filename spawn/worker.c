@@ -140,17 +140,22 @@ const char *worker_last_line(const struct worker *w, unsigned number)
 
 /* Its start. */
 
+static int listener_of(const struct worker *w)
+{
+	return w->former ? plan->former : plan->listener;
+}
+
 /* In the child. */
 static int become_program(struct child *child)
 {
+	const struct worker *w = WORKER_OF(child, child);
 	int status;
 
-	(void)child;
 	report_to(NULL);
 	if (plan->up)
 		dup2(child_output, STDERR_FILENO);
 	notify_leave();
-	status = program_become(plan->settings, plan->identity, plan->listener, child_output,
+	status = program_become(plan->settings, plan->identity, listener_of(w), child_output,
 				tied_to);
 	if (write(child_birth, "", 1) < 0) {
 	}
@@ -169,7 +174,7 @@ static void on_look_ready(struct deadline *d)
 	int64_t passed = loop_now() - w->born, left = plan->settings->start_time - passed;
 	int64_t pause = 1 + passed / 4;
 
-	if (left > 0 && !ready_is_seen(w->child.pid, plan->listener, plan->identity)) {
+	if (left > 0 && !ready_is_seen(w->child.pid, listener_of(w), plan->identity)) {
 		deadline_set(d, pause < left ? pause : left, on_look_ready);
 		return;
 	}
@@ -256,12 +261,14 @@ static void close_pair(const int pair[2])
 			close(pair[i]);
 }
 
-struct worker *worker_start(void)
+struct worker *worker_start(bool former)
 {
 	int output[2] = { -1, -1 }, birth[2] = { -1, -1 };
 	struct worker *w = new_worker();
 	int error;
 
+	if (w)
+		w->former = former;
 	if (w && call_pipe(output, O_CLOEXEC) == 0 && call_pipe(birth, O_CLOEXEC) == 0 &&
 	    watch_pipes(w, output, birth)) {
 		close(output[1]);

@@ -35,6 +35,7 @@ struct worker {
 	struct deadline look_ready, expiry, left_out;
 	bool failed;   /* it could not become the program */
 	bool outdated; /* to be replaced by a new one */
+	bool former;   /* it listens on the socket that there was before */
 	int64_t born;  /* when it became the program */
 
 	/* For demand.h, as of its last look. */
@@ -43,6 +44,8 @@ struct worker {
 	int64_t idle_since;
 	int64_t work; /* processor time */
 	int64_t large_after; /* so long after its start it had too much memory; -1: not yet */
+	unsigned long sum; /* of what tells connections apart */
+	bool accepts_on;   /* one connection after the other, without being seen to be idle */
 
 	/* For retire.h. */
 	int64_t retiring_since;
@@ -54,6 +57,7 @@ struct worker_plan {
 	const struct settings *settings;
 	const struct identity *identity;
 	int listener;
+	int former; /* the one before it, while anybody may listen on that; else -1 */
 	bool up; /* what fails is for the journal, not for who started us */
 	/* It was seen to wait for connections, or has run for --start-time. */
 	void (*ready)(struct worker *worker);
@@ -71,8 +75,8 @@ void worker_open(const struct worker_plan *plan);
 extern struct worker *worker_first;
 long worker_count(void);
 
-/* Starts one more. NULL, with errno. */
-struct worker *worker_start(void);
+/* Starts one more, or one that listens on the former socket. NULL, with errno. */
+struct worker *worker_start(bool former);
 
 /* Takes up one that was started before this process executed itself anew. NULL, with errno. */
 struct worker *worker_adopt(const struct handover_worker *from);

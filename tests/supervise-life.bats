@@ -632,6 +632,99 @@ need_gate() {
 	grep -x 'ok=400 failed=0' "$T/load.out"
 }
 
+@test "HUP of processes that are never idle: a new socket takes the place of the old one" {
+	local old file
+
+	need ss
+	need_census
+	need_app
+	supervise -s "$S" -F 2 -M 0640 --stop-timeout 8 -- "$APP" naive
+	old=$(children)
+	file=$(stat -c %i "$S")
+	starve_by_load
+	logged 'reloaded$'
+	eventually replaced $old
+	end_load
+	has 2
+	[ "$(stat -c %i "$S")" != "$file" ]
+	[ "$(mode_of "$S")" = 640 ]
+	ask
+	kill -TERM "$KEEPER"
+	await keeper
+	nothing_left "$S" "$S.new" "$T/keeper.pid"
+}
+
+@test "HUP of processes that are never idle, again and again: no descriptor too many" {
+	local before
+
+	need ss
+	need_census
+	need_app
+	need_proc
+	supervise -s "$S" -F 2 --stop-timeout 4 -- "$APP" naive
+	before=$(descriptors "$KEEPER")
+	starve_by_load
+	starve
+	starve
+	end_load
+	settled() { [ "$(descriptors "$KEEPER")" = "$before" ] && has 2; }
+	eventually settled
+}
+
+@test "HUP of processes that are never idle: USR2 waits until the old ones have gone" {
+	need ss
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --stop-timeout 60 -- "$APP" naive
+	ask_later long wait="$T/go"
+	starve_by_load
+	kill -USR2 "$KEEPER"
+	logged 'USR2 is heeded when the reload is complete'
+	logged_times 0 'goes on with the processes'
+	touch "$T/go"
+	answered long
+	logged 'goes on with the processes'
+	end_load
+	ask
+}
+
+@test "HUP of processes that are never idle: TERM serves who waits at the new socket" {
+	need ss
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --stop-timeout 60 -- "$APP" naive
+	ask_later long wait="$T/go"
+	starve_by_load
+	start late "$FCGI_BUILD/tests/bench/load" -j 20 -n 20 -t 20 "$SOCKET" '/x?ms=20'
+	eventually -t 5 waits 1
+	kill -TERM "$(pid_of load)"
+	kill -TERM "$KEEPER"
+	touch "$T/go"
+	answered long
+	await late
+	cat "$T/late.out"
+	[ "$STATUS" = 0 ]
+	await keeper
+	[ "$STATUS" = 0 ]
+}
+
+@test "HUP of processes that are never idle: who waits is served, though the old ones end by themselves" {
+	local name
+
+	need ss
+	need_census
+	need_app
+	supervise -s "$S" -F 2 --start-time 0.1 --stop-timeout 16 -- "$APP"
+	hang_and_divert "wait=$T/go&exit=0"
+	touch "$T/go"
+	for name in old1 old2 old3 old4 old5 old6; do
+		answered "$name"
+	done
+	logged 'reloaded$'
+	ask
+	has 2
+}
+
 @test "USR2 executes the supervisor anew, with the same children and the same socket" {
 	local old
 

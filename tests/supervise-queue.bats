@@ -13,6 +13,14 @@ need_queue() {
 	need_app
 }
 
+all_answered() {
+	local name
+
+	for name in "$@"; do
+		answered "$name" || return
+	done
+}
+
 # over KIND: says how to listen, on a Unix or TCP socket, in $WHERE, and $SOCKET.
 over() {
 	if [ "$1" = unix ]; then
@@ -28,7 +36,7 @@ over() {
 # How many connections nobody has accepted, and how many somebody has, as the kernel's tables say.
 queue_length() {
 	if [[ $SOCKET = unix:* ]]; then
-		awk -v path="${SOCKET#unix:}" '$8 == path && $6 == "02"' /proc/net/unix
+		awk -v path="${SOCKET#unix:}" '($8 == path || $8 == path ".new") && $6 == "02"' /proc/net/unix
 	else
 		awk -v port="$(printf ':%04X' "$PORT")" \
 			'index($2, port) && $4 == "01" && $10 == 0' /proc/net/tcp
@@ -37,7 +45,7 @@ queue_length() {
 
 accepted() {
 	if [[ $SOCKET = unix:* ]]; then
-		awk -v path="${SOCKET#unix:}" '$8 == path && $6 == "03"' /proc/net/unix
+		awk -v path="${SOCKET#unix:}" '($8 == path || $8 == path ".new") && $6 == "03"' /proc/net/unix
 	else
 		awk -v port="$(printf ':%04X' "$PORT")" \
 			'index($2, port) && $4 == "01" && $10 != 0' /proc/net/tcp
@@ -78,14 +86,6 @@ refused() {
 		cat "$T/$name.out"
 		[ "$STATUS" = 0 ] && grep -q '^Status: 503 ' "$T/$name.out" &&
 			grep -q '^Retry-After: [1-9]' "$T/$name.out" || return
-	done
-}
-
-all_answered() {
-	local name
-
-	for name in "$@"; do
-		answered "$name" || return
 	done
 }
 
@@ -309,6 +309,87 @@ waits_too_long() {
 	kill -0 "$load"
 	wait "$load" || :
 	grep -x 'ok=6000 failed=0' "$T/talk.out"
+}
+
+@test "a reload with a new socket loses nobody, and who waits there is counted" {
+	need_queue
+	supervise -s "$S" -F 2 --queue 5 --stop-timeout 8 -- "$APP" naive
+	start talk sh -c 'until [ -e "$1/enough" ]; do
+			"$2" -n 300 -j 12 "$3" get /x QUERY_STRING=ms=20 expect-end || exit
+		done' sh "$T" "$FCGI_TALK" "$SOCKET"
+	logged 'refused with 503'
+	starve
+	complete() { sed -n '/new socket/,$p' "$T/keeper.log" | grep 'reloaded$'; }
+	eventually complete
+	touch "$T/enough"
+	await talk 20
+	[ "$STATUS" = 0 ]
+	grep 'failed=0' "$T/talk.out"
+	ask_later busy wait="$T/go"
+	eventually accepted_are 1
+	ask_later too wait="$T/go"
+	eventually accepted_are 2
+	come first second third fourth fifth
+	ask_later sixth n=6
+	refused first
+	queue_is 5
+	touch "$T/go"
+	all_answered busy too second third fourth fifth sixth
+}
+
+@test "who waits at the old socket after that is refused in time, too" {
+	need ss
+	need_queue
+	supervise -s "$S" -F 2 --queue-timeout 4 --start-time 0.1 --stop-timeout 16 -- "$APP"
+	hang_and_divert wait="$T/go"
+	eventually -t 20 ended_are 3
+	logged 'refused with 503: [0-9]+ requests, since they have waited for 4 s'
+	touch "$T/go"
+	are_served_and_refused 3 3
+	logged 'reloaded$'
+	ask
+}
+
+@test "a stop refuses whom no process serves any more, at the old socket as well" {
+	need ss
+	need_queue
+	supervise -s "$S" -F 2 --queue 50 --start-time 0.1 --stop-timeout 16 -- "$APP"
+	hang_and_divert wait="$T/go"
+	ask_later new n=1
+	eventually waits_at_new_socket
+	kill -TERM "$KEEPER"
+	answered new
+	eventually -t 20 ended_are 3
+	logged 'refused with 503: [0-9]+ requests, since no process is left to serve them'
+	touch "$T/go"
+	are_served_and_refused 3 3
+	await keeper
+	[ "$STATUS" = 0 ]
+}
+
+waits_at_new_socket() {
+	S=$S.new waits 1
+}
+
+# ended_are COUNT: so many of old1 to old6.
+ended_are() {
+	local i ended=0
+
+	for i in 1 2 3 4 5 6; do
+		! gone "$(pid_of "old$i")" || ended=$((ended + 1))
+	done
+	[ "$ended" = "$1" ]
+}
+
+# are_served_and_refused SERVED REFUSED: so many of them, in the end.
+are_served_and_refused() {
+	local i
+
+	for i in 1 2 3 4 5 6; do
+		await "old$i" 20 && [ "$STATUS" = 0 ] || return
+	done
+	[ "$(cat "$T"/old?.out | grep -c '^pid ')" = "$1" ]
+	[ "$(cat "$T"/old?.out | grep -c '^Status: 503 ')" = "$2" ]
 }
 
 @test "USR2 waits a moment for a client that is about to be refused" {

@@ -65,12 +65,13 @@ ask() {
 	[ -n "$ANSWERED_BY" ]
 }
 
-# Clients that are connected to $SOCKET, accepted or in its queue.
-connections() {
+# Clients that are connected to $SOCKET, accepted or in its queue. One that has replaced another has
+# the name that it was bound by.
+clients_here() {
 	case $SOCKET in
 	unix:*)
-		awk -v path="${SOCKET#unix:}" '$8 == path && ($6 == "02" || $6 == "03")' \
-			/proc/net/unix
+		awk -v path="${SOCKET#unix:}" '($8 == path || $8 == path ".new") &&
+			($6 == "02" || $6 == "03")' /proc/net/unix
 		;;
 	*)
 		awk -v port="$(printf ':%04X$' "${SOCKET##*:}")" '$2 ~ port && $4 == "01"' \
@@ -83,10 +84,10 @@ connections() {
 ask_later() {
 	local before
 
-	before=$(connections)
+	before=$(clients_here)
 	start "$1" "$FCGI_TALK" "$SOCKET" get /x QUERY_STRING="$2"
 	has_come() {
-		[ "$(connections)" -gt "$before" ] || [ -s "$T/$1.out" ] || [ -s "$T/$1.log" ]
+		[ "$(clients_here)" -gt "$before" ] || [ -s "$T/$1.out" ] || [ -s "$T/$1.log" ]
 	}
 	eventually has_come "$1" || :
 }
@@ -120,4 +121,68 @@ replaced() {
 	for pid in "$@"; do
 		not grep -qx "$pid" <<<"$(children)" || return 1
 	done
+}
+
+# Reloads of processes that are never idle.
+
+# starve_by_load: more clients than processes all the time, until end_load; HUP is sent until it meets
+# no idle process.
+starve_by_load() {
+	start load "$FCGI_BUILD/tests/bench/load" -j 12 -n 0 -t 60 "$SOCKET" '/x?ms=20'
+	eventually -t 5 waits 6
+	starve
+}
+
+starve() {
+	diversions=$(count_diversions)
+	until starved; do
+		reloads=$(grep -cE 'reloaded$' "$T/keeper.log" || :)
+		kill -HUP "$KEEPER"
+		starved_or_reloaded() {
+			starved || [ "$(grep -cE 'reloaded$' "$T/keeper.log")" -gt "$reloads" ]
+		}
+		eventually starved_or_reloaded
+	done
+}
+
+count_diversions() {
+	grep -c 'new connections get a new socket' "$T/keeper.log" || :
+}
+
+starved() {
+	[ "$(count_diversions)" -gt "$diversions" ]
+}
+
+# waits COUNT: so many connections, at least, in the queue.
+waits() {
+	ss -xlH | awk -v least="$1" -v socket="$S" \
+		'index($5, socket) == 1 && $3 >= least { good = 1 } END { exit !good }'
+}
+
+end_load() {
+	kill -TERM "$(pid_of load)"
+	await load
+	cat "$T/load.out"
+	grep -q '^requests=[0-9]* errors=0 ' "$T/load.out"
+}
+
+# hang_and_divert QUERY: as clients "old1" to "old6", requests that hang by this query. Three, as many
+# as there are old processes, are being served, and three wait at the old socket, when a new one
+# takes its place, during a reload of a pool of two with --start-time 0.1 and --stop-timeout 16.
+hang_and_divert() {
+	local i
+
+	start load "$FCGI_BUILD/tests/bench/load" -j 6 -n 0 -t 60 "$SOCKET" '/x?ms=20'
+	eventually -t 5 waits 2
+	diversions=$(count_diversions)
+	kill -HUP "$KEEPER"
+	said_hello() { [ "$(grep -c hello "$T/keeper.log")" = 3 ]; }
+	eventually said_hello
+	sleep 0.4 # all are seen to go on and on
+	for i in 1 2 3 4 5 6; do
+		start "old$i" "$FCGI_TALK" "$SOCKET" get /x QUERY_STRING="$1"
+	done
+	eventually starved
+	kill -KILL "$(pid_of load)" # it waits, too
+	await load
 }
