@@ -505,6 +505,24 @@ need_gate() {
 	has 2
 }
 
+@test "HUP: also when its time is over there is one process too many, not more" {
+	local most=0 now end=$((SECONDS + 20))
+
+	need_census
+	need_app
+	at_port -F 2 --stop-timeout 4 -- "$APP" deaf
+	ask_later one wait="$T/never"
+	ask_later two wait="$T/never"
+	kill -HUP "$KEEPER"
+	until grep -q 'reloaded$' "$T/keeper.log"; do
+		now=$(children | wc -l)
+		[ "$now" -le "$most" ] || most=$now
+		[ "$SECONDS" -lt "$end" ]
+	done
+	[ "$most" = 3 ]
+	eventually has 2
+}
+
 @test "HUP beside a HUP: no process stays that began before the second one" {
 	need_census
 	need_proc
