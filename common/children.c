@@ -18,6 +18,9 @@ enum { /* milliseconds */
 	LOOK_AGAIN = 200
 };
 
+/* At those who were killed: dead ones whom nobody waits for may seem to live for ever. */
+enum { LOOKS_AT_KILLED = 10 };
+
 static struct child *first;
 
 static void link_child(struct child *child)
@@ -57,7 +60,7 @@ static void on_look_at_remains(struct deadline *d)
 {
 	struct child *child = LOOP_OWNER(d, struct child, look_again);
 
-	if (!child_left_others(child))
+	if (!child_left_others(child) || (child->killed && ++child->looks > LOOKS_AT_KILLED))
 		be_gone(child);
 	else
 		deadline_set(&child->look_again, LOOK_AGAIN, on_look_at_remains);
@@ -165,6 +168,8 @@ void child_signal(struct child *child, int signal)
 
 void child_signal_group(struct child *child, int signal)
 {
+	if (signal == SIGKILL)
+		child->killed = true;
 	/* A child that has just been forked may not have become a leader yet. */
 	if (child->pid > 0 && (!child->leads || kill(-child->pid, signal) < 0) && !child->ended)
 		kill(child->pid, signal);

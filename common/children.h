@@ -17,6 +17,8 @@ struct child {
 	pid_t pid;       /* 0: never started */
 	bool leads;      /* a session and group of its own, which are stopped with it */
 	bool ended;      /* itself; others of its group are left */
+	bool killed;     /* with its group */
+	int looks;       /* at who is left, since both */
 	int64_t started; /* by loop_now() */
 	const struct child_owner *owner;
 	struct child *next, *prev;
@@ -31,7 +33,8 @@ struct child_owner {
 	void (*ended)(struct child *child, int status);
 	/* Whether somebody whom it has started is left, after its end; NULL: of its group. */
 	bool (*left)(const struct child *child);
-	/* Nobody is left: the struct may be used again, or freed. */
+	/* Nobody is left, or nothing but what was killed a while ago: the struct may be used
+	 * again, or freed. */
 	void (*gone)(struct child *child);
 };
 

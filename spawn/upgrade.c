@@ -155,6 +155,13 @@ static void on_ended(struct child *child, int status)
 	       end);
 }
 
+/* They were killed with its end. */
+static bool leaves_nobody(const struct child *child)
+{
+	(void)child;
+	return false;
+}
+
 static void on_gone(struct child *child)
 {
 	(void)child;
@@ -169,7 +176,7 @@ static void on_too_long(struct deadline *d)
 }
 
 static const struct child_owner owner = {
-	.work = try_out, .ended = on_ended, .gone = on_gone,
+	.work = try_out, .ended = on_ended, .left = leaves_nobody, .gone = on_gone,
 };
 
 static bool start_try(void)

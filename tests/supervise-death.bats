@@ -400,6 +400,15 @@ in_session() {
 	alive "$STRANGER"
 }
 
+@test "a dead process that its parent, elsewhere, does not care for delays no stop for ever" {
+	stranger dead 1
+	eventually in_session Z
+	kill -TERM "$KEEPER"
+	await keeper 20
+	[ "$STATUS" = 0 ]
+	alive "$STRANGER"
+}
+
 @test "a dead process that its parent, elsewhere, does not care for is none that is to leave" {
 	need_census
 	stranger dead 60

@@ -1044,6 +1044,7 @@ goes_on() {
 	local old
 
 	need_app
+	need_sight
 	cp "$APP" "$T/prog"
 	supervise -s "$S" --start-time 30 -- "$T/prog"
 	old=$(children)

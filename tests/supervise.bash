@@ -26,6 +26,11 @@ need_census() {
 	[ -e "$FCGI_BUILD/spawn/census-linux.o" ] || skip 'built without a look into /proc'
 }
 
+# Nor that a program waits.
+need_sight() {
+	[ -e "$FCGI_BUILD/spawn/ready-linux.o" ] || skip 'built without a look into /proc'
+}
+
 # supervise [OPTION...]: as process "keeper", in the foreground, with its output in $T/keeper.log;
 # returns when it is up. $KEEPER is its pid.
 supervise() {
