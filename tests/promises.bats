@@ -265,23 +265,24 @@ reload() {
 
 # There is a queue all the time.
 reload_saturated() {
-	local old end limit=$((FULL ? 8 : 2))
+	local old limit=$((FULL ? 8 : 2))
 
 	need_census
 	use "$1"
 	serve -F 2 --stop-timeout "$limit"
 	start_counting
 	old=$(children)
-	start_load load 12 "$TAKES" -t 120 -n 0
+	start_load load 12 "$TAKES" -t 900 -n $((FULL ? REQUESTS : 0))
 	sleep 0.2
-	end=$((SECONDS + (FULL ? 25 : 0)))
-	for ((HEEDED = 0; HEEDED == 0 || SECONDS < end; HEEDED++)); do
+	HEEDED=0
+	while [ "$HEEDED" = 0 ] || { [ "$FULL" = 1 ] && is_loading; }; do
 		kill -HUP "$KEEPER"
 		eventually -t "$limit" more_logged "$HEEDED" 'reloaded$'
+		HEEDED=$((HEEDED + 1))
 	done
-	kill -TERM "$LOADING"
+	[ "$FULL" = 1 ] || kill -TERM "$LOADING"
 	end_load load "$HEEDED reloads, saturated"
-	none_failed 30
+	none_failed $((FULL ? REQUESTS : 30))
 	[ "$(most_counted)" -le 3 ]
 	# shellcheck disable=SC2086
 	replaced $old

@@ -126,7 +126,7 @@ inode() {
 end_kept() {
 	kill -TERM "$KEEPER"
 	await manager
-	rm -f "$T/.pids/keeper"
+	rm -f "$T/.pid.keeper"
 	[ "$STATUS" = 0 ]
 }
 
@@ -306,7 +306,7 @@ kill_alone() {
 	touch "$T/go"
 	await manager
 	[ "$STATUS" = 255 ]
-	rm -f "$T/.pids/keeper"
+	rm -f "$T/.pid.keeper"
 	logged 'already in use'
 	is_live "$S"
 }

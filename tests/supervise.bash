@@ -51,7 +51,15 @@ program() {
 
 # The processes that the keeper has, but for dead ones, one per line.
 children() {
-	ps -o pid=,stat= --ppid "$KEEPER" | awk '$2 !~ /^Z/ { print $1 }'
+	local pid state list
+
+	if { read -ra list <"/proc/$KEEPER/task/$KEEPER/children"; } 2>/dev/null || [ -n "${list-}" ]; then
+		for pid in "${list[@]}"; do
+			! alive "$pid" || echo "$pid"
+		done
+	else
+		ps -o pid=,stat= --ppid "$KEEPER" | awk '$2 !~ /^Z/ { print $1 }'
+	fi
 }
 
 # has COUNT: so many of them.
@@ -71,11 +79,13 @@ ask() {
 }
 
 # Clients that are connected to $SOCKET, accepted or in its queue. One that has replaced another has
-# the name that it was bound by.
+# the name that it was bound by, and one that was bound in its folder the last part of it.
 clients_here() {
 	case $SOCKET in
 	unix:*)
-		awk -v path="${SOCKET#unix:}" '($8 == path || $8 == path ".new") &&
+		awk -v path="${SOCKET#unix:}" '
+			function ends_with(text) { return substr(path, length(path) - length(text) + 1) == text }
+			($8 == path || $8 == path ".new" || ends_with("/" $8)) &&
 			($6 == "02" || $6 == "03")' /proc/net/unix
 		;;
 	*)

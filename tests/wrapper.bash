@@ -16,7 +16,9 @@ is_sanitized() {
 
 # ask STEP...: a dialogue that goes well. $output is what came as STDOUT, $stderr as STDERR.
 ask() {
-	run --separate-stderr talk "$@"
+	status=0
+	output=$(talk "$@" 2>"$T/.stderr") || status=$?
+	stderr=$(<"$T/.stderr")
 	[ "$status" = 0 ] || { printf '%s\n' "$output" "$stderr"; return 1; }
 }
 
@@ -51,8 +53,8 @@ has_line() {
 	local line
 
 	for line in "$@"; do
-		grep -qxF -e "$line" <<<"$output" || { printf 'no line "%s" in\n%s\n' "$line" "$output"
-			return 1; }
+		[[ $'\n'$output$'\n' == *$'\n'"$line"$'\n'* ]] ||
+			{ printf 'no line "%s" in\n%s\n' "$line" "$output"; return 1; }
 	done
 }
 
@@ -63,7 +65,7 @@ lacks_line() {
 # in_log PATTERN: the log of fcgiwrap has such a line, the script's process as PATTERN has it, or
 # left out.
 in_log() {
-	{ cat "$T/log"; sed 's/\[[0-9]*\]: /: /' "$T/log"; } | grep -E -e "$1" >/dev/null
+	grep -qE -e "$1" "$T/log" || sed 's/\[[0-9]*\]: /: /' "$T/log" | grep -E -e "$1" >/dev/null
 }
 
 # logged PATTERN: it has, or gets it soon.
