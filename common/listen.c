@@ -198,7 +198,7 @@ static bool clear_path(const struct listen_address *address)
 	return true;
 }
 
-static void find_directory(const char *path, char *out, size_t size)
+void listen_find_directory(const char *path, char *out, size_t size)
 {
 	const char *slash = strrchr(path, '/');
 
@@ -224,7 +224,7 @@ static int lock_directory(const char *path)
 	const struct timespec pause = { .tv_nsec = LOCK_PAUSE_MS * 1000000L };
 	int fd;
 
-	find_directory(path, directory, sizeof directory);
+	listen_find_directory(path, directory, sizeof directory);
 	fd = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NONBLOCK);
 	for (int i = 0; fd >= 0; i++) {
 		if (flock(fd, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK)
@@ -401,7 +401,7 @@ bool listen_would_bind(const struct listen_address *address, const struct acl *a
 
 	if (address->as.any.sa_family != AF_UNIX)
 		return would_bind_internet(address);
-	find_directory(path, directory, sizeof directory);
+	listen_find_directory(path, directory, sizeof directory);
 	if (acl && !acl_is_possible(directory)) {
 		report("cannot set an access control list for %s: %s%s", path, strerror(errno),
 		       acl_remedy(errno));

@@ -31,6 +31,9 @@ struct listen_file {
 	const struct acl *acl; /* NULL: none is set */
 };
 
+/* Copies the directory that a file is in, by its path: "." if that has no slash. */
+void listen_find_directory(const char *path, char *out, size_t size);
+
 /* Fills in the address of a Unix socket. False if the path is empty or too
  * long for the system (ENAMETOOLONG). */
 bool listen_address_local(struct listen_address *out, const char *path);

@@ -20,7 +20,7 @@
  */
 enum { TICK_US = 200 };
 
-static void on_tick(int signal)
+static void on_alarm(int signal)
 {
 	(void)signal;
 }
@@ -34,7 +34,7 @@ static void set_timer(suseconds_t us)
 
 int accept_now(int listener)
 {
-	struct sigaction tick = { .sa_handler = on_tick }, before;
+	struct sigaction tick = { .sa_handler = on_alarm }, before;
 	sigset_t ticks, mask;
 	int fd, error;
 

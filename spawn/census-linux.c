@@ -284,7 +284,7 @@ static void visit(pid_t pid, void *argument)
 
 /* Their connections. */
 
-static int compare(const void *a, const void *b)
+static int compare_items(const void *a, const void *b)
 {
 	const unsigned long x = ((const struct sockets_item *)a)->inode;
 	const unsigned long y = ((const struct sockets_item *)b)->inode;
@@ -302,7 +302,7 @@ static struct sockets_item *list_items(const struct look *look, size_t *count)
 		return NULL;
 	for (size_t i = 0; i < look->held_count; i++)
 		items[i].inode = look->held[i].inode;
-	qsort(items, look->held_count, sizeof *items, compare);
+	qsort(items, look->held_count, sizeof *items, compare_items);
 	for (size_t i = 0; i < look->held_count; i++)
 		if (*count == 0 || items[*count - 1].inode != items[i].inode)
 			items[(*count)++] = items[i];

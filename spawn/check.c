@@ -48,13 +48,6 @@ static bool check_socket(void *argument)
 				 acl_is_empty(&p->identity->acl) ? NULL : &p->identity->acl);
 }
 
-static void find_directory(const char *path, char *out, size_t size)
-{
-	const char *slash = strrchr(path, '/');
-
-	snprintf(out, size, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
-}
-
 static bool check_pid_file(const char *path)
 {
 	struct pidfile file;
@@ -96,7 +89,7 @@ static bool may(const struct identity *who, const struct stat *st, mode_t bit)
 }
 
 /* Writes "mode 0750, user:group". */
-static void describe(const struct stat *st, char *out, size_t size)
+static void describe_file(const struct stat *st, char *out, size_t size)
 {
 	const struct passwd *user = getpwuid(st->st_uid);
 	const struct group *group = getgrgid(st->st_gid);
@@ -119,7 +112,7 @@ static bool check_way(const struct settings *s, const struct identity *who, cons
 			 path);
 		if (stat(directory, &st) < 0 || may(who, &st, S_IXOTH))
 			continue;
-		describe(&st, about, sizeof about);
+		describe_file(&st, about, sizeof about);
 		report("%s cannot connect: the directory %s is closed to it (%s; chmod o+x, or "
 		       "choose another path)", s->web_user, directory, about);
 		return false;
@@ -132,7 +125,7 @@ static bool check_real_way(const struct settings *s, const struct identity *who,
 {
 	char directory[PATH_MAX], real[PATH_MAX + 1];
 
-	find_directory(path, directory, sizeof directory);
+	listen_find_directory(path, directory, sizeof directory);
 	if (!realpath(directory, real))
 		return true; /* was told by check_socket */
 	strcat(real, "/");
@@ -187,7 +180,7 @@ static bool check_web_user(const struct plan *p)
 	to_be_made = foresee_socket(p, path, &st);
 	if (may(&who, &st, S_IWOTH) || (to_be_made && is_listed(&who, &p->identity->acl)))
 		return true;
-	describe(&st, about, sizeof about);
+	describe_file(&st, about, sizeof about);
 	report("%s cannot connect: the socket %s is closed to it (%s; use -U %s, or -G and -M)",
 	       s->web_user, path, about, s->web_user);
 	return false;

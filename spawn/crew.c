@@ -28,7 +28,7 @@ static int status_of(int ended)
 	return WIFEXITED(ended) ? WEXITSTATUS(ended) : EXIT_FAILURE;
 }
 
-static void report_end(const struct settings *settings, int ended)
+static void report_child_end(const struct settings *settings, int ended)
 {
 	bool of_shell = !settings->program;
 	int status = WEXITSTATUS(ended);
@@ -109,7 +109,7 @@ static void start_all(struct crew *crew, const struct settings *settings,
 			       strerror(errno));
 		} else if (status_of(ended) != EXIT_OWN_ERROR) {
 			crew->status = status_of(ended);
-			report_end(settings, ended);
+			report_child_end(settings, ended);
 		}
 		return;
 	}
@@ -129,7 +129,7 @@ static void reap(struct crew *crew, const struct settings *settings)
 			ready += i < crew->ready;
 			continue;
 		}
-		report_end(settings, ended);
+		report_child_end(settings, ended);
 		if (status_of(ended) != 0)
 			crew->status = status_of(ended);
 	}
@@ -147,8 +147,8 @@ static bool all_ready(struct crew *crew, const struct identity *identity, int li
 	return crew->ready == crew->living;
 }
 
-static void watch(struct crew *crew, const struct settings *settings,
-		  const struct identity *identity, int listener)
+static void watch_crew(struct crew *crew, const struct settings *settings,
+		       const struct identity *identity, int listener)
 {
 	long passed = 0;
 
@@ -178,7 +178,7 @@ void crew_start(struct crew *out, const struct settings *settings,
 		return;
 	}
 	start_all(out, settings, identity, listener);
-	watch(out, settings, identity, listener);
+	watch_crew(out, settings, identity, listener);
 }
 
 void crew_announce(const struct crew *crew)

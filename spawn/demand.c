@@ -194,11 +194,11 @@ void demand_look_if_due(void)
 		demand_look();
 }
 
-static void on_look(struct deadline *d)
+static void on_demand_look(struct deadline *d)
 {
 	demand_look();
 	if (demand_waits())
-		deadline_set(d, demand_pause(LOOK_EVERY), on_look);
+		deadline_set(d, demand_pause(LOOK_EVERY), on_demand_look);
 	else
 		loop_want(&queue, LOOP_READ);
 	events->seen();
@@ -213,7 +213,7 @@ static void on_arrival(struct watch *watch, unsigned what)
 	last_arrival = loop_now();
 	never_asked = false;
 	loop_want(watch, 0);
-	deadline_set(&look_soon, since > every ? QUEUE_FORMS : every - since + 1, on_look);
+	deadline_set(&look_soon, since > every ? QUEUE_FORMS : every - since + 1, on_demand_look);
 }
 
 static bool is_any_busy(void)

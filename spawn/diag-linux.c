@@ -76,7 +76,7 @@ static bool is_end(const struct nlmsghdr *answer)
 }
 
 /* The kernel answers while it is asked: there is nothing to wait for. */
-static bool ask(struct nlmsghdr *question, answer_reader *read_answer, void *argument)
+static bool query(struct nlmsghdr *question, answer_reader *read_answer, void *argument)
 {
 	_Alignas(struct nlmsghdr) char answers[ANSWERS_SIZE];
 
@@ -160,7 +160,7 @@ static bool find_unix(unsigned long inode, struct unix_socket *out)
 	struct unix_question question = about_unix(inode);
 
 	*out = (struct unix_socket){ .inode = 0 };
-	return ask(&question.header, read_unix, out);
+	return query(&question.header, read_unix, out);
 }
 
 static bool has_name_of(const struct unix_socket *a, const struct unix_socket *b)
@@ -219,7 +219,7 @@ static bool mark_all_unix(struct wanted *wanted)
 		return mark_singly(wanted);
 	question.header.nlmsg_flags = NLM_F_DUMP;
 	for (int i = 0; i < LISTS && !all_known(wanted); i++)
-		if (!ask(&question.header, read_listed_unix, wanted))
+		if (!query(&question.header, read_listed_unix, wanted))
 			return false;
 	return true;
 }
@@ -263,7 +263,7 @@ static bool name_unix(struct overload_names *names)
 	struct naming out = { .names = names };
 
 	question.about.udiag_show = UDIAG_SHOW_ICONS;
-	if (ask(&question.header, read_icons, &out))
+	if (query(&question.header, read_icons, &out))
 		return out.complete;
 	if (errno != EMSGSIZE)
 		return false;
@@ -271,7 +271,7 @@ static bool name_unix(struct overload_names *names)
 	question.about.udiag_states = 1 << TCP_LISTEN;
 	question.header.nlmsg_flags = NLM_F_DUMP;
 	names->count = 0;
-	return ask(&question.header, read_icons, &out) && out.complete;
+	return query(&question.header, read_icons, &out) && out.complete;
 }
 
 /* Sockets of TCP. */
@@ -309,7 +309,7 @@ static bool find_inet_listener(struct inet_socket *out)
 	struct inet_question question = about_inet(1 << TCP_LISTEN);
 
 	*out = (struct inet_socket){ .found = false };
-	if (!ask(&question.header, read_inet_listener, out))
+	if (!query(&question.header, read_inet_listener, out))
 		return false;
 	errno = ENOENT;
 	return out->found;
@@ -346,7 +346,7 @@ static bool mark_all_inet(struct wanted *wanted)
 	struct inet_question question = about_inet(
 		ALL_STATES & ~(1U << TCP_LISTEN | 1U << TCP_SYN_RECV | 1U << TCP_TIME_WAIT));
 
-	return ask(&question.header, read_listed_inet, wanted);
+	return query(&question.header, read_listed_inet, wanted);
 }
 
 /* What nobody has accepted is no file yet. What is closed on our side has been accepted. */
@@ -363,17 +363,17 @@ static void read_waiting_inet(const struct nlmsghdr *answer, void *argument)
 					      (uint64_t)message->id.idiag_cookie[1] << 32);
 }
 
-static bool name_inet(struct overload_names *names)
+static bool name_waiting_inet(struct overload_names *names)
 {
 	struct inet_question question = about_inet(1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT);
 	struct naming out = { .names = names, .complete = true };
 
-	return ask(&question.header, read_waiting_inet, &out) && out.complete;
+	return query(&question.header, read_waiting_inet, &out) && out.complete;
 }
 
 /* Both. */
 
-static bool is_unix(void)
+static bool own_is_unix(void)
 {
 	return own->address.as.any.sa_family == AF_UNIX;
 }
@@ -382,10 +382,10 @@ bool diag_count_waiting(long *waiting)
 {
 	struct unix_socket local;
 	struct inet_socket inet;
-	bool good = is_unix() ? find_unix(own->inode, &local) : find_inet_listener(&inet);
+	bool good = own_is_unix() ? find_unix(own->inode, &local) : find_inet_listener(&inet);
 
 	if (good)
-		*waiting = is_unix() ? local.queue : inet.queue;
+		*waiting = own_is_unix() ? local.queue : inet.queue;
 	return good;
 }
 
@@ -393,20 +393,20 @@ bool diag_mark(struct sockets_item *items, size_t count)
 {
 	struct wanted wanted = { items, count };
 
-	return is_unix() ? mark_all_unix(&wanted) : mark_all_inet(&wanted);
+	return own_is_unix() ? mark_all_unix(&wanted) : mark_all_inet(&wanted);
 }
 
 bool diag_name_waiting(struct overload_names *out)
 {
 	out->count = 0;
-	return is_unix() ? name_unix(out) : name_inet(out);
+	return own_is_unix() ? name_unix(out) : name_waiting_inet(out);
 }
 
-static bool find_own(void)
+static bool find_own_socket(void)
 {
 	struct inet_socket inet;
 
-	if (!is_unix())
+	if (!own_is_unix())
 		return find_inet_listener(&inet);
 	if (!find_unix(own->inode, &own_unix))
 		return false;
@@ -417,7 +417,7 @@ static bool find_own(void)
 bool diag_renew(void)
 {
 	former_unix = own_unix;
-	return find_own();
+	return find_own_socket();
 }
 
 void diag_forget_former(void)
@@ -433,7 +433,7 @@ bool diag_open(const struct sockets_own *wanted)
 	netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
 	if (netlink < 0)
 		return false;
-	if (find_own())
+	if (find_own_socket())
 		return true;
 	error = errno;
 	close(netlink);

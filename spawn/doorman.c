@@ -62,9 +62,9 @@ static struct doorman {
 	struct report_rate troubles;
 } doorman = { .former = -1, .queue = { .fd = -1 } };
 
-static void on_look(struct deadline *d);
+static void on_door_look(struct deadline *d);
 
-static int64_t clock_ns(void)
+static int64_t processor_time(void)
 {
 	struct timespec now = { 0 };
 
@@ -91,10 +91,10 @@ static bool anybody_waits(void)
 
 /* Telling. */
 
-static void tell(long *number, const char *format, ...)
+static void tell_refused(long *number, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-static void tell(long *number, const char *format, ...)
+static void tell_refused(long *number, const char *format, ...)
 {
 	char reason[128];
 	va_list arguments;
@@ -114,10 +114,10 @@ static void tell_all(void)
 	const struct settings *s = doorman.settings;
 	struct told *n = &doorman.refused;
 
-	tell(&n->many, "more than %ld wait (--queue)", s->queue);
-	tell(&n->late, "they have waited for %g s (--queue-timeout)",
-	     (double)s->queue_timeout / 1000);
-	tell(&n->last, "no process is left to serve them");
+	tell_refused(&n->many, "more than %ld wait (--queue)", s->queue);
+	tell_refused(&n->late, "they have waited for %g s (--queue-timeout)",
+		     (double)s->queue_timeout / 1000);
+	tell_refused(&n->last, "no process is left to serve them");
 }
 
 static void on_tell(struct deadline *d)
@@ -171,14 +171,14 @@ static void follow(long *waiting)
 /* Names cost more than a number, and matter only if there may be too many, or too late ones. */
 static bool see(long *waiting)
 {
-	const int64_t begin = clock_ns();
+	const int64_t begin = processor_time();
 	bool good = census_count_waiting(waiting);
 
 	if (good && (doorman.settings->queue_timeout > 0 || *waiting > doorman.settings->queue))
 		follow(waiting);
 	else if (good)
 		overload_empty(&doorman.overload, loop_now());
-	doorman.cost = clock_ns() - begin;
+	doorman.cost = processor_time() - begin;
 	return good;
 }
 
@@ -252,7 +252,7 @@ static void note_refused(long number, long late)
 
 static void look_again_after(int64_t pause)
 {
-	deadline_set(&doorman.look, most(pause, 1), on_look);
+	deadline_set(&doorman.look, most(pause, 1), on_door_look);
 }
 
 /* Refuses those for whom there is no place, and looks again soon if more of them are left. */
@@ -298,7 +298,7 @@ static bool refuse_rest(void)
 	return doorman.done && refusal_count() == 0 && !anybody_waits();
 }
 
-static void on_look(struct deadline *d)
+static void on_door_look(struct deadline *d)
 {
 	(void)d;
 	doorman.last_look = loop_now();
@@ -315,7 +315,7 @@ static void on_look(struct deadline *d)
 }
 
 /* Not every connection is worth a look: most are accepted at once. */
-static void on_arrival(struct watch *watch, unsigned events)
+static void on_newcomer(struct watch *watch, unsigned events)
 {
 	int64_t since = loop_now() - doorman.last_look;
 
@@ -346,12 +346,12 @@ static bool can_see(void)
 }
 
 /* False after reporting. */
-static bool watch_queue(void)
+static bool watch_newcomers(void)
 {
 	int same = fcntl(doorman.listener, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
 
 	overload_empty(&doorman.overload, loop_now());
-	if (same >= 0 && loop_watch(&doorman.queue, same, LOOP_READ, on_arrival))
+	if (same >= 0 && loop_watch(&doorman.queue, same, LOOP_READ, on_newcomer))
 		return true;
 	report("--queue: cannot watch the socket: %s", strerror(errno));
 	if (same >= 0)
@@ -365,7 +365,7 @@ void doorman_open(const struct settings *settings, int listener, long (*vacancie
 	doorman.listener = listener;
 	doorman.vacancies = vacancies;
 	if ((settings->queue >= 0 || settings->queue_timeout > 0) && can_see())
-		watch_queue();
+		watch_newcomers();
 }
 
 /* Nobody has come there since it was replaced, so by now all are late. */
@@ -387,7 +387,7 @@ void doorman_turn_to(int listener, int former)
 	loop_close(&doorman.queue);
 	deadline_clear(&doorman.look);
 	doorman.blurred = 0;
-	if (!watch_queue())
+	if (!watch_newcomers())
 		return;
 	doorman.former = former;
 	if (limit > 0)

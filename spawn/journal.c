@@ -126,7 +126,7 @@ static size_t write_head(char *out, pid_t process)
 
 /* A pipe takes so short a text as a whole, or not at all. A file may take a part of it; the
  * next one begins with the end of that line. */
-static bool put(const char *text, size_t size)
+static bool put_whole(const char *text, size_t size)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };
 	ssize_t n;
@@ -153,7 +153,7 @@ static bool try_to_write(pid_t process, const char *line, size_t size)
 	if (to_syslog)
 		return devlog_send(process ? LOG_INFO : LOG_NOTICE, text, size);
 	text[size] = '\n';
-	return put(text, size + 1);
+	return put_whole(text, size + 1);
 }
 
 static void on_tell_lost(struct deadline *d)

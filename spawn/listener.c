@@ -263,7 +263,7 @@ static bool is_of_use(void *argument)
 }
 
 /* Where its file is: one that has replaced another one was bound beside it. */
-static bool read_address(struct listen_address *out, int fd, const struct settings *settings)
+static bool read_name(struct listen_address *out, int fd, const struct settings *settings)
 {
 	out->size = sizeof out->as;
 	if (getsockname(fd, &out->as.any, &out->size) < 0)
@@ -286,7 +286,7 @@ static bool take_keepsake(struct listener *out, const struct settings *settings,
 	struct listen_address *address = &k.listener.address;
 
 	listener_read_name(name, &k.listener.file);
-	if (listen_is_socket(fd) && read_address(address, fd, settings) &&
+	if (listen_is_socket(fd) && read_name(address, fd, settings) &&
 	    (k.listener.root ? self_apart(is_of_use, &k) : is_of_use(&k))) {
 		*out = k.listener;
 		out->address = settings->address;

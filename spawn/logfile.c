@@ -60,7 +60,7 @@ static bool is_ours(const struct stat *st)
 }
 
 /* Takes the first part off the path: false if there is none, or a too long one. */
-static bool take_name(struct way *w)
+static bool take_component(struct way *w)
 {
 	char *start = w->ahead + strspn(w->ahead, "/");
 	size_t size = strcspn(start, "/");
@@ -105,7 +105,7 @@ static bool enter(struct way *w, const char *name)
 	return true;
 }
 
-static bool start(struct way *w)
+static bool start_way(struct way *w)
 {
 	if (w->directory >= 0)
 		close(w->directory);
@@ -192,7 +192,7 @@ static void walk(struct way *w, const char *path, void (*arrive)(struct way *, c
 			going = w->fd >= 0;
 			break;
 		}
-		going = (!anew || start(w)) && take_name(w);
+		going = (!anew || start_way(w)) && take_component(w);
 		if (!going)
 			break;
 		anew = false;

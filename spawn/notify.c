@@ -71,7 +71,7 @@ static bool send_message(const struct message *message)
 	       (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS);
 }
 
-static void forget(size_t i)
+static void forget_message(size_t i)
 {
 	count--;
 	memmove(&messages[i], &messages[i + 1], (count - i) * sizeof *messages);
@@ -105,9 +105,9 @@ static void add(int with, const char *text)
 		return;
 	for (size_t i = count; i-- > 0;)
 		if (is_alike(messages[i].text, text))
-			forget(i);
+			forget_message(i);
 	if (count == MESSAGES)
-		forget(0);
+		forget_message(0);
 	messages[count].fd = with;
 	snprintf(messages[count++].text, MESSAGE_SIZE, "%s", text);
 }

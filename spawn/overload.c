@@ -39,7 +39,7 @@ void overload_empty(struct overload *o, int64_t now)
 	o->before = 0;
 }
 
-static int compare(const void *a, const void *b)
+static int compare_ids(const void *a, const void *b)
 {
 	const uint64_t x = ((const struct overload_one *)a)->id;
 	const uint64_t y = ((const struct overload_one *)b)->id;
@@ -52,7 +52,7 @@ static const struct overload_one *find(const struct overload *o, uint64_t id)
 	const struct overload_one wanted = { .id = id };
 
 	return o->count > 0 && id != 0
-	       ? bsearch(&wanted, o->ones, o->count, sizeof wanted, compare) : NULL;
+	       ? bsearch(&wanted, o->ones, o->count, sizeof wanted, compare_ids) : NULL;
 }
 
 /* Who has no name has come before the next one that has. */
@@ -78,7 +78,7 @@ void overload_follow(struct overload *o, const struct overload_names *names, int
 	o->count = ones ? names->count : 0;
 	o->seen = now;
 	if (o->count > 0)
-		qsort(o->ones, o->count, sizeof *ones, compare);
+		qsort(o->ones, o->count, sizeof *ones, compare_ids);
 }
 
 long overload_late(const struct overload *o, int64_t now, int64_t limit)
@@ -138,7 +138,7 @@ static bool skip(const char **text, char wanted)
 	return true;
 }
 
-static bool read_all(struct overload *o, const char *text)
+static bool read_state(struct overload *o, const char *text)
 {
 	uint64_t seen, since;
 
@@ -162,11 +162,11 @@ bool overload_read(struct overload *out, const char *text)
 
 	overload_empty(out, seen);
 	out->ones = calloc(WRITTEN_MOST, sizeof *out->ones);
-	if (!out->ones || !read_all(out, text)) {
+	if (!out->ones || !read_state(out, text)) {
 		overload_empty(out, seen);
 		return false;
 	}
-	qsort(out->ones, out->count, sizeof *out->ones, compare);
+	qsort(out->ones, out->count, sizeof *out->ones, compare_ids);
 	return true;
 }
 

@@ -65,7 +65,7 @@ static struct pool {
 
 static void settle(void);
 
-static void on_due(struct deadline *d)
+static void on_start_due(struct deadline *d)
 {
 	(void)d;
 	settle();
@@ -77,10 +77,10 @@ static void on_due(struct deadline *d)
 static void pause_starts(void)
 {
 	if (pool.crashes.pause > 0 && !deadline_is_set(&pool.start_again))
-		deadline_set(&pool.start_again, pool.crashes.pause, on_due);
+		deadline_set(&pool.start_again, pool.crashes.pause, on_start_due);
 }
 
-static struct worker *start(bool former)
+static struct worker *start_worker(bool former)
 {
 	struct worker *w = worker_start(former);
 
@@ -98,18 +98,18 @@ static void fill(long here, long wanted)
 	int64_t pause = 0;
 
 	while (here < wanted && !deadline_is_set(&pool.start_again) &&
-	       (pause = rate_pause(&pool.rate, loop_now())) == 0 && start(false)) {
+	       (pause = rate_pause(&pool.rate, loop_now())) == 0 && start_worker(false)) {
 		rate_note(&pool.rate, loop_now());
 		here++;
 	}
 	if (pause > 0)
-		deadline_set(&pool.next_start, pause, on_due);
+		deadline_set(&pool.next_start, pause, on_start_due);
 }
 
 /* All at once, whatever the rate: nobody is served before. */
 static bool fill_first(long wanted)
 {
-	while (worker_count() < wanted && start(false)) {
+	while (worker_count() < wanted && start_worker(false)) {
 	}
 	return worker_count() >= wanted;
 }
@@ -136,7 +136,7 @@ static void describe_crash(const struct worker *w, int status, char *out, size_t
 	}
 }
 
-static int status_of(int ended)
+static int status_of_failure(int ended)
 {
 	return WIFEXITED(ended) && WEXITSTATUS(ended) ? WEXITSTATUS(ended) : EXIT_FAILURE;
 }
@@ -155,7 +155,7 @@ static void enter_crash_loop(const struct worker *w, int status)
 	report("crash loop: %ld crashes in %ld s; the last process %s%s", s->crash_count,
 	       s->crash_time / 1000, reason, s->give_up ? "; giving up" : hint(status));
 	if (s->give_up)
-		pool.events->failed(status_of(status));
+		pool.events->failed(status_of_failure(status));
 }
 
 static void note_crash(const struct worker *w, int status)
@@ -252,7 +252,7 @@ static void serve_former(void)
 
 	if (is_served(true) || deadline_is_set(&pool.start_again))
 		return;
-	w = start(true);
+	w = start_worker(true);
 	if (w)
 		w->outdated = true;
 }
@@ -348,7 +348,7 @@ static void retire_outdated(void)
 		divert();
 		return;
 	}
-	deadline_set(&pool.hunt, demand_pause(HUNT_EVERY), on_due);
+	deadline_set(&pool.hunt, demand_pause(HUNT_EVERY), on_start_due);
 }
 
 static struct renewal renewal_now(const struct sizing_view *seen, long wanted)
@@ -375,7 +375,7 @@ static void renew(const struct sizing_view *seen, long wanted)
 		return;
 	switch (renewal_next(&r)) {
 	case RENEWAL_START:
-		pool.substitute = start(false);
+		pool.substitute = start_worker(false);
 		break;
 	case RENEWAL_RETIRE:
 		retire_outdated();
@@ -408,7 +408,7 @@ static void begin_reload(void)
 
 /* What workers tell. */
 
-static void on_ready(struct worker *w)
+static void on_worker_ready(struct worker *w)
 {
 	crashes_ready(&pool.crashes);
 	if (w == pool.substitute) {
@@ -424,7 +424,7 @@ static void on_expired(struct worker *w)
 	settle();
 }
 
-static void report_end(const struct worker *w, int status, int64_t lived)
+static void report_worker_end(const struct worker *w, int status, int64_t lived)
 {
 	char end[80];
 
@@ -447,15 +447,15 @@ static void note_end(struct worker *w, int status)
 	if (!pool.up && !ready) {
 		report("the start has failed, since a process ended before it served%s",
 		       hint(status));
-		pool.events->failed(status_of(status));
+		pool.events->failed(status_of_failure(status));
 	} else if (status != 0 || !ready) {
 		note_crash(w, status);
 	}
 }
 
-static void on_ended(struct worker *w, int status)
+static void on_worker_ended(struct worker *w, int status)
 {
-	report_end(w, status, loop_now() - w->child.started);
+	report_worker_end(w, status, loop_now() - w->child.started);
 	if (worker_is_here(w) && !pool.stopping)
 		note_end(w, status);
 	else if (w->phase == WORKER_STARTING && status != 0)
@@ -475,7 +475,7 @@ static void be_over(void)
 		pool.events->over();
 }
 
-static void on_gone(struct worker *w)
+static void on_worker_gone(struct worker *w)
 {
 	if (w == pool.substitute)
 		pool.substitute = NULL;
@@ -664,8 +664,8 @@ bool pool_open(const struct settings *settings, const struct identity *identity,
 		.watched = demand_open(settings, identity, listener, &demand_events),
 		.workers = {
 			.settings = settings, .identity = identity, .listener = listener,
-			.former = -1, .ready = on_ready, .expired = on_expired, .ended = on_ended,
-			.gone = on_gone,
+			.former = -1, .ready = on_worker_ready, .expired = on_expired,
+			.ended = on_worker_ended, .gone = on_worker_gone,
 		},
 	};
 	pool.nonblocking = fcntl(listener, F_GETFL) & O_NONBLOCK;
@@ -698,7 +698,7 @@ static long vacancies(void)
 	return room - seen.busy;
 }
 
-static void watch(void)
+static void watch_demand(void)
 {
 	pool.watching = demand_watch(pool.sizing.mode != SIZING_STATIC);
 	if (pool.watched)
@@ -711,7 +711,7 @@ void pool_begin(void)
 		pool.events->failed(EXIT_OWN_ERROR);
 		return;
 	}
-	watch();
+	watch_demand();
 	settle();
 }
 
@@ -741,7 +741,7 @@ void pool_resume(const struct handover *from)
 		begin_reload();
 	demand_resume();
 	children_reap();
-	watch();
+	watch_demand();
 	doorman_resume();
 	if (pool.watching)
 		demand_look();

@@ -90,7 +90,7 @@ static bool waits_for_socket(const struct search *search, pid_t thread, int desc
 	return found;
 }
 
-static void look_at_thread(pid_t thread, void *argument)
+static void look_whether_it_waits(pid_t thread, void *argument)
 {
 	struct search *search = argument;
 	unsigned long long first; /* as wide as in the widest process */
@@ -112,7 +112,7 @@ static void look_at(pid_t pid, void *argument)
 
 	if (search->found)
 		return;
-	proc_visit_threads(pid, look_at_thread, search);
+	proc_visit_threads(pid, look_whether_it_waits, search);
 	if (search->found || search->depth == PROC_DEPTH_MOST)
 		return;
 	search->depth++;

@@ -67,7 +67,7 @@ static void on_time(struct deadline *d)
 
 /* What goes out. There is room for all that RECORDS_MOST can ask for. */
 
-static unsigned char *put(struct refusal *r, size_t size)
+static unsigned char *make_room(struct refusal *r, size_t size)
 {
 	unsigned char *at = r->out + r->out_size;
 
@@ -78,9 +78,9 @@ static unsigned char *put(struct refusal *r, size_t size)
 static void put_record(struct refusal *r, enum record_type type, uint16_t id, const char *text,
 		       size_t size)
 {
-	record_put_header(put(r, RECORD_HEADER_SIZE), type, id, size);
+	record_put_header(make_room(r, RECORD_HEADER_SIZE), type, id, size);
 	if (size > 0)
-		memcpy(put(r, size), text, size);
+		memcpy(make_room(r, size), text, size);
 }
 
 _Static_assert(sizeof answer + 2 * RECORD_HEADER_SIZE + (RECORD_HEADER_SIZE + RECORD_BODY_SIZE) *
@@ -95,7 +95,7 @@ static void put_answer(struct refusal *r)
 		put_record(r, FCGI_STDOUT, id, answer, sizeof answer - 1);
 		put_record(r, FCGI_STDOUT, id, NULL, 0);
 	}
-	record_put_end(put(r, RECORD_HEADER_SIZE + RECORD_BODY_SIZE), id, 0,
+	record_put_end(make_room(r, RECORD_HEADER_SIZE + RECORD_BODY_SIZE), id, 0,
 		       role == FCGI_RESPONDER ? FCGI_REQUEST_COMPLETE : FCGI_UNKNOWN_ROLE);
 	r->state = ANSWERED;
 }
@@ -108,7 +108,7 @@ static void put_management(struct refusal *r)
 	if (type == FCGI_GET_VALUES)
 		put_record(r, FCGI_GET_VALUES_RESULT, 0, NULL, 0);
 	else
-		record_put_unknown_type(put(r, RECORD_HEADER_SIZE + RECORD_BODY_SIZE), type);
+		record_put_unknown_type(make_room(r, RECORD_HEADER_SIZE + RECORD_BODY_SIZE), type);
 }
 
 /*
@@ -215,7 +215,7 @@ static bool read_some(struct refusal *r)
 	return true;
 }
 
-static void on_ready(struct watch *watch, unsigned events)
+static void on_client_ready(struct watch *watch, unsigned events)
 {
 	struct refusal *r = LOOP_OWNER(watch, struct refusal, socket);
 
@@ -243,7 +243,7 @@ bool refusal_begin(int fd)
 	while (r->state != FREE)
 		r++;
 	*r = (struct refusal){ .state = ASKED };
-	if (!loop_watch(&r->socket, fd, LOOP_READ, on_ready)) {
+	if (!loop_watch(&r->socket, fd, LOOP_READ, on_client_ready)) {
 		error = errno;
 		close(fd);
 		r->state = FREE;
@@ -252,7 +252,7 @@ bool refusal_begin(int fd)
 	}
 	count++;
 	deadline_set(&r->timer, ASK_MOST, on_time);
-	on_ready(&r->socket, LOOP_READ);
+	on_client_ready(&r->socket, LOOP_READ);
 	return true;
 }
 

@@ -72,7 +72,7 @@ static void drop_busy(struct suspects *s)
 /* What a process accepted on its way to the stop may have come behind the look at the
  * connections: it takes a look that began when all of it was still. True if that is so of
  * all. */
-static bool judge(struct suspects *s)
+static bool judge_all(struct suspects *s)
 {
 	bool all = true;
 
@@ -94,7 +94,7 @@ static void watch_stopped(struct suspects *s)
 	const struct timespec pause = { .tv_nsec = STOP_PAUSE_US * 1000L };
 	int tries = 0;
 
-	while (tries++ < STOP_TRIES && take_census(s) && !judge(s))
+	while (tries++ < STOP_TRIES && take_census(s) && !judge_all(s))
 		nanosleep(&pause, NULL);
 }
 
@@ -241,7 +241,7 @@ static bool is_to_be_asked(const struct worker *w)
 }
 
 /* All that retire. Without memory, time will tell. */
-static void on_look(struct deadline *d)
+static void on_retiring_look(struct deadline *d)
 {
 	struct worker **list = calloc((size_t)worker_count() + 1, sizeof *list);
 	size_t count = 0, idle;
@@ -264,16 +264,16 @@ static void on_look(struct deadline *d)
 	delay = delay < RETRY_MOST ? 2 * delay : RETRY_MOST;
 	if (pause > RETRY_MOST)
 		pause = RETRY_MOST;
-	deadline_set(d, delay > pause ? delay : pause, on_look);
+	deadline_set(d, delay > pause ? delay : pause, on_retiring_look);
 }
 
-static void begin(struct worker *w)
+static void begin_to_retire(struct worker *w)
 {
 	worker_let_go(w);
 	w->phase = WORKER_RETIRING;
 	w->retiring_since = loop_now();
 	delay = RETRY_LEAST;
-	deadline_set(&next_look, 1, on_look);
+	deadline_set(&next_look, 1, on_retiring_look);
 }
 
 void retire(struct worker *w, int64_t within)
@@ -281,7 +281,7 @@ void retire(struct worker *w, int64_t within)
 	if (within > 0)
 		bound(w, within);
 	if (worker_is_here(w))
-		begin(w);
+		begin_to_retire(w);
 }
 
 void retire_busy(struct worker *w)
@@ -298,7 +298,7 @@ void retire_remains(struct worker *w)
 		return;
 	bound(w, settings->stop_timeout);
 	if (w->phase != WORKER_RETIRING)
-		begin(w);
+		begin_to_retire(w);
 }
 
 void retire_resume(struct worker *w)
@@ -306,7 +306,7 @@ void retire_resume(struct worker *w)
 	if (w->child.ended)
 		bound(w, settings->stop_timeout);
 	if (w->phase == WORKER_RETIRING)
-		begin(w);
+		begin_to_retire(w);
 	else if (w->phase == WORKER_ASKED)
 		be_asked(w);
 }

@@ -105,7 +105,7 @@ static bool list_groups(void)
 
 /* Whether they wait. */
 
-static int compare(const void *a, const void *b)
+static int compare_inodes(const void *a, const void *b)
 {
 	const unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
 
@@ -118,7 +118,7 @@ static void list_sockets_of(const struct group *group)
 		sockets[i] = group->first[i].inode;
 	sockets[group->count] = listening;
 	sockets[group->count + 1] = former;
-	qsort(sockets, group->count + LISTENING, sizeof *sockets, compare);
+	qsort(sockets, group->count + LISTENING, sizeof *sockets, compare_inodes);
 }
 
 static bool is_refusal(int error)
@@ -126,7 +126,7 @@ static bool is_refusal(int error)
 	return error == EACCES || error == EPERM || error == ENOSYS;
 }
 
-static void tell_hidden(pid_t process, int error)
+static void tell_unseen(pid_t process, int error)
 {
 	static bool told;
 
@@ -152,7 +152,7 @@ static bool seems_to_wait(const struct group *group)
 	if (found == WAITS_HIDDEN && is_refusal(errno))
 		found = waits_for(process, sockets, group->count + LISTENING);
 	if (found == WAITS_HIDDEN)
-		tell_hidden(process, errno);
+		tell_unseen(process, errno);
 	return found != WAITS_NOT;
 }
 
@@ -183,7 +183,7 @@ static void tell_unwatched(pid_t process, int error)
 	       "or computes, all the time", (long)process, strerror(error));
 }
 
-static void watch(struct group *group, struct request_sighting *seen)
+static void watch_group(struct group *group, struct request_sighting *seen)
 {
 	const struct census_connection *c = group->first;
 	enum traffic result = TRAFFIC_REFUSED;
@@ -226,7 +226,7 @@ static void look_closer(size_t i)
 
 	if (seen->waits)
 		return;
-	watch(&groups[i], seen);
+	watch_group(&groups[i], seen);
 	if (!seen->watched)
 		proc_visit_threads(seen->process, add_switches, seen);
 	else

@@ -332,7 +332,7 @@ static bool read_limits(const struct settings *s)
 }
 
 /* Defaults that depend on other settings, and settings that contradict. */
-static bool settle(struct settings *s, bool handed_over)
+static bool settle_settings(struct settings *s, bool handed_over)
 {
 	if (!s->program && !s->command) {
 		report("no FastCGI application given (use -- PROGRAM or -f COMMAND)");
@@ -380,5 +380,5 @@ bool settings_read(struct settings *out, int argc, char **argv, bool handed_over
 	}
 	if (operands < argc)
 		out->program = argv + operands;
-	return settle(out, handed_over);
+	return settle_settings(out, handed_over);
 }

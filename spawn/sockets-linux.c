@@ -336,7 +336,7 @@ bool sockets_mark(struct sockets_item *items, size_t count)
 	return by_netlink ? diag_mark(items, count) : table_mark(items, count);
 }
 
-static int compare(const void *inode, const void *item)
+static int find_inode(const void *inode, const void *item)
 {
 	const unsigned long x = *(const unsigned long *)inode;
 	const unsigned long y = ((const struct sockets_item *)item)->inode;
@@ -346,5 +346,5 @@ static int compare(const void *inode, const void *item)
 
 struct sockets_item *sockets_find(struct sockets_item *items, size_t count, unsigned long inode)
 {
-	return count > 0 ? bsearch(&inode, items, count, sizeof *items, compare) : NULL;
+	return count > 0 ? bsearch(&inode, items, count, sizeof *items, find_inode) : NULL;
 }

@@ -124,7 +124,7 @@ static void on_over(void)
 	loop_stop();
 }
 
-static void on_idle(void)
+static void on_nobody(void)
 {
 	report("nobody has connected for %g s; ending (--exit-on-idle)",
 	       (double)settings->exit_on_idle / 1000);
@@ -159,7 +159,7 @@ static void on_reopen(int signal)
 
 _Static_assert(sizeof ((struct handover *)0)->name >= LISTENER_NAME_SIZE, "room for the name");
 
-static bool describe(struct handover *out)
+static bool describe_state(struct handover *out)
 {
 	out->socket = listener.fd;
 	out->bound = listener.bound;
@@ -169,7 +169,7 @@ static bool describe(struct handover *out)
 
 static void begin_upgrade(void)
 {
-	upgrade_begin(arguments, settings->stop_timeout, describe, pool_rests);
+	upgrade_begin(arguments, settings->stop_timeout, describe_state, pool_rests);
 }
 
 static void on_upgrade(int signal)
@@ -194,7 +194,7 @@ static void on_reloaded(void)
 }
 
 static const struct pool_events events = {
-	.up = on_up, .failed = on_failed, .reloaded = on_reloaded, .idle = on_idle,
+	.up = on_up, .failed = on_failed, .reloaded = on_reloaded, .idle = on_nobody,
 	.renew = renew_socket, .over = on_over,
 };
 
@@ -268,7 +268,7 @@ static const char *log_target(void)
 	return settings->log || settings->in_place ? settings->log : "syslog";
 }
 
-static int begin(void)
+static int begin_supervision(void)
 {
 	if (!pidfile_open(&pidfile, settings->pid_file))
 		return EXIT_OWN_ERROR;
@@ -304,5 +304,5 @@ int supervise(const struct settings *wanted, const struct identity *runs_as, cha
 	identity = runs_as;
 	arguments = argv;
 	notify_open();
-	return from ? resume(from) : begin();
+	return from ? resume(from) : begin_supervision();
 }

@@ -18,7 +18,7 @@
 enum { EXECUTED = SIGTRAP | PTRACE_EVENT_EXEC << 8 };
 
 /* Should the tracer die, this process must not go on: before it has set that, and after. */
-static void execute(const char *path, char **words, pid_t tracer, int errors)
+static void execute_traced(const char *path, char **words, pid_t tracer, int errors)
 {
 	int error;
 
@@ -52,7 +52,7 @@ bool trial_execute(struct trial *out, const char *path, char **words)
 		return false;
 	pid = fork();
 	if (pid == 0)
-		execute(path, words, self, ends[1]);
+		execute_traced(path, words, self, ends[1]);
 	close(ends[1]);
 	known = pid > 0 && let_execute(pid, &status);
 	if (pid > 0 && WIFSTOPPED(status)) {

@@ -41,7 +41,7 @@ static struct handover state; /* for the try */
 static bool trying, cancelled;
 static struct deadline due;
 
-static void pass_on(int fd, bool keep)
+static void pass_descriptor_on(int fd, bool keep)
 {
 	if (fd >= 0)
 		fcntl(fd, F_SETFD, keep ? 0 : FD_CLOEXEC);
@@ -49,13 +49,13 @@ static void pass_on(int fd, bool keep)
 
 static void pass_all_on(const struct handover *h, bool keep)
 {
-	pass_on(h->socket, keep);
+	pass_descriptor_on(h->socket, keep);
 	for (size_t i = 0; i < h->count; i++)
-		pass_on(h->workers[i].output, keep);
+		pass_descriptor_on(h->workers[i].output, keep);
 }
 
 /* Returns if that failed, with errno; then everything is as before. */
-static void execute(const struct handover *h)
+static void execute_anew(const struct handover *h)
 {
 	char *text = handover_write(h, getpid());
 	int error = ENOMEM;
@@ -82,20 +82,20 @@ static int try_out(struct child *child)
 	report_to(NULL);
 	dup2(child_words, STDOUT_FILENO);
 	dup2(child_words, STDERR_FILENO);
-	execute(&state);
+	execute_anew(&state);
 	report("cannot execute %s: %s", arguments[0], strerror(errno));
 	return EXIT_OWN_ERROR;
 }
 
 /* Signals that are pending are heeded first: a new program would not hear of them. */
-static void on_due(struct deadline *d)
+static void on_time_to_execute(struct deadline *d)
 {
 	struct handover h = { .trial = false };
 
 	if (cancelled)
 		return;
 	if (!rests() && rest_times++ < REST_TIMES) {
-		deadline_set(d, REST_EVERY, on_due);
+		deadline_set(d, REST_EVERY, on_time_to_execute);
 		return;
 	}
 	if (!describe(&h)) {
@@ -104,7 +104,7 @@ static void on_due(struct deadline *d)
 		return;
 	}
 	journal_flush();
-	execute(&h);
+	execute_anew(&h);
 	report("cannot execute %s anew: %s (this one goes on)", arguments[0], strerror(errno));
 	handover_free(&h);
 }
@@ -133,7 +133,7 @@ static void on_words(struct watch *watch, unsigned events)
 		loop_close(watch);
 }
 
-static void on_ended(struct child *child, int status)
+static void on_try_ended(struct child *child, int status)
 {
 	char end[80];
 
@@ -147,7 +147,7 @@ static void on_ended(struct child *child, int status)
 		return;
 	if (WIFEXITED(status) && WEXITSTATUS(status) == UPGRADE_ACCEPTED) {
 		rest_times = 0;
-		deadline_set(&due, 1, on_due);
+		deadline_set(&due, 1, on_time_to_execute);
 		return;
 	}
 	child_describe_end(status, end, sizeof end);
@@ -162,7 +162,7 @@ static bool leaves_nobody(const struct child *child)
 	return false;
 }
 
-static void on_gone(struct child *child)
+static void on_try_gone(struct child *child)
 {
 	(void)child;
 	trying = false;
@@ -176,7 +176,7 @@ static void on_too_long(struct deadline *d)
 }
 
 static const struct child_owner owner = {
-	.work = try_out, .ended = on_ended, .left = leaves_nobody, .gone = on_gone,
+	.work = try_out, .ended = on_try_ended, .left = leaves_nobody, .gone = on_try_gone,
 };
 
 static bool start_try(void)
