@@ -69,6 +69,8 @@ pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child)
  * 0 when their groups are empty. 0: a free place. */
 enum { LEADER_HAS_LEFT = 1 << 30 };
 static atomic_int leaders[LEADERS_MOST];
+static _Thread_local pid_t ended; /* the leader that this thread took, if it serves again */
+static pid_t own_group;
 
 static int exec_lead(void *unused)
 {
@@ -122,8 +124,9 @@ static pid_t leader_take(void)
 		int number = atomic_load(&leaders[i]);
 
 		if (number < 0 && atomic_compare_exchange_strong(&leaders[i], &number, -number))
-			return -number;
+			return ended = -number;
 	}
+	ended = 0;
 	return leader_new();
 }
 
@@ -161,7 +164,7 @@ pid_t exec_fast_group(void)
 
 void exec_fast_close_group(pid_t group)
 {
-	if (leader_has_ended(group) && setpgid(group, getpgrp()) == 0 &&
+	if ((group == ended || leader_has_ended(group)) && setpgid(group, own_group) == 0 &&
 	    leader_change(group, group + LEADER_HAS_LEFT))
 		return;
 	leader_change(group, 0);
@@ -273,6 +276,7 @@ _Bool exec_fast_is_possible(const char **why)
 {
 	int error = exec_probe(probe_descriptors);
 
+	own_group = getpgrp();
 	if (error) {
 		*why = "clone, close_range and unshare";
 		errno = error;

@@ -56,22 +56,11 @@ static pid_t exec_fork(void (*become)(void *), void *context, void *notice, size
 	return pid;
 }
 
-/* No handler of ours may run in the child. */
 pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t size,
 		 atomic_int *child)
 {
-	sigset_t all, before;
-	int saved;
-	pid_t pid;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	pid = fast ? exec_fast_start(become, context, child)
-		   : exec_fork(become, context, notice, size, child);
-	saved = errno;
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = saved;
-	return pid;
+	return fast ? exec_fast_start(become, context, child)
+		    : exec_fork(become, context, notice, size, child);
 }
 
 /* The group's number is that of a process which does nothing until it is killed, or

@@ -19,7 +19,8 @@ void exec_open(void);
  * this one, and its descriptors until exec_own_descriptors(): become() may
  * change nothing but *notice, of which this process then has the new content.
  * *child is set to the process before that does anything, for other threads to
- * see. Returns the process, or -1 with errno.
+ * see. All signals are blocked in the thread that calls, and so in the new process,
+ * where no handler of this one may run. Returns the process, or -1 with errno.
  */
 pid_t exec_start(void (*become)(void *context), void *context, void *notice, size_t size,
 		 atomic_int *child);

@@ -282,12 +282,9 @@ static bool enter_directory(const struct launch_plan *plan)
 /* None of them is one that another is to become: those are taken (launch_enter()). */
 static bool take_descriptors(const int *its, int count)
 {
-	for (int i = 0; i < count; i++) {
+	for (int i = 0; i < count; i++)
 		if (dup2(its[i], i) < 0)
 			return false;
-		/* Where descriptors are few, the next step may need it. */
-		close(its[i]);
-	}
 	return true;
 }
 
@@ -398,6 +395,7 @@ pid_t launch_helper(char *const *arguments, char *const *environment, const int 
 	int its[HELPER_MOST];
 	struct birth birth = { .arguments = arguments, .environment = environment,
 			       .descriptors = its, .count = count };
+	sigset_t all, before;
 	atomic_int child;
 	pid_t pid;
 	int opened = 0, saved;
@@ -406,8 +404,11 @@ pid_t launch_helper(char *const *arguments, char *const *environment, const int 
 	while (opened < count &&
 	       (its[opened] = fcntl(descriptors[opened], F_DUPFD_CLOEXEC, count)) >= 0)
 		opened++;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
 	pid = opened == count ? launch_birth(&birth, &child, 0) : -1;
 	saved = errno;
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	while (opened > 0)
 		close(its[--opened]);
 	errno = saved;

@@ -59,7 +59,8 @@ bool launch_open_lane(struct launch_lane *lane);
  * defaults, and the limits of rlimits.h; returns when it has been executed, which
  * may take as long as the file system takes. *child is its number as soon as there
  * is one. -1 with errno if that failed, and the step that did; the child, if there
- * was one, has ended then, and is left to be reaped. From any thread.
+ * was one, has ended then, and is left to be reaped. From any thread that blocks all
+ * signals.
  */
 pid_t launch(const struct launch_plan *plan, const int ends[3], pid_t group,
 	     const struct launch_lane *lane, atomic_int *child, enum launch_step *failed);

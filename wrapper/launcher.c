@@ -223,17 +223,21 @@ static void on_woken(struct watch *watch, unsigned events)
 static void job_do_here(void)
 {
 	static bool told;
+	sigset_t all, before;
 	struct launch_job *job;
 
 	if (!told)
 		report("cannot create a thread: %s; until that is possible, a script on a slow file "
 		       "system holds up others", strerror(errno));
 	told = true;
+	sigfillset(&all);
+	pthread_sigmask(SIG_BLOCK, &all, &before);
 	while ((job = job_first(&todo))) {
 		queued--;
 		job_do(job, lane_count ? &lanes[0] : &no_lane);
 		job_finish(job);
 	}
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* If this look comes late itself, the processors are busy: another starter would not help. */

@@ -116,10 +116,9 @@ bool os_keeps_group(pid_t group)
 #ifdef __WALL
 	kinds = __WALL;
 #endif
-	if (kill(group, 0) < 0 && errno == ESRCH)
-		return true;
-	return waitid(P_PID, (id_t)group, &info, WEXITED | WNOHANG | WNOWAIT | kinds) == 0 &&
-	       info.si_pid == group;
+	if (waitid(P_PID, (id_t)group, &info, WEXITED | WNOHANG | WNOWAIT | kinds) == 0)
+		return info.si_pid == group;
+	return kill(group, 0) < 0 && errno == ESRCH;
 }
 
 /* A file that never has a name, which scripts of the same user could open.

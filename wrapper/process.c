@@ -291,7 +291,9 @@ static void on_output(struct watch *watch, unsigned events)
 {
 	struct process *p = LOOP_OWNER(watch, struct process, output);
 
-	if (p->owner)
+	if (p->launching)
+		loop_want(watch, 0);
+	else if (p->owner)
 		p->events->output(p->owner, events & LOOP_HANGUP);
 	else
 		process_drain(p, watch);
@@ -302,7 +304,9 @@ static void on_errors(struct watch *watch, unsigned events)
 	struct process *p = LOOP_OWNER(watch, struct process, errors);
 
 	(void)events;
-	if (p->owner)
+	if (p->launching)
+		loop_want(watch, 0);
+	else if (p->owner)
 		p->events->errors(p->owner);
 	else
 		process_drain(p, watch);
@@ -317,8 +321,8 @@ static bool process_open_pipe(struct process *p, struct watch *watch, int number
 	if (!os_pipe(ends, ours))
 		return false;
 	p->job.ends[number] = ends[!ours];
-	/* What is wanted is derived when the script runs. */
-	if (loop_watch(watch, ends[ours], 0, ready))
+	/* What is wanted is derived when the script runs. Without a body it is usually this. */
+	if (loop_watch(watch, ends[ours], p->upload ? 0 : LOOP_READ, ready))
 		return true;
 	saved = errno;
 	os_close(ends[ours]);
