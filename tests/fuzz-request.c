@@ -556,7 +556,7 @@ static void spawn_some(void)
 			 fuzz_chance(50);
 	adopt(s);
 	if (fuzz_chance(70))
-		world_tell(s);
+		world_finish(s);
 }
 
 static struct asked *asked_of(const struct world_script *s)
@@ -659,7 +659,8 @@ static void tell_some(void)
 		if (!s->pid || !s->job)
 			continue;
 		/* One that has failed has done nothing yet. */
-		if (!calm && a && !a->read && !a->written && !s->exited && fuzz_chance(10)) {
+		if (!calm && a && !a->read && !a->written && !s->exited && !s->finished &&
+		    fuzz_chance(10)) {
 			a->started = false;
 			a->script = NULL;
 			world_fail(s->job, LAUNCH_EXEC, fuzz_chance(50) ? EAGAIN : ENOENT, 0);
@@ -819,8 +820,8 @@ static bool finish_some(void)
 
 		if (!s->pid)
 			continue;
-		if (s->job) {
-			world_tell(s);
+		if (s->job && !s->finished) {
+			world_finish(s);
 			any = true;
 		}
 		if (s->exited && s->helpers) {
@@ -887,7 +888,7 @@ static void clean_up(void)
 			adopt(world_spawn(job));
 		for (struct world_script *s = world.scripts; s < world.scripts + ASKED_MOST; s++) {
 			if (s->pid && s->job)
-				world_tell(s);
+				world_finish(s);
 			if (s->pid && i > 2 && fuzz_chance(50))
 				world_exit(s, 0);
 			if (s->pid && i > 5 && s->helpers)

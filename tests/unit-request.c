@@ -817,6 +817,79 @@ static void test_starts(void)
 	end("is not signalled");
 }
 
+/* A start that went well wakes nobody: the loop asks when it has a reason to. */
+static struct world_script *finish_start(const char *body)
+{
+	struct world_script *s;
+
+	begin();
+	client_open(&settings);
+	client_ask(1, (long)strlen(body), 0);
+	client_body(1, body, strlen(body));
+	s = world_spawn(world_job(0));
+	world_finish(s);
+	world_run();
+	return s;
+}
+
+static void test_unheard_starts(void)
+{
+	struct world_script *s = finish_start("");
+
+	ok(world.launches == 1, "a start that went well is not heard of");
+	world_pass(50);
+	ok(world.launches == 0, "until some time has passed");
+	script_exits(s, 0);
+	end("unheard start");
+
+	s = finish_start("");
+	script_says(s, "X: 1\n\nhello");
+	ok(world.launches == 0, "or its script writes");
+	script_exits(s, 0);
+	ok(ends_with(1, "X: 1\r\n\r\nhello"), "which loses nothing");
+	end("unheard start, output");
+
+	s = finish_start("");
+	world_put(s->ends[2], "oh\n", 3);
+	client_run();
+	ok(world.launches == 0, "or complains");
+	script_exits(s, 0);
+	end("unheard start, errors");
+
+	s = finish_start("");
+	s->helpers = 1;
+	world_exit(s, 0);
+	world_run();
+	ok(world.launches == 0, "or exits");
+	world_end_helpers(s);
+	world_run();
+	end("unheard start, exit");
+
+	s = finish_start("");
+	s->deaf = true;
+	abort_request(1);
+	ok(world.launches == 0 && was_terminated(s), "or is to be ended");
+	end("unheard start, abort");
+
+	s = finish_start("body");
+	ok(world.launches == 0, "and at once if there is a body for it");
+	script_exits(s, 0);
+	end("unheard start, body");
+
+	begin();
+	settings.start_timeout = 20;
+	client_open(&settings);
+	client_ask(1, 0, 0);
+	s = world_spawn(world_job(0));
+	world_finish(s);
+	world_pass(30);
+	ok(world.launches == 0 && !was_terminated(s), "it is not given up by --start-timeout");
+	script_says(s, "X: 1\n\nhello");
+	script_exits(s, 0);
+	ok(ends_with(1, "X: 1\r\n\r\nhello"), "and serves");
+	end("unheard start, time");
+}
+
 /* Ends of children that nobody asks for are remembered as long as a start hangs. */
 static void test_strangers(void)
 {
@@ -1079,6 +1152,7 @@ int main(void)
 	test_abort();
 	test_spliced();
 	test_starts();
+	test_unheard_starts();
 	test_strangers();
 	test_long_header();
 	test_ends();

@@ -797,6 +797,59 @@ void world_tell(struct world_script *s)
 	job->done(job);
 }
 
+void world_finish(struct world_script *s)
+{
+	s->finished = true;
+	world.moves++;
+}
+
+static bool is_awaited(const struct launch_job *job)
+{
+	return job->awaited;
+}
+
+static bool is_any(const struct launch_job *job)
+{
+	(void)job;
+	return true;
+}
+
+/* Of the starts that are finished, those that are meant. */
+static bool tell_finished(bool (*is_meant)(const struct launch_job *))
+{
+	bool any = false;
+
+	for (struct world_script *s = world.scripts; s < scripts_end(); s++) {
+		if (!s->job || !s->finished || !is_meant(s->job))
+			continue;
+		world_tell(s);
+		any = true;
+	}
+	return any;
+}
+
+void launcher_await(struct launch_job *job)
+{
+	job->awaited = true;
+}
+
+void launcher_take_finished(void)
+{
+	tell_finished(is_any);
+}
+
+bool launcher_take(struct launch_job *job)
+{
+	bool is_finished = false;
+
+	job->awaited = true;
+	for (struct world_script *s = world.scripts; s < scripts_end(); s++)
+		is_finished |= s->job == job && s->finished;
+	if (is_finished)
+		launcher_take_finished();
+	return is_finished;
+}
+
 /* The child of a start that has failed: the loop hears of its end before that of the start,
  * or after. */
 static void end_child(struct launch_job *job)
@@ -1063,6 +1116,7 @@ bool world_turn(void)
 	for (size_t i = 0; i < fetched_count; i++)
 		any |= call_one((first + i) % fetched_count);
 	any |= take_children();
+	any |= tell_finished(is_awaited);
 	any |= pass_deadlines();
 	fetched_count = 0;
 	end_turn();

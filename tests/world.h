@@ -46,6 +46,7 @@ enum world_call {
 /* A script, from the moment when a starter has taken up its job. */
 struct world_script {
 	struct launch_job *job; /* until its starter has told of it; then NULL */
+	bool finished;          /* the start, which the loop hears of when it wants to */
 	pid_t pid;
 	pid_t group;
 	pid_t own_group;        /* that it made itself, or 0 */
@@ -129,9 +130,11 @@ bool world_is_socket(int fd);
 /* A job that no starter has taken up yet: by its number in their order, or NULL. */
 struct launch_job *world_job(size_t number);
 
-/* A starter makes a script of a job; and tells the loop, or has failed before. */
+/* A starter makes a script of a job; and tells the loop, at once or if that waits for it, or
+ * has failed before. */
 struct world_script *world_spawn(struct launch_job *job);
 void world_tell(struct world_script *script);
+void world_finish(struct world_script *script);
 void world_fail(struct launch_job *job, enum launch_step step, int error, int status);
 
 /* The end of a child that belongs to no job, such as a template. */

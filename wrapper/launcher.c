@@ -40,6 +40,7 @@ static const struct settings *settings;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job_list todo, finished; /* under the lock */
+static bool woken_already;             /* for what is finished; under the lock */
 static long queued, idle;              /* jobs to do; starters that wait; under the lock */
 static unsigned long taken;            /* jobs; under the lock */
 static int wake = -1;                  /* for the loop, when something is finished */
@@ -121,17 +122,23 @@ static void job_do(struct launch_job *job, const struct launch_lane *lane)
 
 /* The loop is woken once for all that is finished before it looks; not under the lock,
  * for which it would wait at once. */
-static void job_finish(struct launch_job *job)
+static void wake_loop(bool wanted)
 {
-	bool first;
+	bool first = wanted && !woken_already;
 
-	pthread_mutex_lock(&lock);
-	first = !finished.first;
-	job_append(&finished, job);
+	woken_already |= wanted;
 	pthread_mutex_unlock(&lock);
 	if (first && write(wake, "", 1) < 0) {
 		/* The pipe is full: the loop will wake up anyway. */
 	}
+}
+
+static void job_finish(struct launch_job *job)
+{
+	pthread_mutex_lock(&lock);
+	job_append(&finished, job);
+	job->finished = true;
+	wake_loop(job->awaited || job->pid < 0);
 }
 
 static struct launch_job *job_await(void)
@@ -194,7 +201,7 @@ static void on_groups_kept(struct deadline *d)
 	exec_drop_groups();
 }
 
-static void take_finished(void)
+void launcher_take_finished(void)
 {
 	struct launch_job *job;
 
@@ -215,8 +222,31 @@ static void on_woken(struct watch *watch, unsigned events)
 	char bytes[16];
 
 	(void)events;
+	pthread_mutex_lock(&lock);
+	woken_already = false;
+	pthread_mutex_unlock(&lock);
 	os_read(watch->fd, bytes, sizeof bytes);
-	take_finished();
+	launcher_take_finished();
+}
+
+void launcher_await(struct launch_job *job)
+{
+	pthread_mutex_lock(&lock);
+	job->awaited = true;
+	wake_loop(job->finished);
+}
+
+bool launcher_take(struct launch_job *job)
+{
+	bool is_finished;
+
+	pthread_mutex_lock(&lock);
+	job->awaited = true;
+	is_finished = job->finished;
+	pthread_mutex_unlock(&lock);
+	if (is_finished)
+		launcher_take_finished();
+	return is_finished;
 }
 
 /* Without a single starter the loop's thread does it, until there can be one. */

@@ -19,12 +19,15 @@
 #include <stdint.h>
 
 /* A start, inside the struct of whoever wants it. Nothing of it may be touched from
- * launcher_start() until done(), but for *child. */
+ * launcher_start() until done(), but for *child. A start that goes well need not wake the
+ * loop, which most scripts do by themselves soon enough: unless it is awaited, done() comes
+ * with launcher_take_finished(), or with that of another one. */
 struct launch_job {
 	/* What to start: */
 	struct asking *asking;
 	int64_t received; /* bytes of its body */
 	int ends[3];      /* the script's ends; [0] is -1 for no input. Closed when done */
+	bool awaited;     /* from the start on; see launcher_await() */
 	void (*done)(struct launch_job *job); /* called from the loop */
 	/* What came of it: */
 	pid_t pid;   /* -1: failed */
@@ -34,6 +37,7 @@ struct launch_job {
 	char reason[512]; /* of a failed LAUNCH_EXEC, in words */
 	/* For the launcher: */
 	struct launch_job *next;
+	bool finished;
 	atomic_int child; /* the process on its way to become the script; 0: none yet.
 			   * Only the loop's thread reaps it, which may do so early */
 };
@@ -43,6 +47,15 @@ struct launch_job {
 bool launcher_open(const struct settings *settings, long descriptors);
 
 void launcher_start(struct launch_job *job);
+
+/* Has done() called from the loop as soon as possible. */
+void launcher_await(struct launch_job *job);
+
+/* Calls done() for all starts that are finished: for callbacks of the loop alone. */
+void launcher_take_finished(void);
+
+/* The same; false if this one is not finished, which is awaited then. */
+bool launcher_take(struct launch_job *job);
 
 /* Gives a job's group back: empty, it may be used again. */
 void launcher_free_group(pid_t group, bool empty);

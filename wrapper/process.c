@@ -160,6 +160,8 @@ static void on_next_look(struct deadline *d)
 	struct process *p = LOOP_OWNER(d, struct process, next_look);
 	bool due = p->end_at && loop_now() >= p->end_at;
 
+	if (p->launching && launcher_take(&p->job))
+		return;
 	if (p->launching && p->state != PROCESS_TERMINATING && !due) {
 		process_signal(p, SIGCONT);
 		deadline_set(d, LAUNCH_LATE, on_next_look);
@@ -196,6 +198,8 @@ void process_terminate(struct process *p)
 		return;
 	}
 	process_signal(p, SIGTERM);
+	if (p->launching)
+		launcher_await(&p->job);
 	p->end_at = loop_now() + settings->kill_after;
 	p->look_pause = GROUP_PAUSE;
 	process_look_later(p);
@@ -287,12 +291,20 @@ static void on_input(struct watch *watch, unsigned events)
 		process_feed(p);
 }
 
+/* A script of which nobody has told that it runs; what it writes is looked at when that is
+ * known. */
+static void process_wakes(struct process *p, struct watch *watch)
+{
+	if (!launcher_take(&p->job))
+		loop_want(watch, 0);
+}
+
 static void on_output(struct watch *watch, unsigned events)
 {
 	struct process *p = LOOP_OWNER(watch, struct process, output);
 
 	if (p->launching)
-		loop_want(watch, 0);
+		process_wakes(p, watch);
 	else if (p->owner)
 		p->events->output(p->owner, events & LOOP_HANGUP);
 	else
@@ -305,7 +317,7 @@ static void on_errors(struct watch *watch, unsigned events)
 
 	(void)events;
 	if (p->launching)
-		loop_want(watch, 0);
+		process_wakes(p, watch);
 	else if (p->owner)
 		p->events->errors(p->owner);
 	else
@@ -477,7 +489,8 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 	p->slot_kind = SLOT_RUNNING;
 	p->slot = slot;
 	p->upload = upload;
-	p->job = (struct launch_job){ .ends = { -1, -1, -1 }, .done = on_job_done };
+	p->job = (struct launch_job){ .ends = { -1, -1, -1 }, .awaited = upload,
+				      .done = on_job_done };
 	if (!process_open_pipes(p)) {
 		saved = errno;
 		for (int i = 0; i < 3; i++)
@@ -506,6 +519,8 @@ static void on_child(int signal)
 	int status;
 
 	(void)signal;
+	if (launching_first)
+		launcher_take_finished();
 	while ((pid = os_reap(&status)) > 0) {
 		struct process *p = *bucket_of(pid);
 

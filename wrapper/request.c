@@ -874,6 +874,8 @@ static void on_queue_time(struct request *r)
 
 static void on_launch_time(struct request *r)
 {
+	if (launcher_take(&r->process->job))
+		return;
 	request_fail(r, 504, "could not be started within %g s: its file system, or who holds a "
 		     "lease on it, does not answer (--start-timeout)",
 		     (double)settings_of(r)->start_timeout / 1000);
