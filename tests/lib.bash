@@ -186,14 +186,14 @@ start() {
 # Becomes a program that has descriptors 0 to 2 only. bats has some of its own, and waits as long
 # as anyone holds them.
 exec_clean() {
-	local fd all=
+	local fd closing=
 
 	for fd in "/proc/$BASHPID/fd"/*; do
 		fd=${fd##*/}
-		[[ $fd == [0-2] ]] || all+=" $fd>&-"
+		[[ $fd == [0-2] ]] || closing+=" $fd>&-"
 	done
-	[[ $all != *\** ]] || all=$(printf ' %d>&-' {3..255})
-	eval "exec$all"
+	[[ $closing != *\** ]] || closing=$(printf ' %d>&-' {3..255})
+	eval "exec$closing"
 	exec "$@"
 }
 
@@ -227,6 +227,21 @@ state_of() {
 
 gone() {
 	! alive "$1"
+}
+
+# children_of PID: one per line.
+children_of() {
+	local file list
+
+	if [ ! -e "/proc/$$/task/$$/children" ]; then
+		ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
+		return
+	fi
+	for file in "/proc/$1/task"/*/children; do
+		list=()
+		read -ra list <"$file" || :
+		[ ${#list[@]} = 0 ] || printf '%s\n' "${list[@]}"
+	done 2>/dev/null
 }
 
 # await NAME [SECONDS]: waits until it has ended by itself; $STATUS is its exit status.

@@ -523,6 +523,26 @@ need_gate() {
 	eventually has 2
 }
 
+@test "HUP: when its time is over, a process that still starts is counted" {
+	need_census
+	need_app
+	program <<-END
+		[ ! -e $T/slow ] || mkdir $T/first 2>/dev/null || sleep 4
+		exec $APP
+	END
+	supervise -s "$S" -F 2 --stop-timeout 2 -- "$T/prog"
+	ask_later one wait="$T/never"
+	ask_later two wait="$T/never"
+	touch "$T/slow"
+	kill -HUP "$KEEPER"
+	logged 'reloaded$'
+	said_hello() { [ "$(grep -c hello "$T/keeper.log")" = "$1" ]; }
+	eventually said_hello 4
+	has 2
+	ask
+	said_hello 4
+}
+
 @test "HUP beside a HUP: no process stays that began before the second one" {
 	need_census
 	need_proc

@@ -394,18 +394,13 @@ an_idle_connection_is_kept() {
 	stop nginx
 }
 
-# Below a process.
-children_of() {
-	ps -o pid= --ppid "$1" | sort
-}
-
 has_children() {
 	[ "$(children_of "$1" | wc -l)" = "$2" ]
 }
 
 # one_is_new PID CHILDREN: one of its processes is another one now.
 one_is_new() {
-	has_children "$1" 3 && [ "$(comm -12 <(echo "$2") <(children_of "$1") | wc -l)" = 2 ]
+	has_children "$1" 3 && [ "$(comm -12 <(echo "$2") <(children_of "$1" | sort) | wc -l)" = 2 ]
 }
 
 # only_the_one_that_hangs COMMAND...: of three processes below the only child, by this command.
@@ -414,7 +409,7 @@ only_the_one_that_hangs() {
 
 	leader=$(children)
 	eventually has_children "$leader" 3
-	before=$(children_of "$leader")
+	before=$(children_of "$leader" | sort)
 	"$@"
 	in_time 3500
 	eventually one_is_new "$leader" "$before"

@@ -51,15 +51,11 @@ program() {
 
 # The processes that the keeper has, but for dead ones, one per line.
 children() {
-	local pid state list
+	local pid
 
-	if { read -ra list <"/proc/$KEEPER/task/$KEEPER/children"; } 2>/dev/null || [ -n "${list-}" ]; then
-		for pid in "${list[@]}"; do
-			! alive "$pid" || echo "$pid"
-		done
-	else
-		ps -o pid=,stat= --ppid "$KEEPER" | awk '$2 !~ /^Z/ { print $1 }'
-	fi
+	for pid in $(children_of "$KEEPER"); do
+		! alive "$pid" || echo "$pid"
+	done
 }
 
 # has COUNT: so many of them.

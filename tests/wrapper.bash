@@ -126,11 +126,6 @@ answered() {
 	[ "$STATUS" = 0 ] && grep -qx "done" "$T/$1.out"
 }
 
-# children_of PID: one per line.
-children_of() {
-	ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
-}
-
 has_children() {
 	[ "$(children_of "$1" | wc -l)" = "$2" ]
 }
