@@ -18,10 +18,7 @@ enum {
 	/* milliseconds */
 	GROUP_PAUSE = 20,
 	GROUP_PAUSE_MOST = 1000,
-	/* A child that has not executed its script for so long is told to go on: whoever
-	 * stops this process and its group may stop the child when it is just leaving the
-	 * group, and then what makes us go on does not reach it. */
-	LAUNCH_LATE = 50,
+	LAUNCH_LOOK = 50, /* at starts */
 	DRAIN_PAUSE = 10,
 	DRAIN_SIZE = 64 * 1024
 };
@@ -38,6 +35,7 @@ static const struct settings *settings;
 static size_t count;
 static unsigned long starts;
 static struct process *launching_first, *launching_last; /* as they were started */
+static struct deadline launch_look;
 static struct early early[EARLY_MOST]; /* a ring */
 static size_t early_first, early_count;
 
@@ -160,12 +158,7 @@ static void on_next_look(struct deadline *d)
 	struct process *p = LOOP_OWNER(d, struct process, next_look);
 	bool due = p->end_at && loop_now() >= p->end_at;
 
-	if (p->launching && launcher_take(&p->job))
-		return;
-	if (p->launching && p->state != PROCESS_TERMINATING && !due) {
-		process_signal(p, SIGCONT);
-		deadline_set(d, LAUNCH_LATE, on_next_look);
-	} else if (p->exited && process_group_is_empty(p)) {
+	if (p->exited && process_group_is_empty(p)) {
 		process_free(p);
 	} else if (due && p->state == PROCESS_BACKGROUND) {
 		report("process %ld is still at work %g s after its request; ending it",
@@ -395,8 +388,22 @@ static void process_started(struct process *p, const int *exited)
 	}
 }
 
+/* Now and then, since a start that went well wakes nobody. A child that has not executed its
+ * script yet is told to go on: whoever stops this process and its group may stop the child
+ * when it is just leaving the group, and then what makes us go on does not reach it. */
+static void on_launch_look(struct deadline *d)
+{
+	launcher_take_finished();
+	for (struct process *p = launching_first; p; p = p->later)
+		process_signal(p, SIGCONT);
+	if (launching_first)
+		deadline_set(d, LAUNCH_LOOK, on_launch_look);
+}
+
 static void launching_enter(struct process *p)
 {
+	if (!launching_first)
+		deadline_set(&launch_look, LAUNCH_LOOK, on_launch_look);
 	p->launching = true;
 	p->number = ++starts;
 	p->earlier = launching_last;
@@ -409,6 +416,8 @@ static void launching_leave(struct process *p)
 	p->launching = false;
 	*(p->earlier ? &p->earlier->later : &launching_first) = p->later;
 	*(p->later ? &p->later->earlier : &launching_last) = p->earlier;
+	if (!launching_first)
+		deadline_clear(&launch_look);
 }
 
 /* Children that end before somebody knows them: a script whose starter has not told
@@ -507,7 +516,6 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 	p->owner = owner;
 	launching_enter(p);
 	launcher_start(&p->job);
-	deadline_set(&p->next_look, LAUNCH_LATE, on_next_look);
 	return p;
 }
 
