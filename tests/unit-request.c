@@ -4,6 +4,8 @@
 #include "client.h"
 #include "tap.h"
 
+#include "../wrapper/process.h"
+
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -640,6 +642,17 @@ static void test_gone(void)
 
 	begin();
 	settings.on_abort = ON_ABORT_IGNORE;
+	settings.background_timeout = 60000;
+	client_open(&settings);
+	client_ask(1, 0, 0);
+	s = world_spawn(world_job(0));
+	leave();
+	ok_after(60000, !was_terminated(s), was_terminated(s),
+		 "a start that hangs in the background is ended after --background-timeout");
+	end("gone, start");
+
+	begin();
+	settings.on_abort = ON_ABORT_IGNORE;
 	s = begin_uploading(10);
 	client_body(1, "half", 4);
 	leave();
@@ -870,6 +883,13 @@ static void test_unheard_starts(void)
 	abort_request(1);
 	ok(world.launches == 0 && was_terminated(s), "or is to be ended");
 	end("unheard start, abort");
+
+	s = finish_start("");
+	s->helpers = 1;
+	process_kill_all();
+	ok(world.launches == 0, "or when all are killed");
+	world_end_helpers(s);
+	end("unheard start, kill");
 
 	s = finish_start("body");
 	ok(world.launches == 0, "and at once if there is a body for it");

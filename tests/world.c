@@ -828,23 +828,25 @@ static bool tell_finished(bool (*is_meant)(const struct launch_job *))
 	return any;
 }
 
-void launcher_await(struct launch_job *job)
-{
-	job->awaited = true;
-}
-
 void launcher_take_finished(void)
 {
 	tell_finished(is_any);
 }
 
-bool launcher_take(struct launch_job *job)
+bool launcher_await(struct launch_job *job)
 {
 	bool is_finished = false;
 
 	job->awaited = true;
 	for (struct world_script *s = world.scripts; s < scripts_end(); s++)
 		is_finished |= s->job == job && s->finished;
+	return is_finished;
+}
+
+bool launcher_take(struct launch_job *job)
+{
+	bool is_finished = launcher_await(job);
+
 	if (is_finished)
 		launcher_take_finished();
 	return is_finished;

@@ -222,18 +222,23 @@ static void on_woken(struct watch *watch, unsigned events)
 	char bytes[16];
 
 	(void)events;
+	/* In this order a byte is there, or on its way, whenever the flag is set. */
+	os_read(watch->fd, bytes, sizeof bytes);
 	pthread_mutex_lock(&lock);
 	woken_already = false;
 	pthread_mutex_unlock(&lock);
-	os_read(watch->fd, bytes, sizeof bytes);
 	launcher_take_finished();
 }
 
-void launcher_await(struct launch_job *job)
+bool launcher_await(struct launch_job *job)
 {
+	bool is_finished;
+
 	pthread_mutex_lock(&lock);
 	job->awaited = true;
-	wake_loop(job->finished);
+	is_finished = job->finished;
+	wake_loop(is_finished);
+	return is_finished;
 }
 
 bool launcher_take(struct launch_job *job)

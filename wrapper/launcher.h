@@ -48,10 +48,10 @@ bool launcher_open(const struct settings *settings, long descriptors);
 
 void launcher_start(struct launch_job *job);
 
-/* Has done() called from the loop as soon as possible. */
-void launcher_await(struct launch_job *job);
+/* Has done() called from the loop as soon as possible. Whether the start is finished. */
+bool launcher_await(struct launch_job *job);
 
-/* Calls done() for all starts that are finished: for callbacks of the loop alone. */
+/* Calls done() for all starts that are finished: not for use below any function of a request. */
 void launcher_take_finished(void);
 
 /* The same; false if this one is not finished, which is awaited then. */

@@ -190,9 +190,9 @@ void process_terminate(struct process *p)
 		process_free(p);
 		return;
 	}
-	process_signal(p, SIGTERM);
-	if (p->launching)
-		launcher_await(&p->job);
+	/* One that runs hears of it, together with its group, when that is known here. */
+	if (!p->launching || !launcher_await(&p->job))
+		process_signal(p, SIGTERM);
 	p->end_at = loop_now() + settings->kill_after;
 	p->look_pause = GROUP_PAUSE;
 	process_look_later(p);
@@ -237,8 +237,10 @@ void process_detach(struct process *p)
 		return;
 	}
 	process_go_to_background(p);
-	if (p->launching)
-		return; /* the rest follows when it has started */
+	if (p->launching) {
+		process_look_later(p); /* the rest follows when it has started */
+		return;
+	}
 	if (p->input.fd >= 0 && !process_feed(p))
 		return;
 	loop_want(&p->output, LOOP_READ);
@@ -570,6 +572,7 @@ void process_terminate_all(void)
 
 void process_kill_all(void)
 {
+	launcher_take_finished();
 	for (size_t i = 0; i < BUCKETS; i++)
 		for (struct process *p = by_pid[i]; p; p = p->next)
 			process_signal(p, SIGKILL);
