@@ -282,9 +282,9 @@ static void look_at_call(struct search *s, const struct call *call)
 	switch (calls[i].kind) {
 	case ITS_BOTH:
 		look_at_descriptor(s, (int)arguments[2]);
-		if (s->found != WAITS_NOT)
-			break;
-		/* fall through */
+		if (s->found == WAITS_NOT)
+			look_at_descriptor(s, (int)arguments[0]);
+		break;
 	case ITS_FIRST:
 		look_at_descriptor(s, (int)arguments[0]);
 		break;

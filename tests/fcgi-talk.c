@@ -110,6 +110,9 @@ static struct {
 /* Reports ================================================================================== */
 
 static noreturn void quit(enum exit_code code, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static noreturn void quit(enum exit_code code, const char *format, ...)
 {
 	va_list list;
 
