@@ -6,9 +6,8 @@
 #include <limits.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdint.h>
 #include <sys/socket.h>
-
-#include <linux/filter.h>
 
 /*
  * A listening socket that is bound to a network interface is not found by whoever comes over
@@ -43,16 +42,26 @@ static bool tie(int listener, int interface)
 			  sizeof interface) == 0;
 }
 
+/* An instruction of a filter, as <linux/filter.h> has it, which is not everywhere. */
+struct step {
+	uint16_t code;
+	uint8_t jump_true, jump_false;
+	uint32_t k;
+};
+enum { LOAD_BYTE = 0x30, JUMP_IF_SET = 0x45, RETURN = 0x06 };
+
 /* What the filter sees begins with the header of TCP. */
 static bool drop_requests(int listener)
 {
-	struct sock_filter steps[] = {
-		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, 13), /* the flags */
-		BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TH_SYN, 0, 1),
-		BPF_STMT(BPF_RET | BPF_K, 0),
-		BPF_STMT(BPF_RET | BPF_K, UINT_MAX),
+	struct step steps[] = {
+		{ LOAD_BYTE, 0, 0, 13 }, /* the flags */
+		{ JUMP_IF_SET, 0, 1, TH_SYN },
+		{ RETURN, 0, 0, 0 },
+		{ RETURN, 0, 0, UINT_MAX },
 	};
-	const struct sock_fprog filter = { sizeof steps / sizeof *steps, steps };
+	const struct { unsigned short count; struct step *steps; } filter = {
+		sizeof steps / sizeof *steps, steps
+	};
 
 	return setsockopt(listener, SOL_SOCKET, SO_ATTACH_FILTER, &filter, sizeof filter) == 0;
 }

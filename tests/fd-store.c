@@ -6,6 +6,8 @@
  * it waits until there is a file GO, removes that, and runs the command again, with what it was
  * given to keep, as LISTEN_FDS. Else it ends, with the same status.
  */
+#include <config.h>
+
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>

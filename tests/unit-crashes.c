@@ -2,6 +2,8 @@
  * crashes.h: who fails is started more and more rarely, but always again; who dies at work is
  * replaced at once.
  */
+#include <config.h>
+
 #include "crashes.h"
 #include "tap.h"
 

@@ -1,4 +1,6 @@
 /* growth.h: who grows is replaced at once, what is large from the start more and more rarely. */
+#include <config.h>
+
 #include "growth.h"
 #include "tap.h"
 

@@ -2,6 +2,8 @@
  * handover.h: what is written is read, by the process that it means; anything else is refused
  * as a whole.
  */
+#include <config.h>
+
 #include "handover.h"
 #include "tap.h"
 

@@ -2,6 +2,8 @@
  * overload.h: who waits is followed by name, has never waited for longer than is said, and
  * counts as one of a queue only if it is there at two looks.
  */
+#include <config.h>
+
 #include "overload.h"
 #include "tap.h"
 

@@ -1,6 +1,8 @@
 /*
  * rate.h: so many at once, and never more in any second.
  */
+#include <config.h>
+
 #include "rate.h"
 #include "tap.h"
 

@@ -1,4 +1,6 @@
 /* Who is seen to wait for connections on a socket. */
+#include <config.h>
+
 #include "listen.h"
 #include "ready.h"
 #include "tap.h"

@@ -2,6 +2,8 @@
  * renewal.h: one old process after the other makes way for a new one, and only for one that
  * serves.
  */
+#include <config.h>
+
 #include "renewal.h"
 #include "tap.h"
 

@@ -2,6 +2,8 @@
  * requests.h: a process is overdue when all looks in the time that a request may take have found
  * it at the same, and never otherwise.
  */
+#include <config.h>
+
 #include "requests.h"
 #include "tap.h"
 

@@ -2,6 +2,8 @@
  * retire.h, with processes, looks at them and a clock that are made up here: who serves is left
  * alone, nobody stays longer than allowed, and one look is for all.
  */
+#include <config.h>
+
 #include "retire.h"
 
 #include "census.h"

@@ -1,4 +1,6 @@
 /* How many processes a pool should have. */
+#include <config.h>
+
 #include "sizing.h"
 #include "tap.h"
 

@@ -143,7 +143,7 @@ static char *no_words[] = { NULL };
 static const struct warm_language language = { .arguments = no_words };
 static struct template t = {
 	.rule = "/perl=A", .language = &language, .interpreter = (char *)(size_t)"/perl",
-	.modules = (char *)(size_t)"A", .environment = no_words, .talk = WATCH_NONE
+	.modules = (char *)(size_t)"A", .environment = no_words, .talk = { .fd = -1 }
 };
 static char last_report[512];
 
