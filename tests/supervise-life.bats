@@ -303,13 +303,13 @@ need_gate() {
 	kill -TERM "$KEEPER"
 	not_answered() { not timeout 0.2 "$FCGI_TALK" "$SOCKET" close; }
 	eventually not_answered
-	ask_later late ms=1
+	start late "$FCGI_TALK" "$SOCKET" get /x QUERY_STRING=ms=1
 	sleep 0.3
 	wait_at_port 5
 	touch "$T/go"
 	all_answered
 	await keeper
-	await late 5
+	await late 20 # it asks again after 1, 3, 7 and 15 s
 	[ "$STATUS" != 0 ]
 	grep -q 'Connection refused' "$T/late.log"
 	logged_times 0 'cannot refuse'
