@@ -76,11 +76,14 @@ static bool add_rule(const char *rule)
 		       rule);
 		return false;
 	}
-	if (template_is_native(t->interpreter))
+	if (template_is_native(t->interpreter)) {
 		count++;
-	else
-		report("--warm %s: this interpreter has another word size than fcgiwrap (32 and 64 "
-		       "bits); scripts are started cold", rule);
+		return true;
+	}
+	report("--warm %s: this interpreter has another word size than fcgiwrap (32 and 64 "
+	       "bits); scripts are started cold", rule);
+	free(t->interpreter);
+	free(t->modules);
 	return true;
 }
 
