@@ -340,6 +340,7 @@ uploads_late() {
 
 	need prlimit
 	need_proc
+	not is_sanitized || skip 'the sanitizer wants memory of its own'
 	need_no_valgrind
 	script long.sh <<-'END'
 		#!/bin/sh
