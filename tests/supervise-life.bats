@@ -530,18 +530,15 @@ need_gate() {
 		[ ! -e $T/slow ] || mkdir $T/first 2>/dev/null || sleep 4
 		exec $APP
 	END
-	supervise -s "$S" -F 3 --stop-timeout 2 -- "$T/prog"
+	supervise -s "$S" -F 3 --stop-timeout 2 --start-time 30 -- "$T/prog"
 	ask_later one wait="$T/never"
 	ask_later two wait="$T/never"
 	touch "$T/slow"
 	kill -HUP "$KEEPER"
 	logged 'reloaded$'
-	kill -KILL "$(sed -n 's/.*\[\(.*\)\] hello$/\1/p' "$T/keeper.log" | sed -n 4p)"
-	said_hello() { [ "$(grep -c hello "$T/keeper.log")" = "$1" ]; }
-	eventually -t 20 said_hello 7
+	[ "$(grep -c hello "$T/keeper.log")" -le 6 ]
 	has 3
 	ask
-	said_hello 7
 }
 
 @test "HUP beside a HUP: no process stays that began before the second one" {
