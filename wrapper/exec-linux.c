@@ -69,7 +69,7 @@ pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child)
  * 0 when their groups are empty. 0: a free place. */
 enum { LEADER_HAS_LEFT = 1 << 30 };
 static atomic_int leaders[LEADERS_MOST];
-static _Thread_local pid_t ended; /* the leader that this thread took, if it serves again */
+static _Thread_local pid_t serves_again; /* the leader that this thread took, or 0 */
 static pid_t own_group;
 
 static int exec_lead(void *unused)
@@ -124,9 +124,9 @@ static pid_t leader_take(void)
 		int number = atomic_load(&leaders[i]);
 
 		if (number < 0 && atomic_compare_exchange_strong(&leaders[i], &number, -number))
-			return ended = -number;
+			return serves_again = -number;
 	}
-	ended = 0;
+	serves_again = 0;
 	return leader_new();
 }
 
@@ -164,7 +164,7 @@ pid_t exec_fast_group(void)
 
 void exec_fast_close_group(pid_t group)
 {
-	if ((group == ended || leader_has_ended(group)) && setpgid(group, own_group) == 0 &&
+	if ((group == serves_again || leader_has_ended(group)) && setpgid(group, own_group) == 0 &&
 	    leader_change(group, group + LEADER_HAS_LEFT))
 		return;
 	leader_change(group, 0);

@@ -286,9 +286,8 @@ static void on_input(struct watch *watch, unsigned events)
 		process_feed(p);
 }
 
-/* A script of which nobody has told that it runs; what it writes is looked at when that is
- * known. */
-static void process_wakes(struct process *p, struct watch *watch)
+/* What a script writes is looked at when it is known that it runs. */
+static void process_take_start(struct process *p, struct watch *watch)
 {
 	if (!launcher_take(&p->job))
 		loop_want(watch, 0);
@@ -299,7 +298,7 @@ static void on_output(struct watch *watch, unsigned events)
 	struct process *p = LOOP_OWNER(watch, struct process, output);
 
 	if (p->launching)
-		process_wakes(p, watch);
+		process_take_start(p, watch);
 	else if (p->owner)
 		p->events->output(p->owner, events & LOOP_HANGUP);
 	else
@@ -312,7 +311,7 @@ static void on_errors(struct watch *watch, unsigned events)
 
 	(void)events;
 	if (p->launching)
-		process_wakes(p, watch);
+		process_take_start(p, watch);
 	else if (p->owner)
 		p->events->errors(p->owner);
 	else
