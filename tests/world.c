@@ -715,6 +715,14 @@ static void take_job(struct launch_job *job)
 	memmove(jobs + i, jobs + i + 1, (--job_count - i) * sizeof *jobs);
 }
 
+bool launcher_is_queued(const struct launch_job *job)
+{
+	for (size_t i = 0; i < job_count; i++)
+		if (jobs[i] == job)
+			return true;
+	return false;
+}
+
 static struct world_script *new_script(void)
 {
 	struct world_script *s = world.scripts;

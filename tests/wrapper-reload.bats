@@ -327,15 +327,10 @@ has_starters() {
 	local old
 
 	need_proc
-	need strace
-	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
 	start_wrapper -c 1
 	serves
 	old=$(worker)
-	start tracer strace -f -o "$T/calls" -e trace=clone3 -e inject=clone3:error=EAGAIN \
-		-p "$(pid_of wrapper)"
-	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
-	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
+	refuse_threads "$(pid_of wrapper)"
 	reload
 	none_of "$old"
 	serves

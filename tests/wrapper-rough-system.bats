@@ -201,6 +201,20 @@ mount_afar() {
 	quick
 }
 
+@test "FUSE: --start-timeout tells whose file system does not answer" {
+	mount_afar 8
+	start_wrapper -c 1 --start-timeout 1
+	# There is only the thread that starts scripts since the worker did.
+	refuse_threads "$(worker)"
+	ask timeout 20 get "$T/afar/stat.sh" expect-text 'Status: 504 ' expect-end
+	run talk timeout 20 get "$CGI/hello.sh" expect-text 'Status: 504 ' expect-end
+	stop tracer
+	grep -q INJECTED "$T/calls" || skip 'threads are not made by clone3 here'
+	[ "$status" = 0 ]
+	logged 'stat\.sh: could not be started within 1 s: its file system, .* \(--start-timeout\)$'
+	logged 'hello\.sh: could not be started within 1 s: all threads that start scripts wait for .* \(--start-timeout\)$'
+}
+
 # Limits of files, and full disks. --------------------------------------------------------------
 
 make_late_reader() {

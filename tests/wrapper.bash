@@ -179,3 +179,13 @@ passes_within() {
 	[ "$(((after - before) / 1000000))" -le "$((limit * 1000))" ] ||
 		{ echo "took $(((after - before) / 1000000)) ms: $*"; return 1; }
 }
+
+# refuse_threads PID: it and its children get no more threads until process "tracer" ends, which
+# is of use only if calls are INJECTED into $T/calls.
+refuse_threads() {
+	need strace
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	start tracer strace -f -o "$T/calls" -e trace=clone3 -e inject=clone3:error=EAGAIN -p "$1"
+	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
+	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
+}

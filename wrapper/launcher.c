@@ -153,6 +153,7 @@ static struct launch_job *job_await(void)
 	}
 	queued--;
 	taken++;
+	job->taken = true;
 	pthread_mutex_unlock(&lock);
 	return job;
 }
@@ -252,6 +253,16 @@ bool launcher_take(struct launch_job *job)
 	if (is_finished)
 		launcher_take_finished();
 	return is_finished;
+}
+
+bool launcher_is_queued(const struct launch_job *job)
+{
+	bool is_queued;
+
+	pthread_mutex_lock(&lock);
+	is_queued = !job->taken;
+	pthread_mutex_unlock(&lock);
+	return is_queued;
 }
 
 /* Without a single starter the loop's thread does it, until there can be one. */

@@ -37,6 +37,7 @@ struct launch_job {
 	char reason[512]; /* of a failed LAUNCH_EXEC, in words */
 	/* For the launcher: */
 	struct launch_job *next;
+	bool taken; /* by a starter */
 	bool finished;
 	atomic_int child; /* the process on its way to become the script; 0: none yet.
 			   * Only the loop's thread reaps it, which may do so early */
@@ -56,6 +57,10 @@ void launcher_take_finished(void);
 
 /* The same; false if this one is not finished, which is awaited then. */
 bool launcher_take(struct launch_job *job);
+
+/* Whether no starter has taken this one yet: all that there are wait for file systems, or for a
+ * processor. */
+bool launcher_is_queued(const struct launch_job *job);
 
 /* Gives a job's group back: empty, it may be used again. */
 void launcher_free_group(pid_t group, bool empty);

@@ -876,9 +876,11 @@ static void on_launch_time(struct request *r)
 {
 	if (launcher_take(&r->process->job))
 		return;
-	request_fail(r, 504, "could not be started within %g s: its file system, or who holds a "
-		     "lease on it, does not answer (--start-timeout)",
-		     (double)settings_of(r)->start_timeout / 1000);
+	request_fail(r, 504, "could not be started within %g s: %s (--start-timeout)",
+		     (double)settings_of(r)->start_timeout / 1000,
+		     launcher_is_queued(&r->process->job)
+			     ? "all threads that start scripts wait for file systems that do not answer"
+			     : "its file system, or who holds a lease on it, does not answer");
 }
 
 static void on_time(struct request *r)
