@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A number, except the one that means "unchanged" to the system. */
+/* Decimal number below (uid_t)-1 and (gid_t)-1, "unchanged" for chown(2). */
 static bool parse_id(const char *text, unsigned long *out)
 {
 	if (*text == '\0' || text[strspn(text, "0123456789")] != '\0')
@@ -51,7 +51,7 @@ bool account_find_group(const char *text, gid_t *group)
 
 const char *account_explain(int error)
 {
-	/* Systems disagree on what errno says of a name that does not exist. */
+	/* For an unknown name errno is 0, ENOENT or ESRCH, depending on the system. */
 	bool absent = error == 0 || error == ENOENT || error == ESRCH;
 
 	return absent ? "there is none of that name" : strerror(error);

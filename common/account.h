@@ -8,15 +8,14 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Looks up a user, and its entry, which the next look-up overwrites; a number may
- * be nobody's, then the entry is NULL. False with errno, 0 if there is no such
- * user. */
+/* Looks up a user and the entry, overwritten by the next look-up; NULL for a number
+ * without an entry. False with errno, for account_explain(). */
 bool account_find_user(const char *text, uid_t *user, const struct passwd **entry);
 
-/* Looks up a group. False with errno, 0 if there is no such group. */
+/* Looks up a group. False with errno, as account_find_user. */
 bool account_find_group(const char *text, gid_t *group);
 
-/* Why a look-up failed, in words. */
+/* Returns the reason of a failed look-up, from errno. */
 const char *account_explain(int error);
 
 #endif

@@ -10,8 +10,8 @@
 
 /*
  * A list is an extended attribute: a version, then entries of a tag, rights and a user or group,
- * in the order of the tags; all in the order of bytes of x86. With a list the bits of the mode
- * for the group are a mask for all entries but those of the owner and of others: see acl(5).
+ * in the order of the tags; all little-endian. With a list the bits of the mode for the group
+ * are a mask for all entries but those of the owner and of others: see acl(5).
  */
 static const char attribute[] = "system.posix_acl_access";
 

@@ -16,7 +16,7 @@ bool acl_is_empty(const struct acl *acl)
 	return acl->user_count == 0 && acl->group_count == 0;
 }
 
-/* The name at *names, which moves on to the next one. False after reporting. */
+/* Copies the first of *names, and advances to the next; NULL: none. False after reporting. */
 static bool take_name(char *out, const char *option, const char **names, size_t used)
 {
 	size_t size = strcspn(*names, ",");

@@ -8,14 +8,14 @@
 #include <errno.h>
 #include <stdatomic.h>
 
-/* The pipe(2) of glibc is pipe2(2), but the kernel has the old one. */
+/* glibc's pipe() may call pipe2(2): call the kernel's own pipe(2). */
 #if defined __linux__ && (defined __x86_64__ || defined __i386__ || defined __arm__ || \
 			  defined __powerpc__ || defined __s390__)
 #include <sys/syscall.h>
 #define pipe(ends) ((int)syscall(SYS_pipe, ends))
 #endif
 
-/* Where libc lacks them, the plain calls are all there is. */
+/* Without pipe2() or accept4() in libc, use the plain calls alone. */
 #ifndef HAVE_PIPE2
 #define pipe2 plain_pipe
 #endif
@@ -28,8 +28,8 @@ bool call_is_refused(int error)
 	return error == ENOSYS || error == EPERM || error == EACCES || error == EINVAL;
 }
 
-/* A process that another thread starts before this may keep the descriptor; those on
- * their way to a script close what is not theirs. */
+/* A process started by another thread in between inherits the descriptor; before exec
+ * of a script, all descriptors but the script's own are closed. */
 static void set_flags(int fd, bool close_on_exec, bool nonblocking)
 {
 	if (close_on_exec)
@@ -73,7 +73,7 @@ int call_pipe(int ends[2], int flags)
 	return 0;
 }
 
-/* A firewall may refuse a single connection: then the plain call fails too. */
+/* EPERM may come from a firewall, for one connection: then accept(2) fails too. */
 int call_accept(int listener)
 {
 	static atomic_bool refused;

@@ -18,7 +18,7 @@ enum { /* milliseconds */
 	LOOK_AGAIN = 200
 };
 
-/* At those who were killed: dead ones whom nobody waits for may seem to live for ever. */
+/* At a killed group: zombies without a parent that reaps would seem to live for ever. */
 enum { LOOKS_AT_KILLED = 10 };
 
 static struct child *first;
@@ -54,8 +54,8 @@ bool child_left_others(const struct child *child)
 	return child->owner->left ? child->owner->left(child) : kill(-child->pid, 0) == 0;
 }
 
-/* Those that a dead child has left behind may have another parent now, so that
- * no signal tells of their end. */
+/* Processes left by a dead child may have another parent, so no SIGCHLD reports the
+ * end of the last one: look again from time to time. */
 static void on_look_at_remains(struct deadline *d)
 {
 	struct child *child = LOOP_OWNER(d, struct child, look_again);
@@ -86,7 +86,7 @@ static struct child *child_by_pid(pid_t pid)
 	return child;
 }
 
-/* Whoever is not known was left to us: by a child, or as process 1. */
+/* Unknown pids are orphans: this process is a subreaper, or process 1. */
 void children_reap(void)
 {
 	pid_t pid;
@@ -130,7 +130,7 @@ bool child_fork(struct child *child, const struct child_owner *owner, bool leads
 	int error;
 
 	*child = (struct child){ .owner = owner, .leads = leads, .started = loop_now() };
-	/* No handler of ours may run in the child before it has its own. */
+	/* No handler of the parent may run in the child before loop_leave_signals(). */
 	loop_hold_signals();
 	child->pid = fork();
 	error = errno;
@@ -170,7 +170,7 @@ void child_signal_group(struct child *child, int signal)
 {
 	if (signal == SIGKILL)
 		child->killed = true;
-	/* A child that has just been forked may not have become a leader yet. */
+	/* A child just forked may not have called setsid() yet. */
 	if (child->pid > 0 && (!child->leads || kill(-child->pid, signal) < 0) && !child->ended)
 		kill(child->pid, signal);
 }

@@ -1,7 +1,7 @@
 /*
- * What older or other systems lack. Where libc has a call, it is libc's own;
- * elsewhere the file of its name stands in. To be included after config.h.
- * For calls that only a kernel may lack see calls.h.
+ * Stand-ins for constants and calls that older or other systems lack; getpeereid.c
+ * is used only without libc's own. Include after config.h. For calls that only a
+ * kernel may lack see calls.h.
  */
 #ifndef COMPAT_H
 #define COMPAT_H
@@ -17,7 +17,7 @@
 #define SOCK_CLOEXEC 0x20000000
 #endif
 
-/* To walk through a directory one need not be allowed to list it. */
+/* Opens a directory for search, if possible without permission to read. */
 #ifndef O_SEARCH
 #ifdef O_PATH
 #define O_SEARCH O_PATH
@@ -26,7 +26,7 @@
 #endif
 #endif
 
-/* To execute a file one need not be allowed to read it. */
+/* Opens a file for execution, if possible without permission to read. */
 #ifndef O_EXEC
 #ifdef O_PATH
 #define O_EXEC O_PATH
@@ -35,7 +35,7 @@
 #endif
 #endif
 
-/* -1: there is no such limit. */
+/* -1: the system has no such limit. */
 #ifndef RLIMIT_AS
 #define RLIMIT_AS (-1)
 #endif

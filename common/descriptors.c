@@ -27,8 +27,8 @@ static void forget(int fd)
 	close(fd);
 }
 
-/* The system's list is short; trying every number that a descriptor may have
- * can take minutes where the limit is high, so that is only the way out. */
+/* Trying each number up to a high RLIMIT_NOFILE can take minutes: only a fallback
+ * for systems without /proc. */
 static void each_descriptor(int first, void (*act)(int))
 {
 	DIR *list = opendir("/proc/self/fd");

@@ -1,16 +1,16 @@
 /*
- * Descriptors that a program was started with.
+ * Descriptors inherited at start.
  */
 #ifndef DESCRIPTORS_H
 #define DESCRIPTORS_H
 
 #include <stdbool.h>
 
-/* Opens /dev/null in place of those of 0 to 2 that are closed, or the next
- * socket would become somebody's standard output. False with errno. */
+/* Opens /dev/null for each closed one of 0 to 2, lest the next socket become
+ * standard output. False with errno. */
 bool descriptors_fill_standard(void);
 
-/* Makes all from the first one on close-on-exec, or closes them. */
+/* Make all descriptors from first on close-on-exec, or close them. */
 void descriptors_seal(int first);
 void descriptors_close(int first);
 

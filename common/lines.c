@@ -47,7 +47,7 @@ static void end_line(struct lines *l, int64_t now, void (*tell)(void *, const ch
 	tell(context, l->text, size);
 }
 
-/* Between characters, since each part is sanitized by itself. */
+/* Breaks between UTF-8 characters, since each part is sanitized alone. */
 static void break_line(struct lines *l, int64_t now, void (*tell)(void *, const char *, size_t),
 		       void *context)
 {
@@ -64,7 +64,7 @@ static void break_line(struct lines *l, int64_t now, void (*tell)(void *, const 
 void lines_take(struct lines *l, const char *bytes, size_t size, int64_t now,
 		void (*tell)(void *, const char *, size_t), void *context)
 {
-	/* Without memory for a line its text is lost, but the program goes on. */
+	/* Without memory for a line the text is lost, but the program goes on. */
 	if (!l->text && !(l->text = malloc(LINE_MOST)))
 		return;
 	for (size_t i = 0; i < size; i++) {

@@ -1,5 +1,5 @@
 /*
- * What a program writes, line by line: sanitized, bounded in length and rate. Pure.
+ * Output of a program, line by line: sanitized, bounded in length and rate.
  */
 #ifndef LINES_H
 #define LINES_H
@@ -8,30 +8,30 @@
 #include <stdint.h>
 
 enum {
-	LINE_MOST = 1024,      /* a longer line is broken */
-	LINES_PER_SECOND = 200 /* by default; what comes above that is dropped, and counted */
+	LINE_MOST = 1024,      /* bytes; a longer line is broken */
+	LINES_PER_SECOND = 200 /* by default; lines above the rate are dropped, and counted */
 };
 
-/* All zero is its start. */
+/* Starts as all zero. */
 struct lines {
 	long most; /* lines told in a second; 0: LINES_PER_SECOND, -1: all */
-	char *text; /* of the line that has not ended yet; NULL: none */
+	char *text; /* unfinished line; NULL: not allocated yet */
 	size_t size;
-	char last[160]; /* the last line told */
-	int64_t second; /* in which told were told */
+	char last[160]; /* last line, told or dropped, cut to fit */
+	int64_t second; /* time of told and dropped */
 	long told;
 	unsigned dropped;
 };
 
-/* Takes bytes at a time in milliseconds, and tells every line that ends, without
- * its end. Empty lines are not told. */
+/* Takes bytes that came at now, in milliseconds, and calls tell() for each complete
+ * line, without line end. Empty lines are skipped. */
 void lines_take(struct lines *lines, const char *bytes, size_t size, int64_t now,
 		void (*tell)(void *context, const char *line, size_t size), void *context);
 
-/* Tells what is left without an end, and how many lines were dropped. */
+/* Tells the unfinished line, and the number of lines dropped. */
 void lines_end(struct lines *lines, void (*tell)(void *, const char *, size_t), void *context);
 
-/* Tells how many lines were dropped since that was told last, if any were. */
+/* Tells the number of lines dropped since the last such message, if any. */
 void lines_tell_dropped(struct lines *lines, void (*tell)(void *, const char *, size_t),
 			void *context);
 

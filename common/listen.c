@@ -47,7 +47,7 @@ bool listen_address_internet(struct listen_address *out, const char *host, unsig
 	return inet_pton(AF_INET6, host, &out->as.ipv6.sin6_addr) == 1;
 }
 
-/* Cuts "HOST:PORT" at its last colon. */
+/* Cuts "HOST:PORT" at the last colon. */
 static bool split_port(char *text, unsigned *port)
 {
 	char *colon = strrchr(text, ':');
@@ -103,9 +103,9 @@ void listen_address_print(const struct listen_address *address, char *out, size_
 	}
 }
 
-/* Whether some process listens: 1 yes, 0 no (or nothing is there), -1 it cannot
- * be told. The probe does not block, since a full queue is an answer too. One of
- * another type than the server's is turned away before it gets there. */
+/* Returns 1 if a process listens, 0 if none does or no socket is there, -1 with errno if
+ * unknown. The probe does not block, since a full queue is an answer too. With a type
+ * other than the server's, connect(2) fails before the server sees a connection. */
 static int probe(const struct listen_address *address, int type)
 {
 	int fd = socket(AF_UNIX, type, 0);
@@ -139,8 +139,8 @@ static int is_live(const struct listen_address *address)
 	return probe(address, SOCK_STREAM);
 }
 
-/* The same, without a connection that the server would see, but for one on a system
- * that does not tell who is there from nobody. */
+/* As is_live, but without a connection that the server sees, except on systems where a
+ * datagram probe finds no server of another type. */
 static int is_live_unseen(const struct listen_address *address)
 {
 	int live = probe(address, SOCK_DGRAM);
@@ -153,8 +153,7 @@ bool listen_is_live(const struct listen_address *address)
 	return is_live_unseen(address) != 0;
 }
 
-/* Whether nothing stands at the path, or a socket that nobody needs. False after
- * reporting. */
+/* True if the path is free, or a socket without a listener. False after reporting. */
 static bool is_free(const struct listen_address *address,
 		    int (*live)(const struct listen_address *))
 {
@@ -184,7 +183,7 @@ static bool is_free(const struct listen_address *address,
 	return true;
 }
 
-/* Makes way for a new socket: false after reporting why it cannot be made. */
+/* Removes an unused socket at the path. False after reporting. */
 static bool clear_path(const struct listen_address *address)
 {
 	const char *path = address->as.local.sun_path;
@@ -213,10 +212,10 @@ static void report_bind(const char *path, int error)
 }
 
 /*
- * Two starts on one path must not remove each other's socket between test and
- * bind, so they take turns by a lock on the directory: it leaves no file
- * behind. A directory that may not be read, or somebody who keeps it locked,
- * costs that protection but not the start.
+ * Two starts on one path must not remove each other's socket between probe and
+ * bind(2): they take turns by a lock on the directory, which leaves no file behind.
+ * A directory that may not be read, or stays locked for 2 seconds, costs the
+ * protection, but not the start. Returns the descriptor to close, or -1.
  */
 static int lock_directory(const char *path)
 {
@@ -239,8 +238,9 @@ static int lock_directory(const char *path)
 	return fd;
 }
 
-/* A name for the file at a path, whatever takes its place later: that of a descriptor, if
- * the system has such names, or the path itself, of which a link is not to be followed. */
+/* Names the file at a path, even if another takes the place later, by a descriptor (O_PATH
+ * and /proc/self/fd). Elsewhere the name is the path, and *links AT_SYMLINK_NOFOLLOW.
+ * Returns the descriptor to close, or -1. */
 static int hold_file(const char *path, char *name, size_t size, int *links)
 {
 	int held = -1;
@@ -262,10 +262,10 @@ static const char *acl_remedy(int error)
 	return error == EOPNOTSUPP ? " (this file system has none; choose another path)" : "";
 }
 
-/* Sets owner and mode of the socket file just bound; false after reporting, and removing it.
- * Nobody can connect yet, since nobody listens. The umask gave the mode already, unless the
- * directory has a default ACL. Whoever may write to the directory may have put another file
- * there meanwhile, which is left alone. */
+/* Sets owner, mode and ACL of the socket just bound; false after reporting and removing the
+ * socket. No client can connect before listen(2). umask(2) has set the mode already, unless
+ * the directory has a default ACL. A user who may write to the directory may have put another
+ * file there meanwhile: leave such a file alone. */
 static bool dress_file(const struct listen_address *address, const struct listen_file *file)
 {
 	bool give = file->owner != (uid_t)-1 || file->group != (gid_t)-1, ours, done = false;
@@ -328,7 +328,7 @@ static bool bind_internet(int fd, const struct listen_address *address)
 	int on = 1;
 
 	listen_address_print(address, text, sizeof text);
-	/* Connections of an earlier server in TIME_WAIT are no obstacle. */
+	/* Bind despite connections of an earlier server in TIME_WAIT. */
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0) {
 		report("cannot set SO_REUSEADDR for %s: %s", text, strerror(errno));
 		return false;
@@ -383,7 +383,7 @@ bool listen_bind(int fd, const struct listen_address *address, const struct list
 	return ready;
 }
 
-/* A port that is bound, but not listened on, is free again when it is closed. */
+/* A port bound without listen(2) is free again after close(2). */
 static bool would_bind_internet(const struct listen_address *address)
 {
 	int fd = listen_socket(address);
@@ -443,7 +443,7 @@ void listen_identify(const struct listen_address *address, struct listen_identit
 		*out = (struct listen_identity){ st.st_dev, st.st_ino, st.st_mtim };
 }
 
-/* Whether it stands there. A number is given to a new file as soon as the old one is gone. */
+/* True if the path still has the file of own. Inode numbers alone are soon used again. */
 static bool stands(const struct listen_address *address, const struct listen_identity *own)
 {
 	struct listen_identity now;
@@ -462,7 +462,7 @@ void listen_remove_own(const struct listen_address *address, const struct listen
 		       strerror(errno));
 }
 
-/* The address of a path with ".new" behind. */
+/* Fills in the address of PATH.new. False with errno if too long. */
 static bool find_beside(const char *path, struct listen_address *out)
 {
 	char name[sizeof out->as.local.sun_path + 8];
@@ -534,6 +534,6 @@ bool listen_is_socket(int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) < 0 || type != SOCK_STREAM)
 		return false;
 	size = sizeof listening;
-	/* A system that cannot tell whether a socket listens is believed. */
+	/* Systems without SO_ACCEPTCONN: assume a listening socket. */
 	return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || listening;
 }

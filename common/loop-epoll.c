@@ -6,13 +6,13 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
-#ifndef EPOLLEXCLUSIVE /* Linux 4.5; older ones overlook it */
+#ifndef EPOLLEXCLUSIVE /* since Linux 4.5; ignored by older kernels */
 #define EPOLLEXCLUSIVE (1u << 28)
 #endif
 
 enum { BATCH = 64 };
 
-/* What watch->slot says. */
+/* Values of watch->slot. */
 enum { ABSENT, PRESENT, PRESENT_SHARED };
 
 static int epoll = -1;
@@ -26,7 +26,7 @@ static void epoll_close(void)
 	epoll = -1;
 }
 
-/* Some filters of system calls let one of them pass, and not the others. */
+/* Tries every call: filters of system calls may pass epoll_create1(2) alone. */
 static bool epoll_open(void)
 {
 	int error;
@@ -45,8 +45,8 @@ static bool epoll_open(void)
 	return false;
 }
 
-/* The end of a stream is always told, wanted or not; edge-triggered it is told
- * once, so that a watch that wants nothing costs nothing. */
+/* EPOLLHUP and EPOLLERR are reported even if unwanted; with EPOLLET only once, so a
+ * watch that wants no events costs nothing. */
 static struct epoll_event interest(struct watch *watch)
 {
 	return (struct epoll_event){
@@ -69,8 +69,8 @@ static bool epoll_add(struct watch *watch)
 	return true;
 }
 
-/* What is shared cannot be changed: it is taken out and put back. That may take
- * memory; where nothing is wanted it can stay out. */
+/* EPOLL_CTL_MOD refuses EPOLLEXCLUSIVE: remove the descriptor, and add it again, which
+ * may fail with ENOMEM. Without wanted events the descriptor stays out. */
 static bool epoll_change(struct watch *watch)
 {
 	struct epoll_event event = interest(watch);

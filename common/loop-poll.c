@@ -6,8 +6,8 @@
 #include <poll.h>
 #include <stdlib.h>
 
-/* Two arrays side by side: what poll(2) reads, and whose it is. A slot whose
- * watch was let go stays empty until the events of this turn are told. */
+/* Parallel arrays: slots for poll(2), and the watch of each. The slot of a removed
+ * watch stays empty until all events of the turn are told. */
 static struct pollfd *slots;
 static struct watch **owners;
 static size_t count, room;
@@ -38,8 +38,8 @@ static bool grow(void)
 
 static bool poll_change(struct watch *watch)
 {
-	/* poll(2) passes over negative descriptors; else it would tell about the
-	 * end of a stream again and again. */
+	/* poll(2) ignores negative descriptors, but would report POLLHUP again and
+	 * again without any wanted event. */
 	slots[watch->slot] = (struct pollfd){
 		.fd = watch->wants ? watch->fd : -1,
 		.events = (short)((watch->wants & LOOP_READ ? POLLIN : 0) |

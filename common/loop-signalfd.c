@@ -6,8 +6,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-/* Caught signals are blocked and wait in the descriptor: there are no handlers,
- * and so nothing to hold back. */
+/* Caught signals are blocked and read from a signalfd(2). Without handlers there is
+ * nothing to hold back. */
 
 static int descriptor = -1;
 static sigset_t caught;
@@ -27,7 +27,7 @@ static bool descriptor_catch(int number)
 
 	sigaddset(&caught, number);
 	sigemptyset(&action.sa_mask);
-	/* Children whose end is ignored would leave no status. */
+	/* With SIGCHLD ignored, children would leave no status. */
 	return sigprocmask(SIG_BLOCK, &caught, NULL) == 0 && sigaction(number, &action, NULL) == 0 &&
 	       signalfd(descriptor, &caught, 0) >= 0;
 }

@@ -1,5 +1,5 @@
 /*
- * Signals as events: what loop.c asks of loop-signalfd.c or loop-sigpipe.c.
+ * Signals as events: interface of loop-signalfd.c and loop-sigpipe.c to loop.c.
  */
 #ifndef LOOP_SIGNALS_H
 #define LOOP_SIGNALS_H
@@ -7,19 +7,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-enum { SIGNALS_MOST = 8 }; /* that can be caught */
+enum { SIGNALS_MOST = 8 }; /* caught at most */
 
 struct signal_method {
 	const char *name; /* of the system call */
 
-	/* A descriptor that can be read when a caught signal has come, or -1 with errno.
-	 * Nothing is caught at first, and what an earlier one told of is forgotten. */
+	/* Returns a descriptor, readable when a caught signal has come; -1 with errno. Closes an
+	 * earlier one, and forgets all caught signals. */
 	int (*open)(void);
 
-	/* Has a signal told of, instead of what it does by default. False with errno. */
+	/* Catches a signal, instead of the default action. False with errno. */
 	bool (*catch)(int number);
 
-	/* Takes the signals that have come, each once: their count. */
+	/* Takes the signals that have come, each once. Returns the count. */
 	size_t (*take)(int numbers[SIGNALS_MOST]);
 
 	/* See loop.h. */
@@ -30,7 +30,7 @@ struct signal_method {
 
 extern const struct signal_method signals_by_descriptor, signals_by_pipe;
 
-/* Those of this system, the best first and one that is there everywhere last; then NULL. */
+/* Methods of this system: the best first, a portable one last; then NULL. */
 extern const struct signal_method *const signal_methods[];
 
 #endif

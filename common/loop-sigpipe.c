@@ -9,10 +9,10 @@
 #include <signal.h>
 #include <unistd.h>
 
-/* The handler leaves a mark, and a byte in a pipe that wakes the loop. */
+/* The handler marks the signal, and writes a byte to a pipe to wake the loop. */
 
 static int ends[2] = { -1, -1 };
-static sigset_t before; /* while signals are held */
+static sigset_t before; /* mask to restore, while signals are held */
 static struct caught {
 	int number;
 	volatile sig_atomic_t come;
@@ -59,7 +59,7 @@ static size_t pipe_take(int numbers[SIGNALS_MOST])
 	char drain[64];
 	size_t taken = 0;
 
-	/* Whatever is left there wakes the loop once more. */
+	/* Bytes left in the pipe wake the loop once more. */
 	if (read(ends[0], drain, sizeof drain) < 0) {
 	}
 	for (size_t i = 0; i < count; i++)

@@ -1,5 +1,5 @@
 /*
- * Waiting for descriptors: what loop.c asks of loop-epoll.c or loop-poll.c.
+ * Waiting for descriptors: interface of loop-epoll.c and loop-poll.c to loop.c.
  */
 #ifndef LOOP_WAIT_H
 #define LOOP_WAIT_H
@@ -9,33 +9,33 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* What one wait brought. */
+/* Result of one wait. */
 struct wait_result {
 	size_t told;   /* events for which ready() was called */
-	bool complete; /* what was ready when the wait began was told */
+	bool complete; /* all events present at the start of the wait were told */
 };
 
-/* Each function that can fail says so with errno. */
+/* Functions that can fail return false with errno. */
 struct wait_method {
 	const char *name; /* of the system call */
 
 	/* Forgets all watches. */
 	bool (*open)(void);
 
-	/* Take up, change, let go: watch->fd is set, watch->wants is what is wanted. After a
-	 * change that failed nothing is told until one succeeds. */
+	/* Add, change or remove watch->fd, for the events watch->wants. After a failed change
+	 * no event is told until a change succeeds. */
 	bool (*add)(struct watch *watch);
 	bool (*change)(struct watch *watch);
 	void (*remove)(struct watch *watch);
 
 	/* Waits up to timeout milliseconds (-1: for ever), calls woke(), and then ready() for
-	 * what came. False, with nothing told, if the wait failed: also when a signal came. */
+	 * each event. False, with no event told, if the wait failed; EINTR after a signal. */
 	bool (*once)(int timeout, void (*woke)(void), struct wait_result *out);
 };
 
 extern const struct wait_method wait_epoll, wait_poll;
 
-/* Those of this system, the best first and one that is there everywhere last; then NULL. */
+/* Methods of this system: the best first, a portable one last; then NULL. */
 extern const struct wait_method *const wait_methods[];
 
 #endif

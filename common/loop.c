@@ -18,18 +18,18 @@
 enum {
 	LANES = 16,
 	/* milliseconds */
-	LATE = 100, /* a deadline that is found so late: the process did not run */
+	LATE = 100, /* a deadline found so late: the process was stopped or busy */
 	FAILED_PAUSE = 10,
 	REFUSED_PAUSE = 200,
-	/* How often every watch may be told while deadlines that are late wait. */
+	/* Events per watch, on average, for which late deadlines wait. */
 	LATE_ROUNDS = 16
 };
 
 /*
- * Deadlines in the order in which they pass. Most have one of a few delays that
- * the settings name, and those set with the same delay pass in the order in
- * which they were set: so there is a lane for each delay, where a new deadline
- * goes to the end. The last lane takes whatever is left over, sorted.
+ * Deadlines in the order in which they pass. Most have one of a few delays from the
+ * settings, and deadlines of one delay pass in the order of deadline_set(): each delay
+ * has a lane, where a new deadline goes to the end. The last lane takes all other
+ * delays, sorted.
  */
 struct lane {
 	int64_t delay;
@@ -41,19 +41,19 @@ struct caught_signal {
 	void (*caught)(int);
 };
 
-/* Those that are in use, in their lists. */
+/* Methods in use. */
 static const struct wait_method *const *wait_by = wait_methods;
 static const struct signal_method *const *signals_by = signal_methods;
 static struct lane lanes[LANES];
 static struct caught_signal signals[SIGNALS_MOST];
 static size_t signal_count;
 static struct watch alarm_watch = { .fd = -1 };
-static struct watch *refused; /* watches whose change is still to be made */
+static struct watch *refused; /* watches with a failed change, to be tried again */
 static struct deadline change_again;
 static size_t watch_count;
 static int64_t now;
-static int64_t due; /* deadlines pass up to here */
-static size_t told_meanwhile; /* events, while deadlines waited for them */
+static int64_t due; /* deadlines up to here may pass */
+static size_t told_meanwhile; /* events, while deadlines waited */
 static bool running;
 static void (*after_turn)(void);
 
@@ -248,8 +248,8 @@ void loop_close(struct watch *watch)
 {
 	if (watch->fd < 0)
 		return;
-	/* Explicitly, since a child on its way to exec may still hold a copy, and
-	 * epoll would go on telling about it. */
+	/* Remove explicitly: with a copy of the descriptor in a child before exec, epoll
+	 * would go on reporting events. */
 	(*wait_by)->remove(watch);
 	forget_refused(watch);
 	watch_count--;
@@ -260,7 +260,7 @@ void loop_close(struct watch *watch)
 
 /* The loop. */
 
-/* What is refused once is not tried again, by children neither. */
+/* A refused method is not tried again, nor in forked children. */
 
 static bool open_signals(void)
 {
@@ -306,10 +306,10 @@ static void loop_end_turn(void)
 }
 
 /*
- * A deadline that comes while the process is stopped, or busy, is found together with
- * what has come meanwhile, and that counts first. So a deadline is due when a wait that
- * began at its time or later was complete; if the process did not run for long, when
- * there was nothing left to tell. But what never ends holds up no deadline for good.
+ * When the process was stopped or busy, a deadline is found together with events that
+ * have come meanwhile; the events are told first. So a deadline is due after a complete
+ * wait that began at the deadline or later; if LATE, after a wait without any event.
+ * Events without end hold up deadlines only for so many (told_meanwhile).
  */
 static void find_due(int64_t began, const struct wait_result *result)
 {
@@ -335,7 +335,7 @@ static void loop_turn(void)
 	began = now;
 	if (!(*wait_by)->once(timeout_until(next_deadline()), read_clock, &result) &&
 	    errno != EINTR) {
-		/* Without memory, say: not again at once. */
+		/* Out of memory, perhaps: pause before the next try. */
 		poll(NULL, 0, FAILED_PAUSE);
 		due = began;
 	}

@@ -1,9 +1,9 @@
 /*
  * The event loop: descriptors, deadlines, signals. One per process.
  *
- * Waiting itself is loop-epoll.c or loop-poll.c (see loop-wait.h), signals are
+ * Waiting is done by loop-epoll.c or loop-poll.c (see loop-wait.h), signals by
  * loop-signalfd.c or loop-sigpipe.c; where the system refuses the first, the second
- * takes its place. Callbacks run one at a time, never inside each other.
+ * is used. Callbacks run one at a time, never inside each other.
  */
 #ifndef LOOP_H
 #define LOOP_H
@@ -15,27 +15,26 @@
 enum {
 	LOOP_READ = 1,
 	LOOP_WRITE = 2,
-	LOOP_HANGUP = 4, /* told whenever anything is wanted: nobody holds the far end */
-	LOOP_SHARED = 8  /* wanted along with the others: it is enough to wake one of the
-			  * processes that wait for this descriptor */
+	LOOP_HANGUP = 4, /* told if any event is wanted: the far end is closed, or an error */
+	LOOP_SHARED = 8  /* modifier: one of the processes that wait for the descriptor
+			  * is woken, not all */
 };
 
-/* A descriptor and what is wanted of it. Lives inside the struct that owns the
- * descriptor; fd is -1 while there is none. */
+/* A descriptor and the events wanted. Lives inside the struct that owns the
+ * descriptor; fd is -1 for none. */
 struct watch {
 	int fd;
 	unsigned wants;
-	size_t slot; /* for the waiting code alone */
+	size_t slot; /* of loop-epoll.c or loop-poll.c */
 	struct watch *next_refused;
-	/* Called with those of the wanted events that came true; the end of the
-	 * stream and errors count as every event. */
+	/* Called with the wanted events that came; hangup and errors count as every
+	 * event. */
 	void (*ready)(struct watch *watch, unsigned events);
 };
 
 #define WATCH_NONE ((struct watch){ .fd = -1 })
 
-/* A moment at which something is to happen. Lives inside its owner; all zero
- * is "not set". */
+/* Time for a callback. Lives inside the owner's struct; all zero is "not set". */
 struct deadline {
 	struct deadline *next, *prev;
 	struct lane *lane; /* NULL: not set */
@@ -43,48 +42,48 @@ struct deadline {
 	void (*passed)(struct deadline *deadline);
 };
 
-/* The struct in which a watch, a deadline or another part lives. */
+/* Pointer to the struct around a watch, a deadline or another part. */
 #define LOOP_OWNER(part, type, member) \
 	((type *)(void *)((char *)(part) - offsetof(type, member)))
 
-/* Prepares the loop: false with errno. Call once before anything else, and
- * again in a forked process that wants a loop of its own. */
+/* Prepares the loop. False with errno. Call before any other function, and again in
+ * a forked process with a loop of its own. */
 bool loop_open(void);
 
 /* Runs callbacks until loop_stop(). */
 void loop_run(void);
 void loop_stop(void);
 
-/* Has done() called at the end of every turn, when no other callback runs: after what
- * the descriptors told, and again after deadlines. */
+/* Calls done() at the end of every turn, when no other callback runs: after events of
+ * descriptors, and again after deadlines. */
 void loop_after_turn(void (*done)(void));
 
-/* Milliseconds of a clock that only goes forward, as of this turn of the loop. */
+/* Milliseconds of CLOCK_MONOTONIC, as last read by the loop. */
 int64_t loop_now(void);
 
-/* Whether so many milliseconds have passed since this was last true, so that
- * what comes often is told rarely. *last is 0 at first. */
+/* True if interval milliseconds have passed since the last true result, to limit
+ * frequent messages. *last is 0 at first. */
 bool loop_is_time(int64_t *last, int64_t interval);
 
-/* Takes up a descriptor that is non-blocking, and says what is wanted of it. False
- * with errno if the system has no room for it; then watch->fd is -1. */
+/* Watches a non-blocking descriptor for events; loop_close() closes the descriptor.
+ * False with errno; then watch->fd is -1, and fd is still the caller's. */
 bool loop_watch(struct watch *watch, int fd, unsigned events,
 		void (*ready)(struct watch *, unsigned));
 
-/* Says what is wanted from now on. False with errno if the system has no room for
- * that now: then nothing is told until it has, which the loop tries again and again.
- * Only what is LOOP_SHARED needs room. */
+/* Changes the wanted events. False with errno if the system has no memory now: then no
+ * event is told until the loop, trying again every 200 ms, succeeds. Only LOOP_SHARED
+ * needs memory. */
 bool loop_want(struct watch *watch, unsigned events);
 
-/* Lets go of the descriptor and closes it. Afterwards ready() is not called
- * again, not even for events already fetched, so the owner may be freed. */
+/* Closes the descriptor. Afterwards ready() is not called, not even for events
+ * already fetched, so the owner may be freed. */
 void loop_close(struct watch *watch);
 
 /*
- * Sets, moves or clears a deadline, in milliseconds from now (at least 1). It
- * is cleared before passed() is called. What had come before that moment is told
- * first, also if the process was stopped meanwhile, so that a deadline can be moved
- * by it.
+ * Set, move or clear a deadline, in milliseconds from loop_now() (at least 1). The
+ * deadline is cleared before passed() is called. Events that came before the deadline
+ * are told first, also if the process was stopped meanwhile, and may move the
+ * deadline.
  */
 void deadline_set(struct deadline *deadline, int64_t delay, void (*passed)(struct deadline *));
 void deadline_clear(struct deadline *deadline);
@@ -93,16 +92,16 @@ static inline bool deadline_is_set(const struct deadline *deadline)
 	return deadline->lane;
 }
 
-/* Has caught() called from the loop after the signal came, once for any number
- * of arrivals since the last call. */
+/* Calls caught() from the loop after the signal came, once for all arrivals since
+ * the last call. False with errno. */
 bool loop_catch(int signal, void (*caught)(int signal));
 
-/* While a child shares our memory, no handler of ours may run in it. */
+/* Hold signals back around fork(2): no handler of the parent may run in the child. */
 void loop_hold_signals(void);
 void loop_release_signals(void);
 
-/* In a child on its way to exec, and in one that opens a loop of its own: caught
- * signals do again what they do by default. Async-signal-safe. */
+/* Restores the default action of caught signals, in a child before exec or before
+ * loop_open(). Async-signal-safe. */
 void loop_leave_signals(void);
 
 #endif

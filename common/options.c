@@ -12,7 +12,7 @@
 
 enum { OPTIONS_MOST = 96, LONG_BASE = 256 };
 
-/* A unit behind a number, and what it multiplies by. */
+/* Unit after a number, and the factor. */
 struct unit {
 	const char *name;
 	double factor;
@@ -49,7 +49,7 @@ static bool parse_scaled(const char *text, const struct unit *units, size_t coun
 	char *end;
 	double value;
 
-	/* strtod would take "0x10", "1e3" and "inf" too. */
+	/* strtod(3) alone would also accept "0x10", "1e3" and "inf". */
 	value = strtod(text, &end);
 	if (end == text || end != text + strspn(text, "0123456789."))
 		return false;
@@ -60,7 +60,7 @@ static bool parse_scaled(const char *text, const struct unit *units, size_t coun
 		if (value >= (double)INT64_MAX)
 			return false;
 		*out = (int64_t)value;
-		/* What is less than the least is not nothing, which may be "no limit". */
+		/* A value rounded down to 0 is refused, since 0 may mean "no limit". */
 		return *out > 0 || strpbrk(text, "123456789") == NULL;
 	}
 	return false;
@@ -121,7 +121,7 @@ static bool append(struct option_list *list, const char *text)
 	return true;
 }
 
-/* Of the beginning of a long name getopt makes the whole one. False after reporting that. */
+/* getopt_long(3) completes abbreviated long names. False after reporting one. */
 static bool is_whole(const struct option_row *o, int found, char **argv)
 {
 	const char *word = argv[optind - 1];
@@ -172,12 +172,12 @@ static bool store(const struct option_row *o, const char *text, void *settings)
 	}
 }
 
-/* Derives what getopt_long wants from the table. A value that it returns is a
- * letter, or LONG_BASE plus the row. */
+/* Fills in the arguments of getopt_long(3), so that a returned value is a letter,
+ * or LONG_BASE plus the row. */
 static void fill_getopt(const struct option_row *table, size_t count, char *letters,
 			struct option *longs)
 {
-	*letters++ = ':'; /* a missing argument is told apart from an unknown option */
+	*letters++ = ':'; /* return ':' for a missing argument, not '?' */
 	for (size_t i = 0; i < count; i++) {
 		bool takes_value = table[i].kind != OPTION_FLAG;
 
@@ -187,8 +187,8 @@ static void fill_getopt(const struct option_row *table, size_t count, char *lett
 				.has_arg = takes_value ? required_argument : no_argument,
 				.val = LONG_BASE + (int)i,
 			};
-		/* "-?" is left for getopt to complain of: its '?' for an
-		 * option that it knows could not be told from a complaint. */
+		/* Leave "-?" unknown to getopt: a returned '?' is then always
+		 * a complaint, and optopt says about which option. */
 		if (!table[i].letter || table[i].letter == '?')
 			continue;
 		*letters++ = table[i].letter;
@@ -209,8 +209,8 @@ static const struct option_row *row_of(const struct option_row *table, size_t co
 	return NULL;
 }
 
-/* What getopt complains about is in optopt: a letter, or a long option of ours,
- * or 0 for a long option that it does not know; only that one is at argv[optind - 1]
+/* After a complaint of getopt, optopt is a letter, LONG_BASE plus the row of a long
+ * option, or 0 for an unknown long option; only the latter is at argv[optind - 1]
  * with every libc. */
 static void report_misuse(const struct option_row *table, int found, char **argv)
 {
@@ -235,7 +235,7 @@ static bool store_initial(const struct option_row *table, size_t count, void *se
 	return true;
 }
 
-/* What only another option heeds is not to be ignored in silence. */
+/* Refuses an option without the other that it needs, rather than ignore it silently. */
 static bool has_all_needs(const struct option_row *table, size_t count, const bool *given)
 {
 	char option[64];

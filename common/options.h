@@ -1,9 +1,9 @@
 /*
  * Command-line options, declared once.
  *
- * A program has one table of rows; the parser, the help text and the check of
- * the man page are all made from it. Values are written into the program's
- * settings through offsets, so a row is all that an option needs.
+ * Parser, help text and the check of the manual all work from one table of rows
+ * per program. Values are written into the program's settings by offset, so a new
+ * option needs only a row.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H
@@ -27,23 +27,23 @@ enum option_kind {
 struct option_row {
 	const char *name;  /* long name, without the dashes, or NULL */
 	char letter;       /* short name, or 0 */
-	const char *value; /* what its argument is called, NULL for flags */
+	const char *value; /* name of the argument in the help; NULL for flags */
 	const char *help;
 	enum option_kind kind;
 	size_t offset; /* of the value in the settings */
 	int64_t least, most;
-	const char *initial; /* its value without the option, as one would give it; NULL: it is
-			      * left as it was */
-	const char *needs;   /* the long option without which it is refused; NULL: none */
+	const char *initial; /* default, as on the command line; NULL: the settings keep
+			      * their value */
+	const char *needs;   /* long name of another option that must be given; NULL: none */
 };
 
-/* Values of an option that may be given more than once, in order. */
+/* Values of an option that may be given more than once, in order; never freed. */
 struct option_list {
 	const char **texts;
 	size_t count;
 };
 
-/* Where a member is, if it has the size of the type that the kind stores. */
+/* Offset of a member; refused by the compiler unless sized as the stored type. */
 #define OPTION_AT(type, member, stored) \
 	(offsetof(type, member) + \
 	 0 * sizeof(char[sizeof(((type *)0)->member) == sizeof(stored) ? 1 : -1]))
@@ -64,8 +64,8 @@ struct option_list {
 /*
  * Parses argv into settings by a table of count rows. Options and operands may
  * be mixed where getopt allows it; argv is permuted so that operands come last.
- * Long names are not to be abbreviated, or each abbreviation would be one more name.
- * Returns the index of the first operand, or -1 after reporting what is wrong.
+ * Abbreviated long names are refused, since each would be one more name to support.
+ * Returns the index of the first operand, or -1 after reporting an error.
  */
 int options_parse(const struct option_row *table, size_t count, int argc, char **argv,
 		  void *settings);

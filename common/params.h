@@ -16,8 +16,8 @@ bool params_next(const unsigned char **in, size_t *size, const unsigned char **n
  * Rewrites a stream of pairs as "NAME=value" strings, each with its NUL, in
  * place: a pair's two lengths cost at least as much as '=' and NUL. Pairs with
  * an empty name, a NUL, or a '=' in the name are left out, since an environment
- * cannot hold them. Returns how many bytes of strings there are, with *count of
- * them; *complete is false if the stream ended within a pair.
+ * cannot hold them. Returns the size of all strings, *count the number;
+ * *complete is false if the stream ended within a pair.
  */
 size_t params_to_strings(char *bytes, size_t size, size_t *count, bool *complete);
 

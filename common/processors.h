@@ -1,10 +1,10 @@
 /*
- * How many processors there are to work on.
+ * Number of processors.
  */
 #ifndef PROCESSORS_H
 #define PROCESSORS_H
 
-/* Those that this process may use; at least 1. */
+/* Returns the number available to the calling process; at least 1. */
 long processors_available(void);
 
 #endif

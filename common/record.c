@@ -53,7 +53,7 @@ static bool read_header(struct record_reader *r, const unsigned char **in, size_
 	if (r->header_have < RECORD_HEADER_SIZE)
 		return false;
 	r->record = decode_header(r->header);
-	/* One more than the content: the last step tells its end. */
+	/* Plus one, since the last step is RECORD_END. */
 	r->content_left = r->record.content_length + (size_t)1;
 	r->padding_left = r->record.padding_length;
 	return true;

@@ -42,10 +42,10 @@ struct record {
 	uint8_t padding_length;
 };
 
-/* The name of a type in the specification, for messages. */
+/* Returns the name of a record type of requests, for messages; "record" for others. */
 const char *record_type_name(uint8_t type);
 
-/* A reader of records that arrive in any cut. All zero is its start. */
+/* Reads records that arrive in pieces of any size. Starts as all zero. */
 struct record_reader {
 	unsigned char header[RECORD_HEADER_SIZE];
 	size_t header_have;
@@ -55,9 +55,9 @@ struct record_reader {
 
 enum record_event {
 	RECORD_NOTHING, /* all input is used up */
-	RECORD_BEGIN,   /* reader->record is known, none of its content yet */
-	RECORD_CONTENT, /* some of its content */
-	RECORD_END      /* all of its content was told (padding may follow) */
+	RECORD_BEGIN,   /* reader->record is known, no content yet */
+	RECORD_CONTENT, /* a part of the content */
+	RECORD_END      /* the content is complete (padding may follow) */
 };
 
 /* Reads on from *in, advancing it and reducing *size, up to the next event.
@@ -65,19 +65,19 @@ enum record_event {
 enum record_event record_read(struct record_reader *reader, const unsigned char **in, size_t *size,
 			      const unsigned char **content, size_t *length);
 
-/* How much of the current record's content is still to come; and says that so
- * much of it came another way than by record_read(). */
+/* Return the bytes of the current record's content still to come; and subtract
+ * bytes read without record_read(). */
 size_t record_content_left(const struct record_reader *reader);
 void record_skip_content(struct record_reader *reader, size_t size);
 
-/* How many bytes end with the next header. */
+/* Returns the number of bytes up to the end of the next header. */
 size_t record_until_next(const struct record_reader *reader);
 
-/* Whether a record has ended and the next not begun. */
+/* True between records: after all padding of one, before the next header. */
 bool record_is_between(const struct record_reader *reader);
 
-/* Write a record's header, or a whole END_REQUEST or UNKNOWN_TYPE record.
- * Nothing is padded. */
+/* Write a record's header, or a whole FCGI_END_REQUEST or FCGI_UNKNOWN_TYPE record,
+ * without padding. */
 void record_put_header(unsigned char out[RECORD_HEADER_SIZE], enum record_type type, uint16_t id,
 		       size_t content_length);
 void record_put_end(unsigned char out[RECORD_HEADER_SIZE + RECORD_BODY_SIZE], uint16_t id,

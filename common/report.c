@@ -27,8 +27,8 @@ void report_to(void (*sink)(const char *, size_t))
 	diverted = sink;
 }
 
-/* The character at the beginning of a text, and its length; 0: it is not UTF-8 (RFC 3629),
- * and *missing of its bytes would make it so. */
+/* Decodes the first character of a text, and returns the length in bytes; 0 if not UTF-8
+ * (RFC 3629), with the number of bytes cut off at the end in *missing. */
 static size_t decode_utf8(const unsigned char *text, size_t size, uint32_t *character,
 			  size_t *missing)
 {
@@ -52,8 +52,8 @@ static size_t decode_utf8(const unsigned char *text, size_t size, uint32_t *char
 	return c < least[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : length;
 }
 
-/* Whether terminals and viewers obey it instead of showing it: control characters (C0 but
- * for tabs, DEL, C1), ends of lines, and what changes the direction of other text. */
+/* True for characters that terminals and viewers obey instead of showing: control characters
+ * (C0 except tabs, DEL, C1), ends of lines, and marks that change the direction of text. */
 static bool is_obeyed(uint32_t c)
 {
 	return (c < ' ' && c != '\t') || (c >= 0x7f && c <= 0x9f) || c == 0x61c ||
@@ -68,7 +68,7 @@ void report_sanitize(char *text, size_t size)
 		uint32_t c;
 		size_t missing, length = decode_utf8(bytes, size - at, &c, &missing);
 
-		/* Where it is no UTF-8 a byte may be a character. */
+		/* Not UTF-8: a byte may be a character of another encoding. */
 		if (length == 0) {
 			c = *bytes;
 			length = 1;
@@ -108,8 +108,8 @@ void report_va(const char *format, va_list arguments)
 	if (diverted) {
 		diverted(line + head, size - (size_t)head);
 	} else if (poll(&log, 1, 0) > 0 && write(STDERR_FILENO, line, size + 1) < 0) {
-		/* Whoever reads the log may be slow or gone: work goes on without it. A
-		 * pipe that is ready takes a whole line (PIPE_BUF). */
+		/* The reader of the log may be slow or gone: the line is lost. A pipe
+		 * that is ready takes a whole line (PIPE_BUF). */
 	}
 	errno = saved;
 }

@@ -83,7 +83,7 @@ void rlimits_set_nice(int increment)
 	nice_increment = increment;
 }
 
-/* A lower limit that is in force already stays. */
+/* A lower hard limit already in force stays, and becomes the soft limit. */
 static bool find_limit(const struct limit *l, struct rlimit *out)
 {
 	if (getrlimit(l->resource, out) < 0)
@@ -91,7 +91,7 @@ static bool find_limit(const struct limit *l, struct rlimit *out)
 	out->rlim_cur = out->rlim_max;
 	if (l->value < out->rlim_max || out->rlim_max == RLIM_INFINITY) {
 		out->rlim_cur = l->value;
-		/* The soft one of cpu sends XCPU, the hard one KILL. */
+		/* RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard one. */
 		out->rlim_max = out->rlim_cur + (l->resource == RLIMIT_CPU);
 	}
 	return true;
@@ -118,7 +118,7 @@ bool rlimits_apply(bool lasting)
 		if (!find_limit(&limits[i], &limit) || setrlimit(limits[i].resource, &limit) < 0)
 			return false;
 	}
-	/* -1 may be the new priority: failing to be nice is no reason to fail. */
+	/* nice(2) may return -1 as the new priority; an error is ignored. */
 	if (nice_increment && nice(nice_increment) == -1)
 		return true;
 	return true;

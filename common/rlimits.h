@@ -1,5 +1,5 @@
 /*
- * What a program that is started may use: resource limits and priority.
+ * Resource limits and priority of scripts and programs.
  */
 #ifndef RLIMITS_H
 #define RLIMITS_H
@@ -11,17 +11,17 @@
  * as, data, fsize or core (bytes, with k m g). False after reporting. */
 bool rlimits_add(const char *text);
 
-/* Sets how much lower the priority is than ours. */
+/* Sets the increment of nice(2) for rlimits_apply(). */
 void rlimits_set_nice(int increment);
 
-/* Applies them to this process; but not the one on processor time if it is to
- * outlast many programs. Async-signal-safe. False with errno. */
+/* Applies limits and priority to this process; all but cpu if lasting (a template, which
+ * outlasts many scripts). Async-signal-safe. False with errno. */
 bool rlimits_apply(bool lasting);
 
-/* The limits on processor time, soft and hard, of a program. False: there is none. */
+/* Gives the soft and hard limit on CPU time, in seconds. False if there is none. */
 bool rlimits_cpu(uint64_t *soft, uint64_t *hard);
 
-/* The limit that a signal which ended a program points to, or NULL. */
+/* Returns the limit behind a signal that ended a script or program, in words, or NULL. */
 const char *rlimits_explain(int signal);
 
 #endif

@@ -6,11 +6,11 @@
 
 enum { /* milliseconds */
 	SHORTAGE_PAUSE = 200,
-	/* Before another look for a slot that only other workers can give back. */
+	/* Pause before another look for a slot given back by other workers. */
 	LOOK_AGAIN = 5
 };
 
-/* The queue is served at the end of the turn. */
+/* Only ends the loop's wait: the end of the turn serves the queue. */
 static void on_look_again(struct deadline *d)
 {
 	(void)d;

@@ -46,7 +46,7 @@ enum asking_outcome asking_take(struct asking *a, const unsigned char *bytes, si
 	return ASKING_OK;
 }
 
-/* RFC 3875, section 4.1.2; what is no number is not known. */
+/* RFC 3875, section 4.1.2. Returns -1, for unknown, if text is no number. */
 static int64_t number_of(const char *text)
 {
 	char *last;

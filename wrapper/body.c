@@ -37,7 +37,7 @@ static size_t append_memory(struct body *b, const unsigned char *bytes, size_t s
 	return size;
 }
 
-/* How many bytes went to the file; if not all, errno says why. */
+/* Returns the number of bytes written; fewer than size with errno. */
 static size_t append_file(struct body *b, const unsigned char *bytes, size_t size)
 {
 	size_t done = 0;
@@ -62,7 +62,8 @@ static size_t append_file(struct body *b, const unsigned char *bytes, size_t siz
 	return done;
 }
 
-/* Always false, with errno: why there is no disk for what is held, or ENOMEM. */
+/* Keeps bytes without disk. Always false: with errno of the failed write, or with ENOMEM if the
+ * bytes are lost. */
 static bool hold(struct body *b, const unsigned char *bytes, size_t size)
 {
 	if (!b->held) {
@@ -86,8 +87,8 @@ bool body_append(struct body *b, const unsigned char *bytes, size_t size)
 
 	if (b->held)
 		return hold(b, bytes, size);
-	/* What is in the file came later than what is in memory, so once there is
-	 * a file everything goes through it. */
+	/* Bytes in the file are newer than bytes in memory: append there while any are
+	 * unread. */
 	if (b->read_at == b->written)
 		taken = append_memory(b, bytes, size);
 	if (taken < size)
@@ -100,7 +101,7 @@ bool body_is_held(const struct body *b)
 	return b->held;
 }
 
-/* Caught up with the file: gives the disk back. */
+/* Gives the disk space back when the whole file has been read. */
 static bool empty_file(struct body *b)
 {
 	slots_unspool(b->written);

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Beyond BUFFER_SIZE, so that a gap can be filled by copying however full it is. */
+/* Extra room behind BUFFER_SIZE, to copy pieces of a gap into a full buffer. */
 enum { GAP_PIECE = 16 * 1024 };
 
 size_t buffer_space(const struct buffer *b)
@@ -68,8 +68,8 @@ void buffer_free(struct buffer *b)
 	*b = (struct buffer){ .bytes = NULL };
 }
 
-/* Where bytes cannot be spliced: a piece of the gap is read into its place, in front
- * of all that is left. As read(2). */
+/* Reads a piece of the gap into its place, in front of the remaining bytes, where splice(2) is
+ * not possible. Returns as read(2), but 0 for EAGAIN. */
 static ssize_t buffer_copy_gap(struct buffer *b)
 {
 	size_t size = b->gap < GAP_PIECE ? b->gap : GAP_PIECE;
@@ -91,7 +91,7 @@ static ssize_t buffer_copy_gap(struct buffer *b)
 	return n;
 }
 
-/* Takes the next step; what it did as write(2) says it. */
+/* Writes bytes before the gap, or moves bytes of the gap. Returns as write(2). */
 static ssize_t buffer_send(struct buffer *b, int socket)
 {
 	size_t until = b->gap > 0 ? b->gap_at : b->end;

@@ -20,23 +20,22 @@
 
 enum {
 	IN_SIZE = 64 * 1024,
-	VALUES_MOST = 1024,  /* content of a GET_VALUES that is looked at */
+	VALUES_MOST = 1024,  /* bytes of FCGI_GET_VALUES to look at */
 	ANSWER_MOST = 256,
-	STEPS_MOST = 8, /* of a body that is spliced, in one turn */
+	STEPS_MOST = 8, /* of splicing a body, in one turn */
 	/* milliseconds */
-	LAST_CHANCE = 1000, /* for the first request, when all ends */
-	LINGER = 5000 /* for a client to send more, or stop; within the time-out for
-		       * clients in all */
+	LAST_CHANCE = 1000, /* for a first request, while the worker ends */
+	LINGER = 5000 /* without input while LINGERING; in all, client_timeout */
 };
 
 enum connection_state {
 	SERVING,
-	FINISHING, /* no new requests; ends with those that are there */
-	LINGERING, /* our side is closed; the client's is read and discarded */
+	FINISHING, /* no new requests; ends after the present ones */
+	LINGERING, /* our side is shut down; input is read and discarded */
 	BROKEN
 };
 
-/* Whose turn it is while nothing else happens; each has its time-out. */
+/* Event to wait for; selects the time-out. */
 enum awaited { NOTHING, CLIENT_READS, CLIENT_SENDS, CLIENT_RETURNS, CLIENT_CLOSES };
 
 struct connection {
@@ -47,29 +46,29 @@ struct connection {
 	struct watch socket;
 	enum connection_state state;
 	enum awaited awaited;
-	bool active;   /* the client did something in this turn */
+	bool active;   /* bytes moved, or input ended, in the present turn */
 	bool asked;    /* the client has made a request */
-	bool may_send; /* the client, without knowing that our side is closed */
-	bool input_ended; /* the client has closed its side, and may read on */
-	bool hung_up;     /* nobody is there any more; bytes may be left to read */
+	bool may_send; /* the client may still send: linger before closing */
+	bool input_ended; /* the client has closed its side, but may still read */
+	bool hung_up;     /* LOOP_HANGUP has come; bytes may be left to read */
 	struct deadline timer;
 	struct record_reader reader;
 	unsigned char begin[RECORD_BODY_SIZE];
 	size_t begin_have;
-	unsigned char *values; /* content of a GET_VALUES */
+	unsigned char *values; /* content of FCGI_GET_VALUES */
 	size_t values_size;
 	struct request *requests;
 	size_t request_count;
-	long unsent;        /* when the system was asked last; -1: not yet */
+	long unsent;        /* os_unsent() at the last look; -1: none since bytes were sent */
 	int64_t unsent_at;  /* by loop_now() */
 	bool unsent_fell;
 	int64_t linger_end; /* by loop_now() */
 };
 
-/* Lines about clients that do not keep to the protocol. */
+/* Limits lines about clients with protocol errors. */
 static struct report_rate mistakes;
 
-/* What is read is used up at once, so one place serves all connections. */
+/* Buffer of all connections: the bytes of each read are used up at once. */
 static unsigned char in[IN_SIZE];
 
 static const struct settings *settings_for(const struct connection *c)
@@ -82,7 +81,7 @@ static struct connection *connection_of(struct client *client)
 	return LOOP_OWNER(client, struct connection, client);
 }
 
-/* The client is gone: so it is for all of its requests. */
+/* Frees a connection and its requests, which get REQUEST_CLIENT_GONE first. */
 static void connection_free(struct connection *c)
 {
 	struct service *service = c->client.service;
@@ -106,7 +105,7 @@ static void connection_free(struct connection *c)
 	service->freed(service);
 }
 
-/* Update: acts first, and derives last what every descriptor waits for. */
+/* Update: act first; derive interest and timers last. */
 
 static void end_request(struct connection *c, struct request **link)
 {
@@ -126,7 +125,7 @@ static bool flush(struct connection *c)
 	size_t moved = 0;
 	bool fine = buffer_flush(&c->client.out, c->socket.fd, &moved);
 
-	/* What is no error of the socket is one of the script's pipe. */
+	/* Other errors come from the script's pipe. */
 	if (!fine && c->requests && errno != EPIPE && errno != ECONNRESET && errno != ETIMEDOUT)
 		request_log_say(&c->requests->log, NULL, "its response cannot be passed on: %s",
 				strerror(errno));
@@ -139,14 +138,14 @@ static bool flush(struct connection *c)
 	return fine;
 }
 
-/* A request whose response is cut off takes others on the connection with it only if
- * there is no other way to say that. If there are none, what has come of it is sent, and
- * nothing behind it. */
+/* Ends a request whose response is cut off. Beside other requests it is ended by a failed
+ * FCGI_END_REQUEST; alone, by closing the connection after the output so far. False, with the
+ * connection BROKEN, if the record cannot be sent, or a gap is left in the output. */
 static bool cut_request(struct connection *c, struct request **link)
 {
 	if (c->request_count > 1 ? !request_put_failed_end(*link)
 				 : buffer_has_gap(&c->client.out)) {
-		flush(c); /* as far as the client takes it at once */
+		flush(c); /* as much as the socket takes at once */
 		c->state = BROKEN;
 		return false;
 	}
@@ -178,9 +177,9 @@ static bool update_requests(struct connection *c)
 }
 
 /*
- * A client that still sends when we close would get a reset, and lose what it
- * has not read yet: so unless it has sent all, our side is closed first, and its
- * own is read for a while.
+ * Closing while the client still sends would cause a reset, and the client would lose
+ * unread output. So shut down our side first and read input for a while, unless the
+ * client has sent all.
  */
 static void finish(struct connection *c)
 {
@@ -194,7 +193,7 @@ static enum awaited find_awaited(const struct connection *c)
 		return CLIENT_CLOSES;
 	if (!buffer_is_empty(&c->client.out))
 		return CLIENT_READS;
-	/* A request has a timer of its own for what its client owes to it. */
+	/* Requests have a timer of their own (TIMER_CLIENT) for input that is due. */
 	if (c->requests)
 		return NOTHING;
 	return record_is_between(&c->reader) ? CLIENT_RETURNS : CLIENT_SENDS;
@@ -218,8 +217,8 @@ static int64_t timeout_for(const struct connection *c, enum awaited awaited)
 	}
 }
 
-/* Something happened in a connection. What follows from it is done when all is
- * known that happened in this turn of the loop. */
+/* Puts a connection into the list for the end of the turn, when all events of the turn are
+ * known. */
 static void mark_dirty(struct connection *c)
 {
 	struct service *service = c->client.service;
@@ -231,15 +230,15 @@ static void mark_dirty(struct connection *c)
 	service->dirty = c;
 }
 
-/* The socket may take more only when much of what the system holds for the client
- * has been read: so before it is found silent the system is asked. A first look
- * has nothing to compare with. */
+/* True if the client has read bytes since the last look. A full socket becomes writable only
+ * after much of its send queue has been read, so os_unsent() is compared before the client
+ * counts as silent. The first look has nothing to compare with, and counts as progress. */
 static bool client_has_read(struct client *client)
 {
 	struct connection *c = connection_of(client);
 	long before = c->unsent;
 
-	/* Several timers may ask at a time. */
+	/* Several timers may ask in the same turn. */
 	if (before >= 0 && c->unsent_at == loop_now())
 		return c->unsent_fell;
 	c->unsent = os_unsent(c->socket.fd);
@@ -254,7 +253,7 @@ static void on_connection_time(struct deadline *d)
 
 	mark_dirty(c);
 	if (c->active)
-		return; /* in this very turn */
+		return;
 	if (c->awaited == CLIENT_READS) {
 		if (client_has_read(&c->client))
 			return;
@@ -277,14 +276,14 @@ static void derive_timer(struct connection *c)
 	c->active = false;
 }
 
-/* One that sends faster than its only script reads waits for a moment. */
+/* True if the client sends faster than the only script reads, and has to wait. */
 static bool is_held_back(const struct connection *c)
 {
 	return c->request_count == 1 && request_holds_back(c->requests);
 }
 
-/* The client is always read, so that it cannot wait for us while we wait for it.
- * But one that asks and does not listen is not, nor one that is held back. */
+/* Read the client at all times, or client and worker could wait for each other. Exceptions: a
+ * client that does not read its responses, and a client that is held back. */
 static bool may_read(const struct connection *c)
 {
 	if (c->input_ended)
@@ -305,7 +304,7 @@ static void derive(struct connection *c)
 	derive_timer(c);
 }
 
-/* Requests of which nothing more can come. */
+/* Drops requests with input still missing, after the end of input. */
 static void drop_unfinished(struct connection *c)
 {
 	for (struct request **link = &c->requests; *link;) {
@@ -365,7 +364,7 @@ static void on_request_changed(struct client *client)
 	mark_dirty(connection_of(client));
 }
 
-/* Records from the client. Each function is false if the connection is to end. */
+/* Records from the client. Each bool function returns false if the connection is to end. */
 
 static struct request *find_request(const struct connection *c, uint16_t id)
 {
@@ -376,7 +375,7 @@ static struct request *find_request(const struct connection *c, uint16_t id)
 	return r;
 }
 
-/* What one read brings can ask for more than there is room for. */
+/* Flush first: records of a single read may ask for more answers than fit. */
 static bool answer(struct connection *c, const unsigned char *bytes, size_t size)
 {
 	unsigned char *tail;
@@ -421,7 +420,7 @@ static bool begin_request(struct connection *c)
 	if (!r)
 		return false;
 	request_refuse_beyond(r, c->request_count);
-	/* Behind the others: they are dealt with in the order in which they came. */
+	/* Append: requests are updated in order of arrival. */
 	while (*link)
 		link = &(*link)->next;
 	*link = r;
@@ -437,7 +436,7 @@ static size_t put_number(unsigned char *out, const char *name, size_t number)
 	return params_put(out, name, text);
 }
 
-/* FastCGI 1.0, section 4.1: what we know is answered, other names are left out. */
+/* FastCGI 1.0, section 4.1: answers known names, leaves out others. */
 static bool answer_values(struct connection *c)
 {
 	const struct {
@@ -490,8 +489,8 @@ static bool keep_values(struct connection *c, const unsigned char *bytes, size_t
 static bool tell(struct connection *c, enum request_event event, const unsigned char *bytes,
 		 size_t size)
 {
-	/* Records of an id that is not active are ignored (section 3.3): a client
-	 * may not know yet that its request has ended. */
+	/* FastCGI 1.0, section 3.3: ignore records of an inactive id. The client may not know
+	 * yet that the request has ended. */
 	struct request *r = find_request(c, c->reader.record.id);
 
 	if (!r || request_tell(r, event, bytes, size))
@@ -501,7 +500,7 @@ static bool tell(struct connection *c, enum request_event event, const unsigned 
 	return false;
 }
 
-/* A record begins: what would be wrong whatever its content. */
+/* Checks a record header, before any content. */
 static bool check_record(struct connection *c)
 {
 	const struct record *record = &c->reader.record;
@@ -589,9 +588,8 @@ static bool take_input(struct connection *c, const unsigned char *bytes, size_t 
 	}
 }
 
-/* The end of what a client sends. On a Unix socket one that is still there may read;
- * on a TCP socket that cannot be told, so that the policy for clients that leave
- * decides, as long as there is a request that it can be applied to. */
+/* Handles the end of input. On a Unix socket poll(2) shows if the client is still there to
+ * read; on a TCP socket nothing does, so --on-abort decides if there are requests. */
 static void end_input(struct connection *c)
 {
 	const struct service *service = c->client.service;
@@ -604,8 +602,7 @@ static void end_input(struct connection *c)
 		c->state = BROKEN;
 }
 
-/* What to do with what read(2) or its like has returned: false if no more is to be
- * read now. */
+/* Handles a result of read(2) or splice(2). False if no more is to be read now. */
 static bool take_result(struct connection *c, ssize_t n, size_t in_buffer)
 {
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK))
@@ -619,7 +616,7 @@ static bool take_result(struct connection *c, ssize_t n, size_t in_buffer)
 	return n > 0 && c->state != BROKEN;
 }
 
-/* The request whose body can go to its script without being read, or NULL. */
+/* Returns the request whose body can be spliced to the script, or NULL. */
 static struct request *find_uploading(const struct connection *c)
 {
 	return c->request_count == 1 && request_can_splice(c->requests) ? c->requests : NULL;
@@ -632,7 +629,7 @@ static bool read_some(struct connection *c, size_t most)
 	return take_result(c, n, n > 0 ? (size_t)n : 0);
 }
 
-/* The content of a record is spliced; what is between two is read. */
+/* Splices content of large FCGI_STDIN records; reads all other bytes. */
 static bool splice_some(struct connection *c, struct request *r)
 {
 	const struct record *record = &c->reader.record;
@@ -698,7 +695,7 @@ bool connection_new(struct service *service, int fd)
 		c->next->prev = c;
 	service->connections = c;
 	service->count++;
-	/* Its first request is usually there already. */
+	/* The first request is usually there already. */
 	on_ready(&c->socket, LOOP_READ);
 	return true;
 }
@@ -710,7 +707,7 @@ void connection_finish_all(struct service *service)
 		/* The next request may be here already. */
 		if (c->state == SERVING && c->asked && !c->input_ended && !is_held_back(c))
 			read_socket(c);
-		/* What was accepted only just is about to ask: it is served, too. */
+		/* A new client is about to send its first request: serve that, too. */
 		if (c->state == SERVING && c->asked)
 			c->state = c->requests || !buffer_is_empty(&c->client.out) ? FINISHING
 										   : BROKEN;

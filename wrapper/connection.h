@@ -1,6 +1,5 @@
 /*
- * One connection from a web server: its socket, its requests by id, records in
- * and records out.
+ * Connection from a web server: socket, requests by id, records in and out.
  */
 #ifndef CONNECTION_H
 #define CONNECTION_H
@@ -9,19 +8,19 @@
 
 #include <stdbool.h>
 
-/* Takes over a connected, non-blocking socket and serves what comes on it. False
- * with errno, and the socket closed, if there is no room for it. */
+/* Takes over a connected, non-blocking socket and serves its requests. False with errno, and
+ * the socket closed, if the system has no memory or no room in the event loop. */
 bool connection_new(struct service *service, int fd);
 
-/* Updates every connection in which something has happened: acts, and derives
- * what each of its descriptors waits for. False if there was none. To be called
- * at the end of every turn of the loop. */
+/* Updates dirty connections: acts, then derives interest and timers. False if no connection was
+ * dirty. Call at the end of every turn of the loop. */
 bool connection_update_all(struct service *service);
 
-/* Lets every connection end: at once where nothing runs, else after its requests. */
+/* Lets every connection end: at once if idle, else after its requests. A connection without any
+ * request so far gets a second for its first one. */
 void connection_finish_all(struct service *service);
 
-/* Ends them all now: their clients are gone, as far as their requests are concerned. */
+/* Frees all connections now: their requests get REQUEST_CLIENT_GONE. */
 void connection_close_all(struct service *service);
 
 #endif

@@ -9,19 +9,19 @@
 #include <string.h>
 
 enum {
-	SPARE = 24, /* variables that may be added without another allocation */
-	TOLD_MOST = 32 /* names refused by ENVIRONMENT_STRICT that are told */
+	SPARE = 24, /* variables to be added without another allocation */
+	TOLD_MOST = 32 /* names refused by ENVIRONMENT_STRICT and reported */
 };
 
-/* A star at the end of a pattern stands for anything. */
+/* A star at the end of a pattern matches anything. */
 
-/* A header field "Proxy:" would become what HTTP clients take for their proxy. */
+/* HTTP clients would take a header field "Proxy:" for the setting of their proxy. */
 static const char proxy[] = "HTTP_PROXY";
 
-/* What bash takes for a function: it would run in each of its scripts. */
+/* Functions for bash, which would run in every bash script. */
 static const char functions[] = "BASH_FUNC_*";
 
-/* What steers programs that scripts are run by, or that they run. */
+/* Variables that steer interpreters of scripts, or programs run by scripts. */
 static const char *const refused[] = {
 	/* the loader, libc, allocators, and what compilers build in */
 	"ASAN_OPTIONS", "CPUPROFILE*", "DYLD_*", "GCONV_PATH", "GCOV_*", "GETCONF_DIR",
@@ -66,14 +66,13 @@ static const char *const refused[] = {
 };
 static bool refusal_told[sizeof refused / sizeof *refused];
 
-/* What passes although a pattern has it: programs that web servers run do not
- * work without. */
+/* Exempt from refused: programs run by web servers do not work without these. */
 static const char *const exempt[] = {
 	"GIT_HTTP_EXPORT_ALL", "GIT_HTTP_MAX_REQUEST_BUFFER", "GIT_NAMESPACE", "GIT_PROJECT_ROOT",
 	"GIT_PROTOCOL", "NODE_ENV",
 };
 
-/* RFC 3875, section 4.1, and what web servers send besides. */
+/* Variables of RFC 3875, section 4.1, and others sent by web servers. */
 static const char *const usual[] = {
 	"AUTH_TYPE", "CONTENT_LENGTH", "CONTENT_TYPE", "CONTEXT_*", "DOCUMENT_*", "FCGI_ROLE",
 	"GATEWAY_INTERFACE", "GEOIP_*", "H2PUSH", "H2_*", "HTTP2", "HTTPS", "HTTP_*", "ORIG_*",
@@ -81,8 +80,8 @@ static const char *const usual[] = {
 	"SCRIPT_*", "SERVER_*", "SSL_*", "UNIQUE_ID",
 };
 
-/* What describes a request; never inherited from the wrapper's own environment,
- * and neither is anything that starts with HTTP and goes on. */
+/* Variables of a request, never inherited from fcgiwrap's own environment; nor are longer names
+ * that begin with HTTP. */
 static const char *const meta_variables[] = {
 	"AUTH_TYPE",      "CONTENT_LENGTH", "CONTENT_TYPE", "GATEWAY_INTERFACE",
 	"PATH_INFO",      "PATH_TRANSLATED", "QUERY_STRING", "REMOTE_ADDR",
@@ -91,8 +90,8 @@ static const char *const meta_variables[] = {
 	"SERVER_SOFTWARE",
 };
 
-/* What RFC 3875, section 4.1, wants always set, and what shells count on. What
- * cannot be known is not invented. */
+/* Variables required by RFC 3875, section 4.1, and PATH, on which shells rely. Required values
+ * that fcgiwrap cannot know, such as SERVER_NAME, are not invented. */
 static const struct {
 	const char *name, *value;
 } always_set[] = {
@@ -107,7 +106,7 @@ static const struct {
 static enum environment_rule rule;
 static const struct option_list none, *accepted = &none;
 static void (*on_refusal)(const char *name);
-static struct environment own; /* what scripts inherit */
+static struct environment own; /* variables inherited by scripts */
 
 void environment_open(enum environment_rule r, const struct option_list *a)
 {
@@ -136,7 +135,7 @@ static bool matches(const char *pattern, const char *variable)
 
 #define PATTERNS(array) (array), sizeof (array) / sizeof *(array)
 
-/* The index of the first pattern that matches, or count. */
+/* Returns the index of the first pattern that matches, or count. */
 static size_t find_pattern(const char *const *patterns, size_t count, const char *variable)
 {
 	size_t i = 0;
@@ -166,7 +165,7 @@ static void tell_refusal(const char *pattern, bool *told)
 	*told = true;
 }
 
-/* Such names have no end, so only some are told. */
+/* Reports names up to TOLD_MOST: clients can send any number of new ones. */
 static void tell_unusual(const char *variable)
 {
 	static char *names[TOLD_MOST];
@@ -224,7 +223,7 @@ static int compare_variables(const void *a, const void *b)
 	const char *y = *(char *const *)b;
 	int order = compare_names(x, y);
 
-	/* They follow each other in memory: a later address came later. */
+	/* Parameters lie in memory in order of arrival: the higher address came later. */
 	return order ? order : (x > y) - (x < y);
 }
 
@@ -244,7 +243,7 @@ static bool environment_reserve(struct environment *e, size_t count)
 	return true;
 }
 
-/* Takes over a string; frees it if there is no memory. */
+/* Takes ownership of a string, and frees it if there is no memory. */
 static bool environment_adopt(struct environment *e, char *string)
 {
 	size_t room = e->owned_room ? e->owned_room : SPARE;
@@ -265,9 +264,9 @@ static bool environment_adopt(struct environment *e, char *string)
 	return true;
 }
 
-/* RFC 3875, section 4.1.18: count header fields of one name, in the order in which
- * they came, become one. A value that follows its like is left out, since a web
- * server's configuration may say the same twice. */
+/* RFC 3875, section 4.1.18: joins count header fields of one name, in order of arrival. Leaves
+ * out a value equal to its predecessor, since a web server's configuration may set a field
+ * twice. */
 static char *join_fields(char *const *variables, size_t count)
 {
 	const char *separator = matches("HTTP_COOKIE", *variables) ? "; " : ", ";
@@ -286,7 +285,8 @@ static char *join_fields(char *const *variables, size_t count)
 	return joined;
 }
 
-/* Makes one variable of a run of count with the same name, in order. */
+/* Merges count variables of the same name, in order of arrival, into one. NULL if there is no
+ * memory. */
 static char *merge(struct environment *e, char **run, size_t count)
 {
 	char *joined;
@@ -339,7 +339,7 @@ bool environment_copy(struct environment *out, const struct environment *from)
 	return true;
 }
 
-/* Where the name stands, or would stand. */
+/* Returns the index of the name, or where to insert it. */
 static size_t position(const struct environment *e, const char *name, bool *found)
 {
 	size_t low = 0, high = e->count;
@@ -420,7 +420,7 @@ void environment_free(struct environment *e)
 	*e = (struct environment){ .count = 0 };
 }
 
-/* The wrapper's own variables. */
+/* fcgiwrap's own variables. */
 
 static bool describes_request(const char *variable)
 {
@@ -448,7 +448,7 @@ bool environment_keep_own(char *const *variables)
 	return true;
 }
 
-/* Adds those of them whose name is not there yet. */
+/* Adds inherited variables with names not set yet. */
 static bool inherit(struct environment *e)
 {
 	struct environment merged = { .count = 0 };
@@ -489,8 +489,8 @@ bool environment_add_own(struct environment *e, const struct settings *s)
 	return true;
 }
 
-/* RFC 3875, section 4.1.2: the length is that of what the script can read, and is
- * not there if it can read nothing. */
+/* RFC 3875, section 4.1.2: removes an empty CONTENT_LENGTH if there is no body, and sets
+ * CONTENT_LENGTH to received for a body of unknown length. */
 static bool set_length(struct environment *e, int64_t length, int64_t received)
 {
 	char text[24];
@@ -506,10 +506,10 @@ static bool set_length(struct environment *e, int64_t length, int64_t received)
 bool environment_build(struct environment *e, const struct settings *settings, uint8_t role,
 		       int64_t length, int64_t received)
 {
-	/* The parameters are there, and so is what script_find() sets. */
+	/* Parameters and the variables of script_find() are set already. */
 	if (!set_length(e, length, received))
 		return false;
-	/* RFC 3875, section 4.2: a body has no transfer coding when it comes here. */
+	/* RFC 3875, section 4.2: web servers pass a body without transfer coding. */
 	if (role != FCGI_AUTHORIZER)
 		environment_unset(e, "HTTP_TRANSFER_ENCODING");
 	if (!environment_set(e, "FCGI_ROLE", role == FCGI_AUTHORIZER ? "AUTHORIZER" : "RESPONDER"))

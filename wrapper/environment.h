@@ -1,13 +1,14 @@
 /*
- * The environment of a script: meta-variables that came as FastCGI parameters
- * (RFC 3875, section 4.1), what fcgiwrap adds to them, and its own variables.
+ * Environment of a script: meta-variables from FastCGI parameters (RFC 3875, section
+ * 4.1), additions of fcgiwrap, and inherited variables.
  *
- * Parameters come from whoever reaches the socket. Without -p and --root that is
- * somebody who may run any program, so that little is refused; with them no
- * parameter may steer a loader, a shell or an interpreter.
+ * Any client of the socket may send parameters. Without -p and --root a client may run
+ * any program, so little is refused; with them no parameter may steer a loader, a shell
+ * or an interpreter.
  *
- * environment_open(), environment_keep_own() and environment_make() belong to one
- * thread; the other functions only read what these have left.
+ * environment_open(), environment_on_refusal(), environment_keep_own() and
+ * environment_make() use static state and belong to one thread. Other functions may run
+ * in any thread, after environment_open() and environment_keep_own().
  */
 #ifndef ENVIRONMENT_H
 #define ENVIRONMENT_H
@@ -21,63 +22,64 @@
 enum { ENVIRONMENT_FILES_MOST = 8 };
 
 struct environment {
-	char **variables; /* "NAME=value", sorted by name, NULL behind the last */
+	char **variables; /* "NAME=value", sorted by name, terminated by NULL */
 	size_t count, room;
-	char **owned; /* strings that belong to it */
+	char **owned; /* strings to be freed with the environment */
 	size_t owned_count, owned_room;
-	/* The values of SCRIPT_FILENAME as they were sent, the last one first. */
+	/* Values of SCRIPT_FILENAME as sent, the last first. */
 	const char *files[ENVIRONMENT_FILES_MOST];
 	size_t file_count;
 };
 
-/* Which parameters are taken. */
+/* Parameters to accept. */
 enum environment_rule {
-	ENVIRONMENT_OPEN,   /* all but HTTP_PROXY */
-	ENVIRONMENT_GUARDED, /* all but those of the table of refusals */
-	ENVIRONMENT_STRICT  /* those that web servers always send */
+	ENVIRONMENT_OPEN,   /* all but HTTP_PROXY and BASH_FUNC_* */
+	ENVIRONMENT_GUARDED, /* also refuse the table of refusals */
+	ENVIRONMENT_STRICT  /* also refuse names unusual for web servers */
 };
 
-/* Sets the rule, and patterns of names that pass in spite of it (HTTP_PROXY only
- * by its full name). The list must stay. */
+/* Sets the rule, and patterns of names accepted in spite of it (HTTP_PROXY only by its full
+ * name, BASH_FUNC_* never). The list must stay allocated. */
 void environment_open(enum environment_rule rule, const struct option_list *accepted);
 
-/* Calls told() once in the life of the process for each pattern of refused names
- * that has been met; with ENVIRONMENT_STRICT, for each name, up to some. */
+/* Has told() called for refused parameters: once per process and pattern, or, with
+ * ENVIRONMENT_STRICT, once per unusual name, for a limited number of names. */
 void environment_on_refusal(void (*told)(const char *name));
 
 /*
- * Takes count strings "NAME=value" that follow each other in memory, which must
- * outlive the environment. Of a name that comes several times the last counts,
- * but different values of HTTP_* become one list. False if there is no memory.
+ * Makes an environment of count strings "NAME=value", one behind the other in memory.
+ * Strings are not copied and must outlive the environment. The last of several variables
+ * with the same name counts, but different values of HTTP_* are joined. False if there is
+ * no memory.
  */
 bool environment_make(struct environment *out, char *strings, size_t count);
 
-/* Makes an environment with the variables of another, which must outlive it. */
+/* Copies the variables of another environment, which must outlive the copy. False if there is
+ * no memory. */
 bool environment_copy(struct environment *out, const struct environment *from);
 
-/* The value, or NULL. An empty value is a value. */
+/* Returns the value, which may be empty; NULL if unset. */
 const char *environment_get(const struct environment *environment, const char *name);
 
-/* The value if it is there and not empty, else NULL. */
+/* Returns the value; NULL if unset or empty. */
 const char *environment_get_text(const struct environment *environment, const char *name);
 
-/* Set (copying) or take out a variable. False if there is no memory. */
+/* Sets (copying) or removes a variable. False if there is no memory. */
 bool environment_set(struct environment *environment, const char *name, const char *value);
 void environment_unset(struct environment *environment, const char *name);
 
-/* Keeps what scripts may inherit of the wrapper's own variables: those that do
- * not look as if they described a request. Not copied. Once. */
+/* Stores fcgiwrap's own variables for scripts to inherit, without variables of a request.
+ * Strings are not copied. Call once. False if there is no memory. */
 bool environment_keep_own(char *const *variables);
 
-/* Adds what does not depend on the request: --env, what is inherited, and what
- * RFC 3875 wants always set. False if there is no memory. */
+/* Adds variables independent of the request: --env, inherited variables (unless --clear-env),
+ * and required variables of RFC 3875. False if there is no memory. */
 bool environment_add_own(struct environment *environment, const struct settings *settings);
 
 /*
- * Makes of parameters the whole environment of a script, once its own variables
- * (script_find()) are right: the steps of ENVIRONMENT OF A SCRIPT in the manual.
- * length is that of the body as the web server told it, or -1; then it is received.
- * False if there is no memory.
+ * Completes the environment of a script after script_find(), by the steps of ENVIRONMENT
+ * OF A SCRIPT in the manual. length is the length of the body as sent by the web server;
+ * if -1, received is used. False if there is no memory.
  */
 bool environment_build(struct environment *environment, const struct settings *settings,
 		       uint8_t role, int64_t length, int64_t received);

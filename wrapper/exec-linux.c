@@ -42,10 +42,10 @@ static int exec_enter(void *argument)
 }
 
 /*
- * fork(2) copies the page tables, and each of fork, vfork and posix_spawn copies
- * the table of descriptors, which takes most of a millisecond when there are
- * thousands. This child borrows both, and the stack of the calling thread, which
- * the system stops meanwhile, and so costs the same whatever the process holds.
+ * fork(2) copies page tables; fork(2), vfork(2) and posix_spawn(3) copy the table of
+ * descriptors, which takes most of a millisecond for thousands of them. With CLONE_VM and
+ * CLONE_FILES the child shares both, at the same cost whatever the process holds.
+ * CLONE_VFORK stops the calling thread, whose stack holds the child's.
  */
 pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child)
 {
@@ -58,18 +58,18 @@ pid_t exec_fast_start(void (*become)(void *), void *context, atomic_int *child)
 }
 
 /*
- * Groups. A leader ends at once, and keeps its number as a zombie; without a signal for
- * its end it is no child that others reap. Since making it costs a tenth of a small script's
- * start, a few of them serve one group after the other: each joins the group of its
- * number when a script is to join it, and then leaves it, so that only the script and its
- * kin are members.
+ * Groups. A leader exits at once, and keeps its number as a zombie. Without an exit
+ * signal, only waits with __WCLONE reap it. A new leader costs a tenth of a small
+ * script's start, so a few serve one group after the other: a leader joins the group of
+ * its number before a script does, and then leaves, so that only the script and its
+ * descendants are members.
  */
 
-/* Their numbers: as such while a script is to join; with this added when they have left; below
- * 0 when their groups are empty. 0: a free place. */
+/* N: a script is about to join group N. N + LEADER_HAS_LEFT: the leader has left group N. -N:
+ * group N is empty. 0: free entry. */
 enum { LEADER_HAS_LEFT = 1 << 30 };
 static atomic_int leaders[LEADERS_MOST];
-static _Thread_local pid_t serves_again; /* the leader that this thread took, or 0 */
+static _Thread_local pid_t serves_again; /* reused leader of the calling thread; 0: a new one */
 static pid_t own_group;
 
 static int exec_lead(void *unused)
@@ -78,7 +78,7 @@ static int exec_lead(void *unused)
 	_exit(0);
 }
 
-/* False if no leader has this value; then none is changed. */
+/* Replaces from by to in leaders. False, and no change, if from is not found. */
 static bool leader_change(int from, int to)
 {
 	for (int i = 0; i < LEADERS_MOST; i++) {
@@ -90,8 +90,8 @@ static bool leader_change(int from, int to)
 	return false;
 }
 
-/* Whoever stops our group may stop a leader that is just leaving it, which then no signal to
- * that group lets go on. */
+/* Reaps a leader. A stop signal to fcgiwrap's group may stop a new leader on its way to another
+ * group, out of reach of SIGCONT to the first: continue it here. */
 static void leader_reap(pid_t number)
 {
 	int status;
@@ -105,8 +105,8 @@ static void leader_reap(pid_t number)
 	} while (reaped < 0 ? errno == EINTR : WIFSTOPPED(status));
 }
 
-/* Nobody waits for it: it has a stack of its own, and does nothing that could be seen in
- * the memory that it borrows. */
+/* No CLONE_VFORK: the leader has a stack of its own, and changes nothing in the shared
+ * memory. */
 static pid_t leader_new(void)
 {
 	static _Thread_local _Alignas(16) char stack[GROUP_STACK_SIZE];
@@ -130,7 +130,8 @@ static pid_t leader_take(void)
 	return leader_new();
 }
 
-/* The stack is free again, too. Before Linux 4.7 this cannot be waited for. */
+/* Waits for the exit of a leader, after which the stack of leader_new() is free. False before
+ * Linux 4.7, whose waitid(2) refuses __WCLONE. */
 static bool leader_has_ended(pid_t number)
 {
 	siginfo_t info;
@@ -190,7 +191,7 @@ void exec_fast_drop_groups(void)
 
 static bool exec_unshare(int first)
 {
-	/* Of the table only what is below first is copied. */
+	/* CLOSE_RANGE_UNSHARE copies only the descriptors below first. */
 	return syscall(SYS_close_range, first, ~0U, RANGE_UNSHARE) == 0 ||
 	       unshare(CLONE_FILES) == 0;
 }
@@ -209,7 +210,7 @@ void exec_fast_close_from(int first)
 void exec_follow_parent(pid_t parent)
 {
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	/* It may have died before that. */
+	/* The parent may have died before prctl(2). */
 	if (getppid() != parent)
 		_exit(127);
 }
@@ -234,7 +235,7 @@ int exec_fast_here(const char *name, char *const *arguments, char *const *enviro
 			    AT_SYMLINK_NOFOLLOW);
 }
 
-/* What a child tells of itself, in memory that it shares. */
+/* Result of a child, in shared memory. */
 struct probe {
 	volatile int error;
 	volatile bool done;
@@ -252,13 +253,14 @@ static void probe_exec_here(void *context)
 {
 	struct probe *probe = context;
 
-	/* Nothing has an empty name. */
+	/* No file has an empty name: ENOENT, unless refused. */
 	syscall(SYS_execveat, -1, "", NULL, NULL, AT_SYMLINK_NOFOLLOW);
 	probe->error = errno;
 	probe->done = true;
 }
 
-/* What a filter of system calls does to a child: an error number, or the end. */
+/* Runs a probe in a child, since a filter of system calls may kill its caller. Returns the
+ * errno, or EPERM if killed. */
 static int exec_probe(void (*become)(void *))
 {
 	struct probe probe = { .done = false };

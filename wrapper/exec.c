@@ -13,10 +13,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CLOSED_MOST = 4096 /* descriptors that are closed one by one */ };
+enum { CLOSED_MOST = 4096 /* descriptors closed one by one */ };
 
 static bool fast;
-static int notice_fd = -1; /* in a child: where it tells of itself */
+static int notice_fd = -1; /* in a child: pipe for the notice */
 
 void exec_open(void)
 {
@@ -28,7 +28,7 @@ void exec_open(void)
 		       strerror(errno));
 }
 
-/* The notice comes through a pipe that a successful exec closes without a byte. */
+/* A pipe carries the notice; a successful exec closes the pipe without a byte. */
 static pid_t exec_fork(void (*become)(void *), void *context, void *notice, size_t size,
 		       atomic_int *child)
 {
@@ -42,7 +42,7 @@ static pid_t exec_fork(void (*become)(void *), void *context, void *notice, size
 		notice_fd = told[1];
 		become(context);
 		if (write(told[1], notice, size) < 0) {
-			/* The parent is gone; nobody is left to be told. */
+			/* The parent is gone. */
 		}
 		_exit(127);
 	}
@@ -63,8 +63,7 @@ pid_t exec_start(void (*become)(void *), void *context, void *notice, size_t siz
 		    : exec_fork(become, context, notice, size, child);
 }
 
-/* The group's number is that of a process which does nothing until it is killed, or
- * alone. */
+/* Forks the leader of a group: a process that sleeps until killed or orphaned. */
 static pid_t exec_fork_group(void)
 {
 	pid_t parent = getpid(), pid = fork();
@@ -101,7 +100,7 @@ pid_t exec_open_group(void)
 	return 0;
 }
 
-/* Whoever reaps children may have been faster. */
+/* The loop may have reaped the leader already. */
 void exec_close_group(pid_t group)
 {
 	if (fast) {

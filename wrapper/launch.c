@@ -18,15 +18,15 @@
 enum {
 	DESCRIPTORS_MOST = 65536,
 	HELPER_MOST = 8, /* descriptors of a helper */
-	FEW = 256 /* descriptors that are copied in no time */
+	FEW = 256 /* a table of this size is copied quickly */
 };
 
-/* What the new process needs to know, and what it has to tell. */
+/* Arguments of the new process, and its notice to the parent. */
 struct birth {
 	const struct launch_plan *plan; /* NULL: a helper */
 	char *const *arguments, *const *environment; /* of a helper */
 	pid_t group; /* to join; 0: none */
-	const int *descriptors; /* what will be 0 and up */
+	const int *descriptors; /* to become 0 and up */
 	int count;
 	struct notice {
 		bool failed;
@@ -37,8 +37,8 @@ struct birth {
 
 static struct rlimit given_descriptors;
 static bool raised_descriptors;
-static bool ignored[NSIG]; /* when we were started, or by us */
-static long descriptors_most; /* that we may have */
+static bool ignored[NSIG]; /* signals found ignored by launch_open() */
+static long descriptors_most; /* limit on our open descriptors */
 static pid_t self;
 static int null_fd = -1;
 
@@ -130,10 +130,9 @@ static bool put_descriptor(int fd, int number)
 }
 
 /*
- * The start of a script copies the table of descriptors up to the highest that
- * the script gets: where there are many, its ends are given low numbers, which
- * hold /dev/null otherwise, since a pipe that stayed open there would not be seen
- * to end.
+ * A start copies the table of descriptors up to the highest that the script gets. High
+ * descriptors are therefore moved to the low numbers of a lane, which hold /dev/null
+ * between starts: a pipe left open there would never show its end.
  */
 static bool lane_take(const struct launch_lane *lane, const int *given, int *lowered, int count)
 {
@@ -150,7 +149,7 @@ static bool lane_take(const struct launch_lane *lane, const int *given, int *low
 
 static void lane_give_back(const struct launch_lane *lane, const int *lowered, int count)
 {
-	/* An open number can always be given another meaning. */
+	/* dup2(2) onto an open number needs no free one. */
 	for (int i = 0; i < count; i++)
 		if (lowered[i] == lane->low[i])
 			put_descriptor(null_fd, lane->low[i]);
@@ -166,10 +165,10 @@ static int above(const int *descriptors, int count)
 	return most + 1;
 }
 
-/* In the new process: only calls that are safe between fork and exec may be made,
- * and nothing but the notice may be written to. */
+/* In the new process: only calls allowed between fork and exec, and writes to nothing but the
+ * notice. */
 
-/* "/proc/self/fd/N", where that can be had. */
+/* Writes "/proc/self/fd/N", as snprintf(3) is not async-signal-safe. */
 static void name_descriptor(int fd, char out[32])
 {
 	char digits[12];
@@ -185,8 +184,8 @@ static void name_descriptor(int fd, char out[32])
 	*out = '\0';
 }
 
-/* For reading, or, where that is not allowed, at least for execution; never a link,
- * nor anything that would have to be waited for. */
+/* Opens a regular file for reading or, if denied, for execution only. Never follows a symbolic
+ * link (ELOOP), nor waits for a FIFO or device. */
 static int open_program(const char *name, bool *readable)
 {
 	const int how = O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -204,8 +203,8 @@ static int open_program(const char *name, bool *readable)
 	return -1;
 }
 
-/* The file that was opened is the one that is executed, unless it is a script, or the
- * system has no name for what is open: then it is executed by its own, after a look. */
+/* Executes the opened file through /proc/self/fd. A file with "#!", or any file without /proc,
+ * is executed by name, after lstat(2). */
 static int exec_checked(const char *name, char *const *arguments, char *const *environment)
 {
 	char head[2] = "", path[32];
@@ -215,7 +214,7 @@ static int exec_checked(const char *name, char *const *arguments, char *const *e
 
 	if (fd < 0)
 		return -1;
-	/* The interpreter of a script cannot open a descriptor that is closed. */
+	/* An interpreter could not open the descriptor, which exec closes. */
 	if (!readable || read(fd, head, 2) < 2 || head[0] != '#' || head[1] != '!') {
 		name_descriptor(fd, path);
 		execve(path, arguments, environment);
@@ -231,7 +230,7 @@ static int exec_checked(const char *name, char *const *arguments, char *const *e
 	return execve(name, arguments, environment);
 }
 
-/* The file as it is called from its own directory. */
+/* Returns "./NAME"; path if out is too small. */
 static const char *name_in(const char *path, char *out, size_t size)
 {
 	const char *name = strrchr(path, '/');
@@ -279,7 +278,7 @@ static bool enter_directory(const struct launch_plan *plan)
 	return !plan->directory || chdir(plan->directory) == 0;
 }
 
-/* None of them is one that another is to become: those are taken (launch_enter()). */
+/* No descriptor is below count, and so overwritten: launch_enter() occupies low numbers. */
 static bool take_descriptors(const int *its, int count)
 {
 	for (int i = 0; i < count; i++)
@@ -295,7 +294,7 @@ static bool take_limits(bool lasting)
 	return rlimits_apply(lasting);
 }
 
-/* No handler of ours may run here, so the mask comes last. */
+/* Restore the mask last: no handler of the parent may run here. */
 static void default_signals(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
@@ -310,13 +309,13 @@ static void default_signals(void)
 	sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-/* Each step is noted before it is taken. */
+/* Notes each step in advance. */
 static bool prepare(const struct birth *birth, enum launch_step *step)
 {
 	if (birth->group > 0 && setpgid(0, birth->group) < 0)
 		return false;
 	if (birth->group == 0 && (birth->plan ? setsid() : setpgid(0, 0)) < 0) {
-		/* Refused, it is in the group of its parent. */
+		/* Refused: stay in the parent's group. */
 	}
 	exec_follow_parent(self);
 	*step = LAUNCH_CHDIR;
@@ -351,8 +350,8 @@ static void become(void *context)
 
 /* In the parent. */
 
-/* Returns the pid, or -1 with errno if the program could not be executed: then the child
- * has ended, and is reaped unless told to leave it. */
+/* Returns the pid, or -1 with errno if the program could not be executed: the child has ended
+ * then, and is reaped unless leave is WNOWAIT. */
 static pid_t launch_birth(struct birth *birth, atomic_int *child, int leave)
 {
 	siginfo_t info;
@@ -362,7 +361,7 @@ static pid_t launch_birth(struct birth *birth, atomic_int *child, int leave)
 	pid = exec_start(become, birth, &birth->notice, sizeof birth->notice, child);
 	if (pid < 0 || !birth->notice.failed)
 		return pid;
-	/* Whoever reaps children may have been faster. */
+	/* The loop may have reaped the child already. */
 	while (waitid(P_PID, (id_t)pid, &info, WEXITED | leave) < 0 && errno == EINTR)
 		;
 	errno = birth->notice.error;
@@ -400,7 +399,7 @@ pid_t launch_helper(char *const *arguments, char *const *environment, const int 
 	pid_t pid;
 	int opened = 0, saved;
 
-	/* Above those that they will be, so that none takes the place of another. */
+	/* Duplicate above the final numbers, so that dup2(2) overwrites no source. */
 	while (opened < count &&
 	       (its[opened] = fcntl(descriptors[opened], F_DUPFD_CLOEXEC, count)) >= 0)
 		opened++;

@@ -1,5 +1,5 @@
 /*
- * How a script comes to life, the usual way.
+ * Starts a script in a new process, without a template.
  */
 #ifndef LAUNCH_H
 #define LAUNCH_H
@@ -9,20 +9,20 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* What to run. Nothing is kept of it. */
+/* Script to run. Nothing is kept after the call. */
 struct launch_plan {
 	const char *path;
-	const char *called; /* what it is told as its name; NULL: the path */
-	const char *interpreter; /* NULL: the file is executed itself */
-	int home; /* the directory of the file, opened; then the file is taken from
-		   * there, if it is no link, and runs there. -1: by its path */
-	int file; /* the file, opened, for the interpreter to read; -1: by its name */
-	const char *directory; /* where it runs otherwise; NULL: stay */
+	const char *called; /* name told to the script, as argv[0]; NULL: path */
+	const char *interpreter; /* NULL: execute the file */
+	int home; /* opened directory of the file, to run in. An executed file is taken from
+		   * there, unless a symbolic link. -1: by path */
+	int file; /* opened file for the interpreter to read; -1: by name */
+	const char *directory; /* working directory without home; NULL: stay */
 	char *const *environment;
 };
 
 enum launch_step {
-	LAUNCH_RESOLVE, /* finding the script, by whoever makes the plan */
+	LAUNCH_RESOLVE, /* finding the script, before launch() */
 	LAUNCH_FORK,
 	LAUNCH_DESCRIPTORS,
 	LAUNCH_LIMITS,
@@ -32,50 +32,49 @@ enum launch_step {
 
 enum { LAUNCH_ENDS = 4 /* standard input, output, error, and the plan's file */ };
 
-/* Descriptors below 256 for one launch at a time; see launch(). */
+/* Low descriptors for one launch at a time; used if below 256. */
 struct launch_lane {
 	int low[LAUNCH_ENDS];
 };
 
-/* Keeps what scripts are to get back as we found it, and raises the limit on
- * open files as far as allowed. Once, early. False after reporting. */
+/* Raises RLIMIT_NOFILE as far as allowed, and notes the old limit and ignored signals, to be
+ * reset in scripts. Call once, early. False after reporting. */
 bool launch_open(void);
 
-/* This process is a worker: takes the numbers that a script's descriptors have, as far
- * as they are free, for good. Returns how many descriptors it may have, or -1 with errno. */
+/* Prepares a worker: occupies descriptors 0 to 3, if free, for good. Returns how many
+ * descriptors the worker may have, or -1 with errno. */
 long launch_enter(void);
 
-/* Moves a descriptor that is to be closed one day out of the way, before that. -1 with
- * errno. */
+/* Moves a descriptor below LAUNCH_ENDS, which is to be closed one day, to a higher number and
+ * closes the old one. Returns the number, or -1 with errno. Call before launch_enter(). */
 int launch_raise(int fd);
 
-/* False with errno. The lane may be used by any one thread. */
+/* Opens a lane, for any one thread at a time. False with errno. */
 bool launch_open_lane(struct launch_lane *lane);
 
 /*
- * Starts a script as a member of a process group (0: as the leader of a session, where that
- * is allowed), with descriptors 0 to 2 only
- * (and 3, the plan's file, if an interpreter is to read that), signals at their
- * defaults, and the limits of rlimits.h; returns when it has been executed, which
- * may take as long as the file system takes. *child is its number as soon as there
- * is one. -1 with errno if that failed, and the step that did; the child, if there
- * was one, has ended then, and is left to be reaped. From any thread that blocks all
- * signals.
+ * Starts a script as a member of a process group (0: as leader of a session, if allowed),
+ * with descriptors 0 to 2 only (and 3, the plan's file, if an interpreter is to read it),
+ * default signals, and the limits of rlimits.h. Returns the pid when the script has been
+ * executed, which may take as long as the file system takes. *child is the pid as soon as
+ * there is one. On failure -1 with errno, and the step in *failed; the child, if any, has
+ * ended and is left to be reaped. Call from any thread with all signals blocked.
  */
 pid_t launch(const struct launch_plan *plan, const int ends[3], pid_t group,
 	     const struct launch_lane *lane, atomic_int *child, enum launch_step *failed);
 
-/* Whether a failed launch may succeed soon: the system was short of something. */
+/* True if a failed launch may succeed soon: the system was short of processes, memory or
+ * descriptors. */
 bool launch_is_shortage(enum launch_step step, int error);
 
-/* By what name the file is called where it runs. */
+/* Returns the name of the file in its working directory; points into out or the plan. */
 enum { LAUNCH_NAME_SIZE = NAME_MAX + 3 };
 const char *launch_name(const struct launch_plan *plan, char out[LAUNCH_NAME_SIZE]);
 
 /*
- * Starts a program that helps us to start others, like one of them, but with
- * count descriptors from 0 up, as the leader of a process group, and without the
- * limit on processor time. Returns the process, or -1 with errno.
+ * Starts a helper (the process of a template) like a script, but with count descriptors
+ * from 0 up, at most 8, as leader of a process group, and without the limit on processor
+ * time. Returns the pid, or -1 with errno.
  */
 pid_t launch_helper(char *const *arguments, char *const *environment, const int *descriptors,
 		    int count);

@@ -22,13 +22,13 @@
 
 enum {
 	STARTERS_LEAST = 2,
-	STARTERS_USUAL = 16, /* at most, unless some of them hang */
+	STARTERS_USUAL = 16, /* at most, unless starters hang */
 	PLENTY = 1024, /* descriptors */
 	STACK_SIZE = 512 * 1024,
 	KEPT_MEMORY = 1024 * 1024,
 	GROUPS_KEPT = 1000, /* milliseconds */
-	/* Milliseconds after which jobs that no starter has taken get another one: all
-	 * may hang on a file system. */
+	/* Milliseconds after which waiting jobs get another starter: all may hang on a file
+	 * system. */
 	HANGS_AFTER = 20
 };
 
@@ -40,16 +40,16 @@ static const struct settings *settings;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t work = PTHREAD_COND_INITIALIZER;
 static struct job_list todo, finished; /* under the lock */
-static bool woken_already;             /* for what is finished; under the lock */
-static long queued, idle;              /* jobs to do; starters that wait; under the lock */
-static unsigned long taken;            /* jobs; under the lock */
-static int wake = -1;                  /* for the loop, when something is finished */
+static bool woken_already;             /* for finished jobs; under the lock */
+static long queued, idle;              /* jobs in todo; idle starters; under the lock */
+static unsigned long taken;            /* jobs taken so far; under the lock */
+static int wake = -1;                  /* pipe to the loop, for finished jobs */
 static struct watch woken;
 static struct deadline watchdog, groups_kept;
 static unsigned long taken_before;
-static int64_t looked_at; /* by the watchdog */
+static int64_t looked_at; /* last time of the watchdog */
 static long starters, starters_usual;
-/* One for each of the usual starters, if descriptors are plenty. */
+/* A lane for each usual starter, if descriptors are plenty. */
 static struct launch_lane lanes[STARTERS_USUAL];
 static long lane_count;
 static const struct launch_lane no_lane = { .low = { INT_MAX, INT_MAX, INT_MAX, INT_MAX } };
@@ -70,7 +70,7 @@ static struct launch_job *job_first(struct job_list *list)
 	return job;
 }
 
-/* What a starter does. */
+/* Starter threads. */
 
 static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 {
@@ -87,7 +87,7 @@ static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 	char name[LAUNCH_NAME_SIZE];
 	struct launch_plan warm = plan;
 
-	/* A template's script sees the name that the system would tell its interpreter. */
+	/* A template's script sees the name that execve(2) would pass to an interpreter. */
 	warm.called = launch_name(&plan, name);
 	job->step = LAUNCH_FORK;
 	job->group = exec_open_group();
@@ -120,8 +120,8 @@ static void job_do(struct launch_job *job, const struct launch_lane *lane)
 			close(job->ends[i]);
 }
 
-/* The loop is woken once for all that is finished before it looks; not under the lock,
- * for which it would wait at once. */
+/* Unlocks, then wakes the loop if wanted, once for all jobs finished before its next look.
+ * Under the lock the loop would wake only to wait. */
 static void wake_loop(bool wanted)
 {
 	bool first = wanted && !woken_already;
@@ -173,7 +173,7 @@ static void *starter_run(void *context)
 
 /* The loop's side. */
 
-/* Signals are for the loop's thread. */
+/* Blocks all signals in the new thread, as signals belong to the loop's thread. */
 static bool starter_add(void)
 {
 	pthread_attr_t attributes;
@@ -195,7 +195,7 @@ static bool starter_add(void)
 	return error == 0;
 }
 
-/* Only while there are many starts it saves time to keep the numbers of groups. */
+/* Numbers of groups are kept, to save time, only while starts are frequent. */
 static void on_groups_kept(struct deadline *d)
 {
 	(void)d;
@@ -223,7 +223,7 @@ static void on_woken(struct watch *watch, unsigned events)
 	char bytes[16];
 
 	(void)events;
-	/* In this order a byte is there, or on its way, whenever the flag is set. */
+	/* Clear the flag after reading: while set, a byte is in the pipe or on its way. */
 	os_read(watch->fd, bytes, sizeof bytes);
 	pthread_mutex_lock(&lock);
 	woken_already = false;
@@ -265,7 +265,7 @@ bool launcher_is_queued(const struct launch_job *job)
 	return is_queued;
 }
 
-/* Without a single starter the loop's thread does it, until there can be one. */
+/* Does jobs in the loop's thread, while not a single starter can be created. */
 static void job_do_here(void)
 {
 	static bool told;
@@ -286,7 +286,7 @@ static void job_do_here(void)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* If this look comes late itself, the processors are busy: another starter would not help. */
+/* A late watchdog means busy processors: another starter would not help. */
 static void on_watchdog(struct deadline *d)
 {
 	bool late = loop_now() - looked_at >= (int64_t)2 * HANGS_AFTER;
@@ -298,7 +298,7 @@ static void on_watchdog(struct deadline *d)
 	taken_before = taken;
 	pthread_mutex_unlock(&lock);
 	looked_at = loop_now();
-	/* Each has a slot of a running script, which bounds the number of starters. */
+	/* Each job has a slot of a running script: slots bound the number of starters. */
 	if (stuck && !late)
 		starter_add();
 	if (waiting)
@@ -345,9 +345,9 @@ bool launcher_open(const struct settings *s, long descriptors)
 	todo.last = &todo.first;
 	finished.last = &finished.first;
 #ifdef M_ARENA_MAX
-	/* Starters need little memory, and no heap each. */
+	/* Starters need little memory: no heap for each. */
 	mallopt(M_ARENA_MAX, 1);
-	/* What one request has had is for the next: to give it back takes time each time. */
+	/* Keep freed memory for the next request: returning it takes time. */
 	mallopt(M_TRIM_THRESHOLD, KEPT_MEMORY);
 #endif
 	while (descriptors >= PLENTY && lane_count < starters_usual &&
@@ -358,8 +358,8 @@ bool launcher_open(const struct settings *s, long descriptors)
 	wake = ends[1];
 	if (!loop_watch(&woken, ends[0], LOOP_READ, on_woken))
 		return false;
-	/* The system may be out of threads when there is a script to start. What forks later,
-	 * for a template, does in the child only what starters may do. */
+	/* Create a starter now: the system may be out of threads later. A later fork, for a
+	 * template, runs become() in the child, which is safe beside threads. */
 	starter_add();
 	return true;
 }

@@ -1,5 +1,5 @@
 /*
- * fcgiwrap: runs CGI programs for a web server that speaks FastCGI.
+ * fcgiwrap: runs CGI scripts for a web server that speaks FastCGI.
  */
 #include <config.h>
 
@@ -30,10 +30,10 @@ extern char **environ;
 
 enum { BACKLOG = 511, SOCKET_MODE = 0660 };
 
-/* Where requests come from. */
+/* The listening socket. */
 static struct source {
 	int listener;
-	bool made; /* by us, so that its file is ours to remove */
+	bool made; /* created here, so leave_source() removes the file */
 	struct listen_address address;
 	struct listen_identity file;
 } source = { .listener = -1 };
@@ -56,7 +56,7 @@ static bool find_owner(struct listen_file *out, const struct settings *settings)
 	return true;
 }
 
-/* Who else may connect. */
+/* Finds further users and groups that may connect. False after reporting. */
 static bool find_acl(struct listen_file *out, struct acl *acl, const struct settings *settings)
 {
 	if (!acl_find_users(acl, "--socket-acl-users", settings->acl_users) ||
@@ -97,8 +97,8 @@ static bool inherit_socket(int fd, const char *name)
 	return false;
 }
 
-/* What systemd passes, else what -s asks for, else descriptor 0. False after
- * reporting that there is nothing. */
+/* Takes a socket passed by systemd, else makes the one of -s, else takes descriptor 0. False
+ * after reporting. */
 static bool find_source(const struct settings *settings)
 {
 	int passed = listen_inherited();
@@ -115,8 +115,8 @@ static bool find_source(const struct settings *settings)
 	return inherit_socket(STDIN_FILENO, "standard input");
 }
 
-/* When a stop begins: whoever comes now shall find a successor, or nobody. That one
- * may have taken the place already. */
+/* Removes the socket's file when a stop begins, so that new clients find a successor, or no
+ * server. Spares the file of a successor. */
 static void leave_source(void)
 {
 	if (source.made)
@@ -150,8 +150,8 @@ static void report_refusal(const char *name)
 	       "scripts need it)", name);
 }
 
-/* Whoever can connect can run whatever may be run: says where that is too much,
- * and refuses what only seems to restrict it. */
+/* Any client can run any allowed script: warns if clients are not restricted, and refuses
+ * restrictions without effect on the kind of socket. False after reporting. */
 static bool check_access(const struct settings *settings)
 {
 	union {
@@ -183,7 +183,7 @@ static bool check_access(const struct settings *settings)
 	return true;
 }
 
-/* Who may run any program need not steer one. */
+/* Clients that may run any program need no parameters to steer one. */
 static enum environment_rule parameter_rule(const struct settings *settings)
 {
 	if (settings->strict_params)
@@ -192,7 +192,7 @@ static enum environment_rule parameter_rule(const struct settings *settings)
 									: ENVIRONMENT_OPEN;
 }
 
-/* Applies what does not belong to a single worker. */
+/* Applies settings common to all workers. False after reporting. */
 static bool apply(const struct settings *settings)
 {
 	for (size_t i = 0; i < settings->limits.count; i++)
@@ -209,7 +209,7 @@ static bool apply(const struct settings *settings)
 
 int main(int argc, char **argv)
 {
-	static struct settings settings; /* its lists are never freed */
+	static struct settings settings; /* lists are never freed */
 	int status = STATUS_FAILURE;
 	bool heeds_hup;
 
@@ -230,14 +230,15 @@ int main(int argc, char **argv)
 	}
 	exec_hide();
 	signal(SIGPIPE, SIG_IGN);
-	/* Beyond a limit on the size of files a write fails instead: a lost log line, or
-	 * a refused request. */
+	/* Ignored, so that write(2) fails beyond RLIMIT_FSIZE: a lost log line, or a refused
+	 * request. */
 	signal(SIGXFSZ, SIG_IGN);
-	/* As nohup(1) leaves it; from here on scripts get its default back. */
+	/* Heed SIGHUP unless ignored at the start, as by nohup(1). launch_open() finds SIGHUP
+	 * ignored, so scripts get the default. */
 	heeds_hup = signal(SIGHUP, SIG_IGN) != SIG_IGN;
 	if (!apply(&settings) || !find_source(&settings))
 		return STATUS_FAILURE;
-	/* Now that what was meant for us alone is out of the environment. */
+	/* By now LISTEN_FDS and the like are out of the environment. */
 	if (!environment_keep_own(environ))
 		report("cannot begin to serve: %s", strerror(errno));
 	else if (launch_open() && check_access(&settings))

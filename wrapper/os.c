@@ -121,14 +121,14 @@ bool os_keeps_group(pid_t group)
 	return kill(group, 0) < 0 && errno == ESRCH;
 }
 
-/* A file that never has a name, which scripts of the same user could open.
- * ENOTSUP if there are no such files here. */
+/* Opens a file without a name, since scripts of the same user could open a named one. -1 with
+ * errno; ENOTSUP where no such files exist. */
 static int open_nameless(const char *directory)
 {
 #ifdef O_TMPFILE
 	int fd = open(directory, O_TMPFILE | O_RDWR | O_EXCL | O_CLOEXEC, 0600);
 
-	/* As a kernel says it that does not know the flag, or a file system. */
+	/* Errors of kernels and file systems without O_TMPFILE. */
 	if (fd < 0 && (errno == EISDIR || errno == ENOENT || errno == EINVAL ||
 		       errno == EOPNOTSUPP))
 		errno = ENOTSUP;

@@ -17,19 +17,19 @@
 #include <unistd.h>
 
 enum { /* milliseconds */
-	SERVES_WITHIN = 30000, /* for a worker to come up */
-	HANGS_AFTER = 1000,    /* beyond the time-outs to which workers keep themselves */
+	SERVES_WITHIN = 30000, /* from fork to WORKER_SERVES */
+	HANGS_AFTER = 1000,    /* beyond stop_timeout and kill_after, which workers keep */
 	HASTE_MOST = 1000
 };
 
-/* A worker as its parent sees it, in the place of its number. */
+/* A worker, at its number in workers. */
 struct kept_worker {
 	struct child child;
 	enum { ABSENT, STARTING, SERVING, RETIRING } state;
-	unsigned long reload; /* how many there had been when it was started */
+	unsigned long reload; /* value of reloads at the start, or from reload_fail() */
 	bool accepts;
-	struct watch pipe; /* our end: what it tells, see worker_run() */
-	int its_end;       /* while it is forked */
+	struct watch pipe; /* parent's end, see worker_run() */
+	int its_end;       /* worker's end, open in the parent until child_fork() returns */
 };
 
 static const struct settings *settings;
@@ -85,7 +85,7 @@ static bool accepts(const struct kept_worker *w)
 	return w->accepts;
 }
 
-/* How many are there to stay. */
+/* Workers that start or serve. */
 static long count_present(void)
 {
 	long count = 0;
@@ -101,7 +101,7 @@ static int worker_work(struct child *child)
 {
 	struct kept_worker *w = worker_of(child);
 
-	/* A pipe that is held open here would not tell the others that the parent is gone. */
+	/* Parent's ends held open here would hide the parent's death from other workers. */
 	for (size_t i = 0; i < numbers; i++)
 		if (workers[i].pipe.fd >= 0)
 			close(workers[i].pipe.fd);
@@ -125,14 +125,14 @@ static void on_told(struct watch *watch, unsigned events)
 
 	(void)events;
 	if (n == 0) {
-		loop_want(watch, 0); /* what there is to do is done when it is reaped */
+		loop_want(watch, 0); /* the worker ends; see on_worker_gone() */
 	} else if (n > 0 && what == WORKER_SERVES && w->state == STARTING) {
 		deadline_clear(&w->child.kill);
 		w->state = SERVING;
 		has_served = true;
 	} else if (n > 0 && what == WORKER_ACCEPTS_NO_MORE) {
 		w->accepts = false;
-		if (w->state == SERVING) { /* somebody else has told it to stop */
+		if (w->state == SERVING) { /* stopped by a signal from elsewhere */
 			report("worker %ld stops; starting another", (long)w->child.pid);
 			worker_retire(w);
 		}
@@ -140,8 +140,8 @@ static void on_told(struct watch *watch, unsigned events)
 	parent_update();
 }
 
-/* A worker that has failed in its start while others serve: those stay, unless there
- * was another reload since. */
+/* A substitute has failed to start: serving workers count as up to date, unless there was
+ * another reload since. */
 static void reload_fail(unsigned long reload)
 {
 	for (struct kept_worker *w = workers; w < workers + numbers; w++)
@@ -160,12 +160,12 @@ static void on_worker_ended(struct child *child, int how)
 	if (w->state == RETIRING) {
 		then = "";
 	} else if (WIFSIGNALED(how) && WTERMSIG(how) == SIGHUP) {
-		/* It went to all processes, and came before this one ignored it. */
+		/* Sent to all processes, before this worker ignored SIGHUP. */
 	} else if (w->state == STARTING && count_present() > settings->workers) {
 		then = " before it served; the old workers stay";
 		reload_fail(w->reload);
 	} else if (w->state == STARTING && !has_served && WIFEXITED(how) && failed) {
-		exit_status = STATUS_FAILURE; /* it has said why */
+		exit_status = STATUS_FAILURE; /* worker has reported why */
 		return;
 	}
 	if (w->state == RETIRING && !failed)
@@ -209,7 +209,7 @@ static const struct child_owner worker_owner = {
 	.work = worker_work, .ended = on_worker_ended, .gone = on_worker_gone,
 };
 
-/* Both ends are of this process only. */
+/* Both ends are close-on-exec and non-blocking. False with errno. */
 static bool open_pipe(int ends[2])
 {
 	if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) < 0)
@@ -252,8 +252,8 @@ static bool worker_start(struct kept_worker *w)
 	return started;
 }
 
-/* The pipe ends in one direction; in the other the worker has yet to tell that it accepts no
- * more. */
+/* Closes the pipe in one direction only: WORKER_ACCEPTS_NO_MORE is still to come in the
+ * other. */
 static void worker_retire(struct kept_worker *w)
 {
 	w->state = RETIRING;
@@ -268,7 +268,7 @@ static void worker_hurry(struct kept_worker *w)
 	child_kill_after(&w->child, HASTE_MOST, on_late);
 }
 
-/* What is to be done next, from what there is. */
+/* Starting, replacing and retiring workers. */
 
 static bool start_missing(void)
 {
@@ -288,7 +288,7 @@ static bool start_successor(void)
 	struct kept_worker *w = find_worker(is_absent);
 
 	if (!w)
-		return false; /* until one that retires is gone */
+		return false; /* until a retiring worker is gone */
 	if (worker_start(w))
 		return true;
 	report("cannot start a worker: %s; the old workers stay", strerror(errno));
@@ -320,8 +320,8 @@ static void update_workers(void)
 	}
 }
 
-/* Others may go on with the same open file, so it becomes again what it was; but not
- * before nobody here can wait in accept(2) any more. */
+/* Restores the flags of the socket, whose open file description others may share; not before
+ * the last worker has stopped accepting, or accept(2) could block. */
 static void close_listener(void)
 {
 	if (listener < 0)

@@ -13,7 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* An IPv4 network is kept as IPv6 mapped, so that there is one way to compare. */
+/* IPv4 networks are kept as IPv4-mapped IPv6 networks, for one way to compare. */
 struct network {
 	unsigned char address[16];
 	unsigned bits;
@@ -118,7 +118,7 @@ bool peer_allow(const struct option_list *allowed, const struct option_list *nam
 	for (size_t i = 0; i < names->count; i++)
 		if (!add_user(names->texts[i]))
 			return false;
-	/* Empty is as good as unset, as with libfcgi. */
+	/* Empty means unset, as with libfcgi. */
 	return !web_server_addresses || !*web_server_addresses ||
 	       add_web_servers(web_server_addresses);
 }

@@ -1,5 +1,5 @@
 /*
- * Who may connect: addresses for TCP, users for Unix sockets.
+ * Clients that may connect: by address on TCP, by user on Unix sockets.
  */
 #ifndef PEER_H
 #define PEER_H
@@ -11,21 +11,22 @@
 #include <sys/socket.h>
 
 /*
- * Sets who may connect: networks "ADDRESS" or "ADDRESS/BITS", names or numbers
- * of users, and FCGI_WEB_SERVER_ADDRS (FastCGI 1.0, section 3.2), a list of IPv4
- * addresses with commas; NULL or "": none. An empty list allows all. False after
- * reporting what does not parse, or such a list of commas alone.
+ * Allows clients: networks "ADDRESS" or "ADDRESS/BITS", names or numbers of users,
+ * and FCGI_WEB_SERVER_ADDRS (FastCGI 1.0, section 3.2), addresses separated by
+ * commas or spaces; NULL or "": none. No address at all allows every address, no user
+ * every user. False after reporting an entry that does not parse, or a list of commas
+ * alone.
  */
 bool peer_allow(const struct option_list *networks, const struct option_list *users,
 		const char *web_server_addresses);
 
-/* Whether addresses are among what was set. */
+/* True if peer_allow() was given addresses. */
 bool peer_addresses_are_listed(void);
 
-/* Whether the peer of a connected socket may use it; if not, who describes it. */
+/* True if the peer of a connected socket is allowed; if not, who gets its description. */
 bool peer_is_allowed(int fd, char *who, size_t size);
 
-/* Whether an address is that of this machine alone. */
+/* True for a loopback address, and for a Unix socket. */
 bool peer_is_loopback(const struct sockaddr *address);
 
 #endif

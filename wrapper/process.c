@@ -14,27 +14,27 @@
 
 enum {
 	BUCKETS = 256,
-	EARLY_MOST = 1024, /* ends of children that are remembered; then the oldest goes */
+	EARLY_MOST = 1024, /* exits kept; beyond, the oldest is dropped */
 	/* milliseconds */
 	GROUP_PAUSE = 20,
 	GROUP_PAUSE_MOST = 1000,
 	LAUNCH_LOOK = 50, /* at starts */
 	DRAIN_PAUSE = 10,
-	DRAIN_SIZE = 64 * 1024
+	DRAIN_SIZE = 64 * 1024 /* bytes */
 };
 
-/* The end of a child that nobody knew yet. */
+/* Exit of a child before its start was known here. */
 struct early {
-	pid_t pid; /* 0: somebody does */
+	pid_t pid; /* 0: taken */
 	int status;
-	unsigned long number; /* of the last start until then */
+	unsigned long number; /* of the last start before the exit */
 };
 
 static struct process *by_pid[BUCKETS];
 static const struct settings *settings;
 static size_t count;
 static unsigned long starts;
-static struct process *launching_first, *launching_last; /* as they were started */
+static struct process *launching_first, *launching_last; /* in order of start */
 static struct deadline launch_look;
 static struct early early[EARLY_MOST]; /* a ring */
 static size_t early_first, early_count;
@@ -51,7 +51,7 @@ static void process_close_watches(struct process *p)
 	loop_close(&p->errors);
 }
 
-/* One that has not started yet is found under the number 0. */
+/* Launching processes have pid 0. */
 static void process_enter(struct process *p, pid_t pid)
 {
 	p->pid = pid;
@@ -69,10 +69,10 @@ static void process_leave(struct process *p)
 }
 
 /*
- * A group outlives its leader while a member is left, and keeps the number from
- * being given to anybody else; so it may be signalled after the script was
- * reaped, as long as something was there at that moment. If nothing was, or the
- * script has left it, the number may be somebody else's by now.
+ * A group outlives its leader while a member is left, and keeps the number from reuse: so
+ * the group may be signalled after the script was reaped, unless empty then (alone). If the
+ * script does not lead the group and has exited or left, the number may have been reused:
+ * os_keeps_group() tells. -1 with errno: ESRCH if no member is left.
  */
 static int process_signal_group(const struct process *p, int signal)
 {
@@ -107,7 +107,7 @@ static void process_free(struct process *p)
 
 /* Signals. */
 
-/* The script itself may have gone to a group of its own. */
+/* Signals the group, and a script that has moved to another group or leads one of its own. */
 static void process_signal(const struct process *p, int signal)
 {
 	pid_t now;
@@ -115,7 +115,7 @@ static void process_signal(const struct process *p, int signal)
 	if (p->launching) {
 		pid_t child = atomic_load(&p->job.child);
 
-		/* Its number may be another's since on_child() has reaped it. */
+		/* on_child() may have reaped the child, and the pid been reused. */
 		if (child > 0 && os_is_child(child))
 			os_kill(child, signal);
 		return;
@@ -138,8 +138,8 @@ static void process_signal(const struct process *p, int signal)
 
 static void on_next_look(struct deadline *d);
 
-/* Looks again when something is due. Members of a group that have ended count until
- * whoever inherited them reaps them, and nobody tells of their end. */
+/* Looks again at end_at; and now and then at the group of a script that has exited, since no
+ * signal tells when the last member has ended and been reaped by another parent. */
 static void process_look_later(struct process *p)
 {
 	int64_t delay = p->end_at ? p->end_at - loop_now() : INT64_MAX;
@@ -173,7 +173,7 @@ static void on_next_look(struct deadline *d)
 		if (!p->launching && os_kill(p->pid, 0) < 0 && errno == EPERM)
 			report("process %ld cannot be ended: %s (it has changed its user?)",
 			       (long)p->pid, strerror(errno));
-		p->end_at = 0; /* what cannot be killed keeps its slot until it ends */
+		p->end_at = 0; /* an unkillable script keeps the slot until exit */
 	} else {
 		process_look_later(p);
 	}
@@ -190,7 +190,8 @@ void process_terminate(struct process *p)
 		process_free(p);
 		return;
 	}
-	/* One that runs hears of it, together with its group, when that is known here. */
+	/* If the start has finished, but is not known here yet, process_started() signals the
+	 * group. */
 	if (!p->launching || !launcher_await(&p->job))
 		process_signal(p, SIGTERM);
 	p->end_at = loop_now() + settings->kill_after;
@@ -198,7 +199,8 @@ void process_terminate(struct process *p)
 	process_look_later(p);
 }
 
-/* False if that has ended it: what has come of its body is not to be taken for the whole. */
+/* Passes on the body. If that fails, terminates the script, which must not take a part of the
+ * body for the whole, and returns false. */
 static bool process_feed(struct process *p)
 {
 	if (upload_feed(p->upload, p->input.fd) != UPLOAD_OK) {
@@ -214,7 +216,7 @@ static bool process_feed(struct process *p)
 	return true;
 }
 
-/* Its slot is another's, as long as there are slots of that kind. */
+/* Gives the running slot back, if there is a slot for the background. */
 static void process_go_to_background(struct process *p)
 {
 	long slot = slots_take(SLOT_BACKGROUND);
@@ -238,7 +240,7 @@ void process_detach(struct process *p)
 	}
 	process_go_to_background(p);
 	if (p->launching) {
-		process_look_later(p); /* the rest follows when it has started */
+		process_look_later(p); /* process_started() does the rest */
 		return;
 	}
 	if (p->input.fd >= 0 && !process_feed(p))
@@ -250,8 +252,8 @@ void process_detach(struct process *p)
 
 /* Pipes. */
 
-/* Output of a detached script: read and discarded, and no faster than a script has
- * a reason to write that nobody listens to. */
+/* Output of a detached script is read and discarded, one piece of each pipe in DRAIN_PAUSE, so
+ * that endless output takes little processor time. */
 static void on_drain(struct deadline *d)
 {
 	struct process *p = LOOP_OWNER(d, struct process, drain);
@@ -286,7 +288,7 @@ static void on_input(struct watch *watch, unsigned events)
 		process_feed(p);
 }
 
-/* What a script writes is looked at when it is known that it runs. */
+/* Output waits until the start is known here. */
 static void process_take_start(struct process *p, struct watch *watch)
 {
 	if (!launcher_take(&p->job))
@@ -318,7 +320,8 @@ static void on_errors(struct watch *watch, unsigned events)
 		process_drain(p, watch);
 }
 
-/* One pipe: our end to a watch, the script's to the job. */
+/* Opens a pipe, our end for a watch, the script's for the job. False with errno; the caller
+ * closes the script's end. */
 static bool process_open_pipe(struct process *p, struct watch *watch, int number,
 			      void (*ready)(struct watch *, unsigned))
 {
@@ -327,7 +330,8 @@ static bool process_open_pipe(struct process *p, struct watch *watch, int number
 	if (!os_pipe(ends, ours))
 		return false;
 	p->job.ends[number] = ends[!ours];
-	/* What is wanted is derived when the script runs. Without a body it is usually this. */
+	/* request_derive() sets the interest once the script runs. Without a body the start is
+	 * not awaited, and the first output wakes the loop. */
 	if (loop_watch(watch, ends[ours], p->upload ? 0 : LOOP_READ, ready))
 		return true;
 	saved = errno;
@@ -358,14 +362,14 @@ static void process_exited(struct process *p, int status)
 	process_note_exit(p, status);
 	if (p->owner)
 		p->events->exited(p->owner);
-	/* What it leaves behind has had its KILL, or will not. */
+	/* No other process is left, or KILL was sent already. */
 	else if (p->alone || (p->state == PROCESS_TERMINATING && !p->end_at))
 		process_free(p);
 	else
 		process_look_later(p);
 }
 
-/* Its status if it has exited already, and must not be signalled; else NULL. */
+/* exited: wait status of a script reaped already, not to be signalled any more; or NULL. */
 static void process_started(struct process *p, const int *exited)
 {
 	process_leave(p);
@@ -389,9 +393,9 @@ static void process_started(struct process *p, const int *exited)
 	}
 }
 
-/* Now and then, since a start that went well wakes nobody. A child that has not executed its
- * script yet is told to go on: whoever stops this process and its group may stop the child
- * when it is just leaving the group, and then what makes us go on does not reach it. */
+/* Takes finished starts, since a successful start need not wake the loop. Sends CONT to
+ * children that have not executed a script yet: STOP for our process group may hit a child
+ * that is leaving the group, where CONT for the group misses the child. */
 static void on_launch_look(struct deadline *d)
 {
 	launcher_take_finished();
@@ -421,8 +425,7 @@ static void launching_leave(struct process *p)
 		deadline_clear(&launch_look);
 }
 
-/* Children that end before somebody knows them: a script whose starter has not told
- * yet that it runs; or what nobody will ever ask for, such as a template. */
+/* Children that exit before on_job_done(), or belong to no job, such as templates. */
 
 static void early_drop(void)
 {
@@ -430,7 +433,7 @@ static void early_drop(void)
 	early_count--;
 }
 
-/* Those that no start on its way can be about. */
+/* Drops exits from before the oldest start in progress. */
 static void early_drop_unasked(void)
 {
 	while (early_count > 0 &&
@@ -445,8 +448,8 @@ static void early_note(pid_t pid, int status)
 	early[(early_first + early_count++) % EARLY_MOST] = (struct early){ pid, status, starts };
 }
 
-/* Whether a child has ended already; then that is forgotten. What is there was
- * another of the same number. */
+/* True with the status if a child has exited already; the entry is dropped. False if pid is
+ * still a child: the entry was of an earlier one. */
 static bool process_ended_early(pid_t pid, int *status)
 {
 	for (size_t i = early_count; pid > 0 && i-- > 0;) {

@@ -9,8 +9,8 @@ static void join_ring(struct queue *q, struct queue_party *party)
 		q->turn = party;
 		return;
 	}
-	/* Its turn comes when all that wait already have had theirs: a round begins
-	 * behind the party that was served last, so it ends with the newest. */
+	/* A round begins behind q->turn: the newest party, put there as q->turn, is
+	 * served after all others. */
 	party->next = q->turn->next;
 	q->turn->next = party;
 	q->turn = party;

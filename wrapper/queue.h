@@ -1,8 +1,8 @@
 /*
- * Whose script is started next.
+ * The order in which waiting requests start scripts.
  *
- * Those who wait belong to parties (connections), and parties take turns, so
- * that one which asks for much does not keep the others waiting. Pure.
+ * Parties (connections) take turns, so that a party with many requests does not
+ * keep the others waiting. Pure.
  */
 #ifndef QUEUE_H
 #define QUEUE_H
@@ -11,26 +11,26 @@
 
 struct queue_entry {
 	struct queue_entry *next;
-	struct queue_party *party; /* NULL: does not wait */
+	struct queue_party *party; /* NULL: not waiting */
 };
 
 struct queue_party {
-	struct queue_party *next; /* of those that have somebody waiting: a ring */
+	struct queue_party *next; /* in a ring of parties with entries */
 	struct queue_entry *first, *last;
 };
 
 struct queue {
-	struct queue_party *turn; /* the party that was served last */
+	struct queue_party *turn; /* last of the round: turn->next is served next */
 	size_t waiting;
 };
 
-/* Lets an entry wait. */
+/* Appends an entry, not waiting yet, to a party. */
 void queue_enter(struct queue *queue, struct queue_entry *entry, struct queue_party *party);
 
-/* Takes out the entry whose turn it is, or NULL if none waits. */
+/* Removes and returns the next entry; NULL if none waits. */
 struct queue_entry *queue_next(struct queue *queue);
 
-/* Takes out an entry that no longer wants to wait; nothing if it does not wait. */
+/* Removes an entry, if waiting. */
 void queue_leave(struct queue *queue, struct queue_entry *entry);
 
 #endif

@@ -34,20 +34,20 @@ struct line {
 	size_t name_length; /* 0: not a field */
 };
 
-/* What has been made of a header block so far. */
+/* A header block, rewritten so far. */
 struct header {
 	char *out;
 	size_t size;
 	struct reply_notes *notes;
-	size_t fields; /* those left out for their names included */
+	size_t fields; /* including fields left out by name */
 	bool location, type, variable, encoding;
 	bool drops_continuation;
 };
 
-/* What several fields of one name come to. */
+/* The fields that count among several of one name. */
 struct verdict {
-	const char *status; /* the line that counts, or NULL */
-	const char *length; /* the same */
+	const char *status; /* line of the last Status, or NULL */
+	const char *length; /* line of the first Content-Length, or NULL */
 	bool lengths_differ;
 };
 
@@ -126,7 +126,7 @@ static bool is_hop_by_hop(const struct line *line)
 	return false;
 }
 
-/* An authorizer's variable for the request that it allows (FastCGI 1.0, section 6.3). */
+/* An authorizer's variable for an allowed request (FastCGI 1.0, section 6.3). */
 static bool is_variable(const struct line *line)
 {
 	static const char prefix[] = "Variable-";
@@ -135,8 +135,8 @@ static bool is_variable(const struct line *line)
 	       strncasecmp(line->text, prefix, sizeof prefix - 1) == 0;
 }
 
-/* The space of "HTTP/1.1 404 Not Found", as a script writes that takes itself for a server; NULL
- * in any other line. */
+/* Returns the space of "HTTP/1.1 404 Not Found", which NPH scripts write (RFC 3875, section 5);
+ * NULL in any other line. */
 static const char *status_line_space(const struct line *line)
 {
 	size_t n = 5;
@@ -148,7 +148,7 @@ static const char *status_line_space(const struct line *line)
 	return n < line->length && line->text[n] == ' ' ? line->text + n : NULL;
 }
 
-/* A field's value without the blanks around it. */
+/* Value of a field, without surrounding blanks. */
 static struct line value_of(const struct line *field)
 {
 	struct line value = { .text = field->text + field->name_length + 1 };
@@ -162,7 +162,7 @@ static struct line value_of(const struct line *field)
 	return value;
 }
 
-/* "404 Not Found": its number, or 200. */
+/* Number of a value such as "404 Not Found"; 200 unless of three digits. */
 static int status_of(const struct line *value)
 {
 	const char *s = value->text;
@@ -193,7 +193,7 @@ static size_t put_text(char *out, const char *text, size_t size)
 	return size;
 }
 
-/* A CR within a line, which some take for its end (RFC 9112, section 2.2), becomes a space. */
+/* A CR within a line, which some take for a line end (RFC 9112, section 2.2), becomes a space. */
 static void put_line(struct header *h, const char *text, size_t size)
 {
 	char *out = h->out + h->size;
@@ -203,7 +203,7 @@ static void put_line(struct header *h, const char *text, size_t size)
 	h->size += size + put_text(out + size, "\r\n", 2);
 }
 
-/* How much of a line is quoted. */
+/* Number of bytes of a line to quote. */
 static int quoted_length(const struct line *line)
 {
 	const size_t most = sizeof(((struct reply_notes *)NULL)->first_dropped) - 1;
@@ -225,8 +225,8 @@ static bool fault(struct reply_notes *notes, const struct line *line, const char
 	return false;
 }
 
-/* CR alone as line end: there is no LF behind it, or the empty line comes without one. A single
- * CR may be a slip, or half of a line end that is still to come. */
+/* True for CR alone as line end: a CR in a block without LF, or CR CR in the first line. A single
+ * CR before LF may be a slip; the last byte may be half of a CRLF still to come. */
 static bool is_cr_alone(const char *block, size_t size)
 {
 	struct line first;
@@ -266,11 +266,11 @@ static void header_join(struct header *h, const struct line *line)
 {
 	if (h->drops_continuation)
 		return;
-	h->size -= 2; /* over the end of the line before */
+	h->size -= 2; /* overwrite the CRLF of the line before */
 	put_line(h, line->text, line->length);
 }
 
-/* False if it has no place in a header block. */
+/* False with notes->fault if the line has no place in a header block. */
 static bool header_add(struct header *h, struct line *line, bool is_first)
 {
 	const char *space = status_line_space(line);
@@ -293,7 +293,7 @@ static bool header_add(struct header *h, struct line *line, bool is_first)
 	return true;
 }
 
-/* Looks for the fields that count, in lines that are whole by now. */
+/* Finds the fields that count; continuation lines are joined by now. */
 static struct verdict header_judge(struct header *h, const char *from)
 {
 	struct reply_notes *notes = h->notes;
@@ -331,7 +331,7 @@ static bool is_identity(const struct line *value)
 	return value->length == 8 && strncasecmp(value->text, "identity", 8) == 0;
 }
 
-/* Leaves out the fields that do not count. */
+/* Removes overruled fields, and Transfer-Encoding: identity. */
 static void header_settle(struct header *h, char *from, const struct verdict *v)
 {
 	const char *end = h->out + h->size;
@@ -358,7 +358,7 @@ static void header_settle(struct header *h, char *from, const struct verdict *v)
 	h->size = (size_t)(to - h->out);
 }
 
-/* Takes the lines up to the empty one. */
+/* Takes lines up to the empty line. False with notes->fault. */
 static bool header_read(struct header *h, const char *block, const char *end)
 {
 	struct line line = { .text = block };
@@ -392,7 +392,7 @@ static bool header_read(struct header *h, const char *block, const char *end)
 size_t reply_normalize(const char *block, size_t size, char *out, struct reply_notes *notes)
 {
 	static const char found[] = "Status: 302 Found\r\n";
-	const size_t gap = sizeof found - 1; /* its place, if needed */
+	const size_t gap = sizeof found - 1; /* room for found in front */
 	struct header h = { .out = out, .size = gap, .notes = notes };
 	struct verdict v;
 

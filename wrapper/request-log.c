@@ -18,7 +18,7 @@ enum {
 	TEXT_MOST = 1024,
 	READ_SIZE = 1024, /* bytes of standard error read in one go */
 	READS_MOST = 64 * 1024 / READ_SIZE,
-	/* what READ_SIZE can become as records of a line each */
+	/* READ_SIZE bytes as records of a line each */
 	ROOM = READ_SIZE * (RECORD_HEADER_SIZE + 2) + LINE_MOST
 };
 
@@ -32,8 +32,8 @@ void request_log_name(struct request_log *log, const char *label)
 	log->label = copy;
 }
 
-/* The name is a client's word: it is bounded, and stands where it cannot pose as
- * another message. */
+/* The client chooses the path: the label is bounded in length, and begins with "script",
+ * so that no path can pose as another message. */
 void request_log_found(struct request_log *log, const char *path)
 {
 	char label[SCRIPT_LABEL_SIZE];
@@ -43,7 +43,7 @@ void request_log_found(struct request_log *log, const char *path)
 	request_log_name(log, label);
 }
 
-/* A record of standard error keeps its line end, since clients may join records. */
+/* FCGI_STDERR records keep the line end, since clients may join records. */
 static bool request_log_send(struct request_log *log, char *text, size_t size)
 {
 	struct buffer *out = &log->client->out;
@@ -123,7 +123,7 @@ bool request_log_read(struct request_log *log, int errors)
 
 bool request_log_drain(struct request_log *log, int errors)
 {
-	/* Bounded, since a process that the script left behind may go on talking. */
+	/* Bounded, since a process left behind by the script may go on writing. */
 	for (int i = 0; i < READS_MOST && !log->ended; i++) {
 		if (!request_log_has_room(log))
 			return false;

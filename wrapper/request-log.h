@@ -1,7 +1,7 @@
 /*
- * Lines about a request: what its script writes to standard error, and what went
- * wrong. They go to the log, or as FCGI_STDERR to the client. This is the only
- * place that words the beginning of such a line.
+ * Lines about a request: the script's standard error, and errors. Lines go to the
+ * log, or as FCGI_STDERR to the client (--stderr-to-client). No other file words the
+ * beginning of such lines.
  */
 #ifndef REQUEST_LOG_H
 #define REQUEST_LOG_H
@@ -16,36 +16,36 @@
 struct request_log {
 	struct client *client;
 	uint16_t id;
-	bool sent;     /* FCGI_STDERR was */
+	bool sent;     /* FCGI_STDERR was put into the buffer */
 	bool ended;    /* the script's standard error is closed */
-	char *label;   /* what the script is called; NULL: not known yet */
-	pid_t pid;     /* 0: it does not run */
+	char *label;   /* name of the script, owned; NULL: not known yet */
+	pid_t pid;     /* 0: not started */
 	struct lines lines;
 };
 
-/* Names the script: by a label such as "script /path"; by its path, once it is found.
- * Without memory the old name stays. */
+/* Names the script: by a label such as "script /path", which is copied; by path, once
+ * found. Without memory the old name stays. */
 void request_log_name(struct request_log *log, const char *label);
 void request_log_found(struct request_log *log, const char *path);
 
-/* Says what went wrong, behind the name of the script. *copy, if copy is not NULL, gets
- * the text. */
+/* Logs a message behind the name of the script. *copy, if copy is not NULL, gets the
+ * text, which the caller frees; NULL without memory. */
 void request_log_say(struct request_log *log, char **copy, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
-/* The same with a text that says by itself what it is about. */
+/* The same with a text that names the script. */
 void request_log_tell(struct request_log *log, char **copy, const char *text);
 
-/* Whether there is room to read standard error; reads a piece: true if there
- * was one, and perhaps there is more. */
+/* True if the client's buffer has room to read a piece of standard error; reads and
+ * logs a piece: true if bytes came, and more may follow. */
 bool request_log_has_room(const struct request_log *log);
 bool request_log_read(struct request_log *log, int errors);
 
-/* After the script's exit: false if there is no room to take all that it has
- * written. Afterwards nothing more is expected. */
+/* Reads the rest at the end of a response, and logs a last line without LF. False if
+ * the client's buffer has no room. */
 bool request_log_drain(struct request_log *log, int errors);
 
-/* What the script said last, in the form "; it said: TEXT", or "". */
+/* Returns out with the script's last line, as "; it said: TEXT", or with "". */
 const char *request_log_last(const struct request_log *log, char *out, size_t size);
 
 void request_log_free(struct request_log *log);

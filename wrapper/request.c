@@ -14,17 +14,17 @@
 #include <sys/wait.h>
 
 enum {
-	/* Milliseconds that a script which has closed its output gets to exit, so that
-	 * its status can be told; and that output may be missing which others hold
-	 * open after the script has exited. */
+	/* Milliseconds for a script to exit after closing output and error, so that its
+	 * status is known; and for output to end after the script's exit, if others hold
+	 * the pipe open. */
 	EXIT_GRACE = 100,
 	DRAIN_GRACE = 1000,
-	/* Milliseconds in which more of a body is expected after each part; and in which
-	 * a script that reads takes something: then what comes is stored. */
+	/* Milliseconds in which more of a body is expected after each part; and after
+	 * which a script that takes nothing lags, so that its body is stored. */
 	MORE_SOON = 500,
 	LAG = 100,
 	COMPLAIN_EVERY = 10000,
-	WHOLE_READS_MOST = 4 /* of output that is known to end, in one turn */
+	WHOLE_READS_MOST = 4 /* of output without a writer left, in one turn */
 };
 
 static const struct settings *settings_of(const struct request *r)
@@ -74,7 +74,7 @@ struct request *request_new(struct client *client, uint16_t id, uint8_t role, bo
 
 /* Ends. */
 
-/* Whether bytes that a record has promised are still in the script's pipe. */
+/* True if the buffer has a gap for bytes still in this script's pipe. */
 static bool is_in_gap(const struct request *r)
 {
 	return r->process && buffer_has_gap(&r->client->out) &&
@@ -89,7 +89,7 @@ static void request_leave_queues(struct request *r)
 	r->unfinished = SLOT_NONE;
 }
 
-/* The script goes on without a request, or does not; its upload goes with it. */
+/* Detaches or terminates the script, which keeps the upload. */
 static void request_let_go(struct request *r, bool terminate)
 {
 	struct process *p = r->process;
@@ -107,9 +107,9 @@ static void request_let_go(struct request *r, bool terminate)
 }
 
 /*
- * Nothing more will happen to the request but its end. An error status makes a
- * document if nothing was sent yet; else the connection is cut, so that the client
- * does not take a part for the whole. A script that runs is terminated.
+ * Moves the request to REQUEST_ENDING, and terminates the script. An error status makes
+ * an error response if nothing was sent yet. A response with an error, or with bytes not
+ * in the buffer yet, is cut, so that the client does not take a part for the whole.
  */
 static void request_conclude(struct request *r, int status)
 {
@@ -129,14 +129,14 @@ static char **reason_of(struct request *r)
 	return settings_of(r)->errors_to_client && !r->end.reason ? &r->end.reason : NULL;
 }
 
-/* Says why, and concludes with the same text as the reason. */
+/* Logs a text, and concludes the request with the same text as reason (--errors-to-client). */
 #define request_fail(r, status, ...) \
 	do { \
 		request_log_say(&(r)->log, reason_of(r), __VA_ARGS__); \
 		request_conclude(r, status); \
 	} while (0)
 
-/* The same with a text that names the script itself. */
+/* The same for a text that names the script. */
 static void request_fail_bare(struct request *r, int status, const char *text)
 {
 	request_log_tell(&r->log, reason_of(r), text);
@@ -169,7 +169,7 @@ static bool request_put_end(struct request *r, enum record_end protocol_status)
 	return true;
 }
 
-/* The records that end the request. */
+/* Puts the records that end the request, once there is room for all. */
 static enum request_state request_end(struct request *r)
 {
 	char document[REPLY_DOCUMENT_MOST];
@@ -200,7 +200,7 @@ bool request_put_failed_end(struct request *r)
 	return request_put_end(r, FCGI_OVERLOADED);
 }
 
-/* What is asked for. */
+/* Parameters. */
 
 static bool on_params(struct request *r, const unsigned char *bytes, size_t size)
 {
@@ -301,7 +301,7 @@ static bool on_stdin_end(struct request *r, const unsigned char *bytes, size_t s
 	return true;
 }
 
-/* All of the body has come that the script is to read, or it wants no more. */
+/* True if all of the body has come, or the script refuses the rest. */
 static bool request_has_body(const struct request *r)
 {
 	return !r->upload || r->upload->refused || upload_has_all(r->upload);
@@ -318,7 +318,7 @@ bool request_is_received(const struct request *r)
 	}
 }
 
-/* One that runs, or is about to. */
+/* True if the script runs, or is about to. */
 static bool request_has_script(const struct request *r)
 {
 	return r->phase == REQUEST_LAUNCHING || r->phase == REQUEST_RUNNING;
@@ -385,7 +385,7 @@ static void on_process_failed(void *owner)
 	request_changed(r);
 }
 
-/* There is room in its pipe again, so it has read. */
+/* Room in the pipe again: the script has read. */
 static void on_process_input(void *owner)
 {
 	struct request *r = owner;
@@ -394,7 +394,7 @@ static void on_process_input(void *owner)
 	request_changed(r);
 }
 
-/* The header block was sent. */
+/* Logs notes on an accepted header block. */
 static void request_note_header(struct request *r, const struct reply_notes *notes)
 {
 	if (notes->dropped)
@@ -437,8 +437,8 @@ static void request_read_output(struct request *r)
 					       &r->client->out, &notes), &notes);
 }
 
-/* All that is there is taken at once if it is the end, so that the last of the
- * output leaves together with the end of the request. */
+/* Output without a writer left is read on at once, so that the last bytes leave together
+ * with FCGI_END_REQUEST. */
 static void on_process_output(void *owner, bool whole)
 {
 	struct request *r = owner;
@@ -555,9 +555,8 @@ static void request_ask_admission(struct request *r)
 	}
 }
 
-/* How it ends. */
+/* The end of the response. */
 
-/* What became of the script, in words. */
 static void request_describe_exit(const struct request *r, char *out, size_t size)
 {
 	int status = r->process->status;
@@ -573,7 +572,7 @@ static void request_describe_exit(const struct request *r, char *out, size_t siz
 		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
 }
 
-/* Whether all of the output has been written: what is left is up to the client. */
+/* True if the output has no writer any more: the rest is up to the client. */
 static bool output_is_whole(const struct request *r)
 {
 	return r->response.ended || os_poll(r->process->output.fd, POLLIN) & POLLHUP;
@@ -584,8 +583,8 @@ static bool was_killed(const struct request *r)
 	return r->exited && WIFSIGNALED(r->process->status);
 }
 
-/* A script that has not answered may still be at work on purpose; one whose header
- * block is cut off has failed. */
+/* A script without a response may still be at work on purpose, and is detached; a script
+ * whose output ends within the header block has failed, and is terminated. */
 static void request_finish_without_response(struct request *r)
 {
 	char what[160], said[200], after[32];
@@ -611,12 +610,12 @@ static void request_finish_response(struct request *r)
 	}
 	request_let_go(r, false);
 	request_conclude(r, 0);
-	/* A part must not be taken for the whole. */
+	/* The client must not take a part for the whole. */
 	r->end.cut |= cut;
 }
 
-/* A header block without an empty line is taken for whole if its lines are, and the
- * script has not failed. */
+/* Takes a header block without an empty line for whole if the last line ends in LF, and
+ * the script has not failed. Else false. */
 static bool request_ends_header(struct request *r)
 {
 	struct reply_notes notes = { .warning = NULL };
@@ -632,9 +631,9 @@ static bool request_ends_header(struct request *r)
 	return true;
 }
 
-/* A response ends with its output and the script's exit; either may be missing for
- * a while, since other processes may hold the output open, and a script that has
- * closed it may go on working. */
+/* A response ends with the end of output and the script's exit. Either may be missing
+ * for a while: other processes may hold the output open, and a script that has closed
+ * its output may go on working. */
 static bool request_is_over(struct request *r)
 {
 	if (is_in_gap(r) || response_is_pending(&r->response))
@@ -679,9 +678,9 @@ static bool keeps_scripts(const struct request *r)
 }
 
 /*
- * The client wants no more of it. A script whose client has all of the response
- * already is not abandoned, but finished. One that has not got all of its body
- * cannot do its work.
+ * The client is gone, or has aborted the request. The script is detached if the client has
+ * the whole response already, or by --on-abort ignore; but terminated in any case if a part
+ * of the body is missing.
  */
 static void request_abandon(struct request *r)
 {
@@ -692,8 +691,8 @@ static void request_abandon(struct request *r)
 	r->end.cut = false;
 }
 
-/* What a record has promised must come first, for the sake of other requests on the
- * connection. */
+/* FCGI_ABORT_REQUEST has to wait until a started record or header block is sent, for the sake
+ * of other requests on the connection. */
 static bool on_abort(struct request *r, const unsigned char *bytes, size_t size)
 {
 	(void)bytes, (void)size;
@@ -716,7 +715,7 @@ static bool on_nothing(struct request *r, const unsigned char *bytes, size_t siz
 	return true;
 }
 
-/* What the client may do when; an empty cell is its mistake. */
+/* Functions for the client's events in each phase; NULL: a breach of protocol. */
 static bool (*const on[REQUEST_PHASES][REQUEST_EVENTS])(struct request *, const unsigned char *,
 							size_t) = {
 	[REQUEST_PARAMS][REQUEST_GETS_PARAMS] = on_params,
@@ -743,7 +742,7 @@ static bool (*const on[REQUEST_PHASES][REQUEST_EVENTS])(struct request *, const 
 	[REQUEST_RUNNING][REQUEST_ENDS_STDIN] = on_stdin_end,
 	[REQUEST_RUNNING][REQUEST_ABORT] = on_abort,
 	[REQUEST_RUNNING][REQUEST_CLIENT_GONE] = on_client_gone,
-	/* It does not know yet that the end is near. */
+	/* The client does not know yet that the request ends. */
 	[REQUEST_ENDING][REQUEST_GETS_PARAMS] = on_nothing,
 	[REQUEST_ENDING][REQUEST_ENDS_PARAMS] = on_nothing,
 	[REQUEST_ENDING][REQUEST_GETS_STDIN] = on_nothing,
@@ -752,7 +751,7 @@ static bool (*const on[REQUEST_PHASES][REQUEST_EVENTS])(struct request *, const 
 	[REQUEST_ENDING][REQUEST_CLIENT_GONE] = on_nothing,
 };
 
-/* The client has gone on with its request. */
+/* Touches timers: the client has gone on with the request. */
 static void request_note_client(struct request *r, bool with_body)
 {
 	touch(r, TIMER_CLIENT);
@@ -782,7 +781,7 @@ bool request_tell(struct request *r, enum request_event event, const unsigned ch
 
 enum request_state request_update(struct request *r)
 {
-	/* A start that the system refuses at once has to wait. */
+	/* A start that the system refuses leaves REQUEST_DUE: ask again, to wait. */
 	while (r->phase == REQUEST_DUE)
 		request_ask_admission(r);
 	if (r->aborted && r->phase == REQUEST_RUNNING && !is_in_gap(r) &&
@@ -800,9 +799,9 @@ bool request_waits_for_buffer(const struct request *r)
 		!response_has_room(&r->response, &r->client->out));
 }
 
-/* Timers: when each runs, how long, and what it means when it passes. */
+/* Timers: condition, duration, consequence. */
 
-/* Tries to start its script that fail for want of something are a part of the wait. */
+/* Starts that fail for a shortage are a part of the wait. */
 static bool is_waiting(const struct request *r)
 {
 	return r->phase == REQUEST_WAITING ||
@@ -815,7 +814,7 @@ static bool is_launching(const struct request *r)
 	return r->phase == REQUEST_LAUNCHING;
 }
 
-/* Those that a script leaves behind have no more time than the script. */
+/* Also after the script's exit: processes left behind get no more time than the script. */
 static bool is_running(const struct request *r)
 {
 	return r->phase == REQUEST_RUNNING;
@@ -915,7 +914,7 @@ static void on_exit_time(struct request *r)
 	r->exit_waited = true;
 }
 
-/* Output that is there has not been read because the client is slow. */
+/* Output in the pipe, or a full buffer, means a slow client: waits again. */
 static void on_drain_time(struct request *r)
 {
 	if (!response_has_room(&r->response, &r->client->out) ||
@@ -937,7 +936,7 @@ static void on_lag(struct request *r)
 
 static const struct timer_row {
 	bool (*runs)(const struct request *);
-	int64_t fixed; /* milliseconds, or 0: a setting, where 0 is never */
+	int64_t fixed; /* milliseconds; 0: by setting, where 0 is never */
 	size_t setting;
 	void (*passed)(struct request *);
 } timer_rows[REQUEST_TIMERS] = {
@@ -954,7 +953,7 @@ static const struct timer_row {
 	[TIMER_LAG] = { is_full, LAG, 0, on_lag },
 };
 
-/* What came earlier in this turn may have ended what it timed, or restarted it. */
+/* Events earlier in the turn may have ended or touched the timer. */
 static void on_timer(struct deadline *d)
 {
 	struct timer *timer = LOOP_OWNER(d, struct timer, deadline);
@@ -983,9 +982,9 @@ static void request_derive_timers(struct request *r)
 	r->touched = 0;
 }
 
-/* nginx stops sending a stored body as soon as an answer begins: so the answer
- * waits while a body keeps coming, unless the script wants no more of it. A client
- * that pauses may be waiting for an answer to the first part. */
+/* nginx stops sending a stored body as soon as a response begins: so output is not read
+ * while a body keeps coming, unless the script refuses the rest or has exited. A client
+ * that pauses may be waiting for a response to the first part. */
 static bool may_answer(const struct request *r)
 {
 	return r->response.started || request_has_body(r) || r->exited ||

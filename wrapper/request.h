@@ -1,9 +1,9 @@
 /*
- * One FastCGI request: from its FCGI_PARAMS to its FCGI_END_REQUEST.
+ * A FastCGI request, from FCGI_PARAMS to FCGI_END_REQUEST.
  *
- * A table says what each event means in each phase; the parts (what is asked for,
- * admission, upload, response, log, process) return outcomes, and are decided
- * upon here. Owned by a connection, which tells it what the client does.
+ * A table has a function for each event in each phase; the parts (asking,
+ * admission, upload, response, log, process) return outcomes, on which the request
+ * decides. A connection owns its requests, and passes the client's events on.
  */
 #ifndef REQUEST_H
 #define REQUEST_H
@@ -24,16 +24,16 @@ enum { REQUEST_MOST = 256 /* at once on one connection */ };
 
 enum request_phase {
 	REQUEST_PARAMS,    /* FCGI_PARAMS arrive */
-	REQUEST_BODY,      /* of unknown length: the script starts when it is whole */
-	REQUEST_DUE,       /* its script is to start */
+	REQUEST_BODY,      /* body of unknown length: no start before FCGI_STDIN has ended */
+	REQUEST_DUE,       /* script is to start */
 	REQUEST_WAITING,   /* for a slot */
-	REQUEST_LAUNCHING, /* its script is being found and executed */
+	REQUEST_LAUNCHING, /* script is being found and executed */
 	REQUEST_RUNNING,
-	REQUEST_ENDING,    /* its end is known, and waits for room in the buffer */
+	REQUEST_ENDING,    /* end is known, and waits for room in the buffer */
 	REQUEST_PHASES
 };
 
-/* What the client does. */
+/* Events from the client. */
 enum request_event {
 	REQUEST_GETS_PARAMS,
 	REQUEST_ENDS_PARAMS,
@@ -44,24 +44,24 @@ enum request_event {
 	REQUEST_EVENTS
 };
 
-/* One timer, one meaning; see the table in request.c. */
+/* See the table of timers in request.c. */
 enum request_timer {
-	TIMER_QUEUE,   /* it waits for a slot */
-	TIMER_LAUNCH,  /* its script has not been executed yet */
-	TIMER_TIME,    /* its script runs */
+	TIMER_QUEUE,   /* the request waits for a slot */
+	TIMER_LAUNCH,  /* the script has not been executed yet */
+	TIMER_TIME,    /* the script runs */
 	TIMER_SILENCE, /* no byte moves between script and client */
-	TIMER_CLIENT,  /* only the client can bring it on */
-	TIMER_EXIT,    /* the script has closed its output, and not exited */
+	TIMER_CLIENT,  /* only the client can go on */
+	TIMER_EXIT,    /* the script has closed output and error, and not exited */
 	TIMER_DRAIN,   /* the script has exited, and others hold its output open */
-	TIMER_MORE,    /* more of its body may come soon */
-	TIMER_LAG,     /* the script has not taken the last piece of its body */
+	TIMER_MORE,    /* more of the body may come soon */
+	TIMER_LAG,     /* the script does not take the body */
 	REQUEST_TIMERS
 };
 
 enum request_state {
 	REQUEST_GOES_ON,
 	REQUEST_ENDED,
-	REQUEST_CUT /* no end can be told: the client is to notice that */
+	REQUEST_CUT /* no regular end: the client must notice a cut response */
 };
 
 struct request {
@@ -70,11 +70,11 @@ struct request {
 	uint16_t id;
 	bool keep_connection;
 	enum request_phase phase;
-	long unfinished; /* its slot among requests that are not whole, or SLOT_NONE */
-	struct asking *asking; /* until the script has started */
+	long unfinished; /* slot of SLOT_UNFINISHED, or SLOT_NONE */
+	struct asking *asking; /* NULL while the process owns it */
 	struct ticket ticket;
-	struct upload *upload;   /* the process's, once there is one; NULL: no body */
-	struct process *process; /* from LAUNCHING on; NULL: it has let go of it */
+	struct upload *upload;   /* the process's while there is one; NULL: no body */
+	struct process *process; /* from LAUNCHING on; NULL: detached or terminated */
 	struct response response;
 	struct request_log log;
 	struct timer {
@@ -84,61 +84,62 @@ struct request {
 	unsigned touched; /* timers to restart, as bits */
 	bool stdin_ended, waited, overdue, exited, exit_waited, aborted;
 	struct {
-		int status;   /* of the document that answers it, 0: none */
-		char *reason; /* for that document, or NULL */
+		int status;   /* of an error response; 0: none */
+		char *reason; /* for an error response, or NULL */
 		bool cut;
 		uint32_t app_status;
 	} end;
 };
 
-/* Starts the scripts of requests that wait, as far as there are slots. To be
- * called at the end of a turn. */
+/* Starts scripts of waiting requests, as far as there are slots. Call at the end of
+ * a turn. */
 void request_serve_queue(struct service *service);
 
-/* A new request, or NULL if there is no memory. */
+/* Returns a new request, for request_free(); NULL without memory. */
 struct request *request_new(struct client *client, uint16_t id, uint8_t role,
 			    bool keep_connection);
 
-/* Tells what the client does; false if it may not do that now. */
+/* Handles an event; false if the client breaks the protocol by it. */
 bool request_tell(struct request *request, enum request_event event, const unsigned char *bytes,
 		  size_t size);
 
 /*
- * Has a part of its body go straight from the socket to its script, instead of
- * being read and told. request_can_splice() says whether that is worth a try;
- * request_splice_stdin() is as splice_in().
+ * Moves a part of the body from the socket to the script by splice_in(), without
+ * request_tell(); worth a try if request_can_splice(). Returns the number of bytes, 0
+ * at the end of the socket, or -1 with errno: EAGAIN if socket or pipe has to be waited
+ * for, ENOTSUP if the body has to be read.
  */
 bool request_can_splice(const struct request *request);
 ssize_t request_splice_stdin(struct request *request, int socket, size_t size);
 
-/* Does what can be done: starts the script, feeds it, ends the request. */
+/* Goes on as far as possible: starts the script, feeds the body, ends the request. */
 enum request_state request_update(struct request *request);
 
-/* Bytes of the request moved: to its client, or to or from its script. */
+/* Touches TIMER_SILENCE: bytes moved to the client, or to or from the script. */
 void request_touch(struct request *request);
 
-/* Whether it waits for nothing but the buffer. */
+/* True if the request waits for nothing but room in the buffer. */
 bool request_waits_for_buffer(const struct request *request);
 
-/* Derives what its script's pipes wait for, and its timers. */
+/* Derives interest in the script's pipes, and timers. */
 void request_derive(struct request *request);
 
-/* Whether its client may be kept waiting, since the script is reading what has
- * come, or there is no room for more. */
+/* True if the client may be kept waiting, since the script still reads the body
+ * received so far, or there is no room for more. */
 bool request_holds_back(const struct request *request);
 
-/* Whether the client has sent all of it that its script reads. */
+/* True if the client has sent all that the script reads. */
 bool request_is_received(const struct request *request);
 
-/* Refuses a new request with 503 if there are too many: beside so many others on its connection,
- * or in all that are not whole yet. */
+/* Refuses a new request with 503, if there are too many others on the connection, or too many
+ * requests in all that are not whole yet. */
 void request_refuse_beyond(struct request *request, size_t on_connection);
 
-/* A request that is REQUEST_CUT ends although its connection stays for others: the
- * record that says so, if the buffer has room. */
+/* Puts FCGI_END_REQUEST with FCGI_OVERLOADED for a REQUEST_CUT request, whose connection
+ * stays for others. False without room in the buffer. */
 bool request_put_failed_end(struct request *request);
 
-/* Frees it; it has ended, or its client is gone. */
+/* Frees a request that has ended, or was told REQUEST_CLIENT_GONE. */
 void request_free(struct request *request);
 
 #endif

@@ -13,7 +13,7 @@
 
 enum {
 	READ_LEAST = 4096,       /* room that makes reading worth while */
-	HEAD_FIRST = 32 * 1024   /* read at once while the header block is not whole */
+	HEAD_FIRST = 32 * 1024   /* of the first read */
 };
 
 bool response_put(struct buffer *out, unsigned type, uint16_t id, const char *bytes, size_t size)
@@ -47,7 +47,7 @@ bool response_is_whole(const struct response *r)
 	       (r->length >= 0 && r->sent >= r->length);
 }
 
-/* How large a record may be put now. */
+/* Most content for a record that fits now. */
 static size_t response_record_most(const struct buffer *out)
 {
 	size_t space = buffer_space(out) - RESPONSE_RESERVE - RECORD_HEADER_SIZE;
@@ -72,8 +72,8 @@ static enum response_outcome response_put_pending(struct response *r, struct buf
 	return RESPONSE_MORE;
 }
 
-/* Sends the normalized header block, and what came of the body along with it: in one
- * record made where it is sent from, unless it is too long for that. */
+/* Normalizes the header block straight into the buffer, as one record with the part of the
+ * body read so far; or, if too long, into r->pending. */
 static enum response_outcome response_put_header(struct response *r, struct buffer *out,
 						 const char *block, size_t block_size,
 						 const char *rest, size_t rest_size,
@@ -120,7 +120,7 @@ static void response_forget_head(struct response *r)
 	r->head_size = r->head_room = 0;
 }
 
-/* Keeps what has come of a block that is not whole, with room for as much again. */
+/* Keeps an incomplete header block, with room for as much again. False without memory. */
 static bool response_keep_head(struct response *r, const char *bytes, size_t size)
 {
 	size_t room = 2 * size < REPLY_HEADER_MOST ? 2 * size : REPLY_HEADER_MOST;
@@ -141,7 +141,7 @@ static bool response_keep_head(struct response *r, const char *bytes, size_t siz
 	return true;
 }
 
-/* Most header blocks come in one piece and are looked at where they are read. */
+/* Most header blocks come in one piece, and are parsed in the static buffer. */
 static enum response_outcome response_read_header(struct response *r, int output,
 						  struct buffer *out, struct reply_notes *notes)
 {
@@ -187,8 +187,8 @@ enum response_outcome response_end_header(struct response *r, struct buffer *out
 	return outcome;
 }
 
-/* Much of a body goes by without being read; its record's header says how much
- * there is. False if it has to be read. */
+/* Puts a record header for the bytes in the pipe, and a gap for splice(2) to fill. False if the
+ * body has to be read. */
 static bool response_splice(struct response *r, int output, struct buffer *out)
 {
 	size_t ready = r->bulk && !r->head_only ? splice_ready(output) : 0;
@@ -205,7 +205,7 @@ static bool response_splice(struct response *r, int output, struct buffer *out)
 	return true;
 }
 
-/* The body is read to where it is sent from, its record's header put in front. */
+/* Reads the body straight into the buffer, behind room for the record header. */
 static enum response_outcome response_read_body(struct response *r, int output, struct buffer *out)
 {
 	size_t most = response_record_most(out);
@@ -221,7 +221,7 @@ static enum response_outcome response_read_body(struct response *r, int output, 
 	}
 	if (n < 0)
 		return errno == EAGAIN || errno == EWOULDBLOCK ? RESPONSE_MORE : RESPONSE_UNREADABLE;
-	/* A piece that fills a pipe promises more like it. */
+	/* After one large piece, more are likely. */
 	if (!r->bulk && (size_t)n >= SPLICE_LEAST) {
 		r->bulk = true;
 		r->grown = splice_grow(output);

@@ -22,18 +22,17 @@
 #define PATH_MAX 4096
 #endif
 
-/* A path in a message, of which the end may be left out. */
+/* Format and arguments for a path in a message; cuts a long path. */
 #define SHOWN "%.*s%s"
 #define SHOW(path) SCRIPT_SHOWN_MOST, (path), strlen(path) > SCRIPT_SHOWN_MOST ? "..." : ""
 
-/* Opening a file must not wait: who can change what a name means may put a FIFO
- * there, or hold a lease. */
+/* O_NONBLOCK, since another user may put a FIFO in place of the file, or hold a lease. */
 enum { OPEN_FILE = O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC };
 
 static const struct option_list *files, *roots, *interpreters;
-static char we[64]; /* who runs this, for messages */
+static char we[64]; /* "user NAME (uid N)", for messages */
 
-/* Where the roots really are, in their order. */
+/* Roots by realpath(3), in the order of the option. */
 static struct {
 	pthread_mutex_t lock;
 	char **real;
@@ -115,7 +114,7 @@ static bool refuse_no_memory(struct script *s)
 	return refuse(s, 503, "no memory to find a script");
 }
 
-/* What the system said of a path. */
+/* Maps the errno of a system call to an HTTP status. */
 static bool refuse_by_error(struct script *s, const char *path, int error)
 {
 	int status = 500;
@@ -131,7 +130,7 @@ static bool refuse_by_error(struct script *s, const char *path, int error)
 	case ELOOP:
 		status = 403;
 		break;
-	case EAGAIN: /* no fault of the system, so that nobody else has to wait */
+	case EAGAIN: /* a lease, no shortage: other requests need not wait */
 		return refuse(s, 503, "script " SHOWN ": somebody holds a lease on it", SHOW(path));
 	case EMFILE:
 	case ENFILE:
@@ -142,7 +141,7 @@ static bool refuse_by_error(struct script *s, const char *path, int error)
 	return refuse(s, status, "script " SHOWN ": %s", SHOW(path), strerror(error));
 }
 
-/* Names the first directory on the way that may not be searched. */
+/* Names the first unsearchable directory of path. */
 static bool refuse_unsearchable(struct script *s, char *path)
 {
 	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
@@ -160,7 +159,7 @@ static bool refuse_unsearchable(struct script *s, char *path)
 	return refuse_by_error(s, path, EACCES);
 }
 
-/* Names the first component that is missing behind an existing prefix. */
+/* Names the first missing component behind an existing prefix. */
 static bool refuse_missing(struct script *s, const char *whole, size_t prefix)
 {
 	size_t next = prefix + 1 + strcspn(whole + prefix + 1, "/");
@@ -170,7 +169,7 @@ static bool refuse_missing(struct script *s, const char *whole, size_t prefix)
 		      cut ? SCRIPT_SHOWN_MOST : (int)next, whole, cut ? "..." : "");
 }
 
-/* What the request names. */
+/* The target of a request. */
 
 static char *join(const char *a, const char *b)
 {
@@ -199,8 +198,7 @@ static int hex_value(char c)
 	return digit ? (int)(digit - digits) : -1;
 }
 
-/* The byte that an escape such as %20 stands for; 0 if there is none, or one that
- * a component of a path cannot have. */
+/* Returns the byte of an escape such as %20; 0 without an escape, and for '/' and NUL. */
 static char escaped_byte(const char *text)
 {
 	int high = text[0] == '%' ? hex_value(text[1]) : -1;
@@ -231,7 +229,7 @@ static const char *component_start(const char *path, const char *end)
 	return end;
 }
 
-/* Whether a component of the path is that of the name once it is decoded. */
+/* True if the component, decoded, is the one at name. */
 static bool decodes_to(const char *component, const char *end, const char *name,
 		       const char *name_end)
 {
@@ -252,11 +250,9 @@ static bool has_escape(const char *text, const char *end)
 	return text < end;
 }
 
-/*
- * With ProxyPass, Apache sends SCRIPT_FILENAME encoded, with SetHandler it does
- * not; SCRIPT_NAME is decoded always. Their tails are the same, so the last
- * component that has an escape tells.
- */
+/* Apache percent-encodes SCRIPT_FILENAME with ProxyPass, but not with SetHandler;
+ * SCRIPT_NAME is always decoded. Both have the same tail, so the last component with an
+ * escape decides. */
 static bool is_encoded(const char *path, const char *name)
 {
 	const char *end = path + strlen(path), *name_end = name + strlen(name);
@@ -278,7 +274,7 @@ static bool is_encoded(const char *path, const char *name)
 	return false;
 }
 
-/* The path of a SCRIPT_FILENAME; NULL if there is no memory. */
+/* Returns the path in a SCRIPT_FILENAME, to be freed; NULL without memory. */
 static char *path_of_file(const char *file, const char *name)
 {
 	char *path = without_proxy_prefix(file);
@@ -288,12 +284,12 @@ static char *path_of_file(const char *file, const char *name)
 	return path;
 }
 
-/* A path that a request names: the script and whatever follows it. */
+/* Path named by a request: the script, and any components behind it. */
 struct target {
 	char *whole;
-	char *path; /* the part of whole that exists */
+	char *path; /* existing prefix of whole */
 	struct stat st;
-	int error; /* 0, or why there is no such part */
+	int error; /* 0, or errno: no prefix found */
 	bool is_info; /* made of DOCUMENT_ROOT and PATH_INFO */
 };
 
@@ -314,8 +310,8 @@ static bool is_directory(const struct target *t)
 	return t->error == 0 && S_ISDIR(t->st.st_mode) && strcmp(t->whole, t->path) == 0;
 }
 
-/* Cuts components off the end until something stands there. No longer path than
- * PATH_MAX is known to the system. */
+/* Removes components until the path exists or cannot be examined. stat(2) refuses paths of
+ * PATH_MAX bytes or more. */
 static void target_look(struct target *t)
 {
 	size_t length = strlen(t->whole);
@@ -337,7 +333,7 @@ static void target_look(struct target *t)
 	}
 }
 
-/* Takes over whole, which may be NULL: there was no memory. */
+/* Takes ownership of whole. False without memory, also if whole is NULL. */
 static bool target_set(struct target *t, char *whole, bool is_info)
 {
 	target_free(t);
@@ -349,7 +345,8 @@ static bool target_set(struct target *t, char *whole, bool is_info)
 	return t->path;
 }
 
-/* The last SCRIPT_FILENAME that names a file, else the last. */
+/* Chooses the last SCRIPT_FILENAME of a regular file, else the last non-empty one. False
+ * without memory. */
 static bool target_by_file(struct target *t, const struct environment *e, const char *name)
 {
 	struct target other = { .error = ENOMEM };
@@ -374,8 +371,8 @@ static bool target_by_file(struct target *t, const struct environment *e, const 
 	return done;
 }
 
-/* Caddy without "split", and h2o, leave it to us to find out where the path of the
- * URL, as PATH_INFO, has its script. */
+/* Caddy without "split" and h2o send the whole path of the URL as PATH_INFO: search for the
+ * script below DOCUMENT_ROOT. */
 static bool target_choose(struct target *t, const struct environment *e)
 {
 	const char *root = environment_get_text(e, "DOCUMENT_ROOT");
@@ -410,14 +407,14 @@ static bool refuse_target(struct script *s, struct target *t)
 		      S_ISDIR(t->st.st_mode) ? "a directory" : "a special file");
 }
 
-/* What may be run. */
+/* Permission to run. */
 
 static bool is_restricted(void)
 {
 	return files->count > 0 || roots->count > 0;
 }
 
-/* Whether the path is that one, or below it. */
+/* True if path is directory, or lies below it. */
 static bool is_below(const char *path, const char *directory)
 {
 	size_t length = strlen(directory);
@@ -445,11 +442,9 @@ static bool is_within_a_root(const char *real)
 	return within;
 }
 
-/*
- * A root may be a link that leads elsewhere since a deployment; one that leads
- * nowhere for the moment stays what it was. Every thread judges by its own look,
- * so that none depends on how far another has come.
- */
+/* A root may be a symbolic link, switched by a deployment: resolve all roots again. An
+ * unresolvable root keeps its old directory. Each thread compares with its own realpath(3)
+ * results, and so does not depend on the progress of another thread. */
 static bool is_within_a_root_now(const char *real)
 {
 	bool within = false;
@@ -474,10 +469,8 @@ static bool is_allowed(const char *real)
 	return is_within_a_root(real) || is_within_a_root_now(real);
 }
 
-/*
- * Whether a client may learn what is wrong with a path that was refused: if only
- * some scripts are allowed, it does not learn what else there is.
- */
+/* True if the client may learn why path was refused: with --root or -p, the status must not
+ * reveal other files. */
 static bool may_tell(const char *path)
 {
 	char *real;
@@ -497,11 +490,9 @@ static bool may_tell(const char *path)
 	return may;
 }
 
-/*
- * Opens the directory of a file whose path has no links, again without following
- * any: whoever swaps a part of the path meanwhile does not get past this. The
- * file itself is executed from here.
- */
+/* Opens the directory of a path without symbolic links, component by component with
+ * O_NOFOLLOW: a link put in place of a component meanwhile is not followed. The script is
+ * executed from this descriptor. -1 with errno. */
 static int open_home(const char *path)
 {
 	int fd = open("/", O_SEARCH | O_DIRECTORY | O_CLOEXEC);
@@ -521,8 +512,8 @@ static int open_home(const char *path)
 	return fd;
 }
 
-/* A root may be switched between the looks at the file's path and at the root's:
- * if the file is elsewhere now, that counts. */
+/* A root may be switched between realpath(3) of the file and of the root: resolve the file
+ * again, and check the new path if there is one. */
 static bool is_allowed_by_now(struct script *s)
 {
 	char *now = is_allowed(s->path) ? s->path : realpath(s->called, NULL);
@@ -538,7 +529,8 @@ static bool is_allowed_by_now(struct script *s)
 	return is_allowed(now);
 }
 
-/* Decides by where the file really is, and pins that down. */
+/* Without restrictions, or if listed by -p, path is the script as called. Else the resolved
+ * file must be below a --root, and home is opened. */
 static bool confine(struct script *s)
 {
 	if (!is_restricted() || is_listed(s->called)) {
@@ -559,14 +551,14 @@ static bool confine(struct script *s)
 	return s->home >= 0 || refuse_by_error(s, s->path, errno);
 }
 
-/* The file where it is to be looked at: in its home, or by its path. */
+/* Returns home and the name of the file in home; without home AT_FDCWD and the path. */
 static int at_home(const struct script *s, const char **name)
 {
 	*name = s->home >= 0 ? strrchr(s->path, '/') + 1 : s->path;
 	return s->home >= 0 ? s->home : AT_FDCWD;
 }
 
-/* Opens a regular file, or returns -1 with errno. */
+/* Opens the script. -1 with errno, EACCES if not a regular file. */
 static int open_file(const struct script *s)
 {
 	const char *name;
@@ -581,7 +573,8 @@ static int open_file(const struct script *s)
 	return -1;
 }
 
-/* What an interpreter is to read is what was allowed, not what has its name now. */
+/* With home, opens the file: the interpreter reads the allowed file even if the name is
+ * replaced. Without home, checks for read permission. */
 static bool open_for_interpreter(struct script *s)
 {
 	const char *name;
@@ -600,7 +593,7 @@ static bool open_for_interpreter(struct script *s)
 	return refuse(s, 403, "script " SHOWN ": may not be read by %s", SHOW(s->path), we);
 }
 
-/* A file that may not be executed itself may be the input of an interpreter. */
+/* Sets the --interpreter by the suffix of a file without execute permission. */
 static bool choose_interpreter(struct script *s)
 {
 	const char *name, *suffix = strrchr(s->path, '.');
@@ -623,13 +616,13 @@ static bool choose_interpreter(struct script *s)
 		      SHOW(s->path), we);
 }
 
-/* FCGI_CHDIR: a directory, or "-" for none; else that of the script. */
+/* Sets the directory: FCGI_CHDIR, none for "-", by default the directory of the script. */
 static bool choose_directory(struct script *s, const struct environment *e)
 {
 	const char *wish = environment_get_text(e, "FCGI_CHDIR");
 	size_t length = (size_t)(strrchr(s->path, '/') - s->path);
 
-	/* Scripts take code from where they run: perl from ".", shells by ". ./x". */
+	/* Scripts load code from the working directory: perl from ".", shells by ". ./x". */
 	if (wish && is_restricted())
 		return refuse(s, 403, "script " SHOWN ": FCGI_CHDIR is not possible with --root or "
 			      "-p", SHOW(s->path));
@@ -639,9 +632,10 @@ static bool choose_directory(struct script *s, const struct environment *e)
 	return s->directory || refuse_no_memory(s);
 }
 
-/* What the script is told of itself. */
+/* Meta-variables of the script. */
 
-/* If text ends with the suffix, what stands before it (to be freed). */
+/* Returns text without suffix, to be freed; NULL if text ends differently, or without
+ * memory. */
 static char *without_suffix(const char *text, const char *suffix)
 {
 	size_t length = strlen(text), cut = strlen(suffix);
@@ -661,8 +655,8 @@ static bool set_script_name(struct environment *e, const char *rest, bool is_inf
 	return done;
 }
 
-/* What the client says of a script that needed no cut is believed; one that is
- * empty stays so, since there are scripts that count on it. */
+/* Sets PATH_INFO to rest if it named the script, or if there is a rest and the client sent
+ * none. An empty PATH_INFO without a rest stays: some scripts rely on it. */
 static bool set_path_info(struct environment *e, const char *rest, bool is_info)
 {
 	if (is_info || (*rest && !environment_get_text(e, "PATH_INFO")))
@@ -730,7 +724,7 @@ void script_label(char out[SCRIPT_LABEL_SIZE], const struct environment *e)
 	const char *file = environment_get_text(e, "SCRIPT_FILENAME");
 	const char *root = environment_get_text(e, "DOCUMENT_ROOT");
 	const char *name = environment_get_text(e, "SCRIPT_NAME");
-	char path[SCRIPT_SHOWN_MOST + 2]; /* one byte more shows that more was there */
+	char path[SCRIPT_SHOWN_MOST + 2]; /* extra byte, so that SHOW() marks a cut */
 
 	if (!name)
 		name = environment_get_text(e, "PATH_INFO");

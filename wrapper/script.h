@@ -1,9 +1,9 @@
 /*
- * Which file a request asks to run, and whether it may be run.
+ * Finding the script of a request, and deciding whether it may run.
  *
- * script_open() belongs to the start of the program. The other functions may be
- * called by any thread, and may wait for the file system, but never for who has
- * the other end of a FIFO, for a device, or for a lease.
+ * Call script_open() once, before there are threads. Any thread may call the other
+ * functions. They may block on the file system, but never on the other end of a FIFO, on a
+ * device, or on a lease.
  */
 #ifndef SCRIPT_H
 #define SCRIPT_H
@@ -21,39 +21,39 @@ enum {
 };
 
 struct script {
-	char *path;              /* absolute; the file to run */
-	char *called;            /* the same as it was asked for: its argv[0] */
-	const char *interpreter; /* what runs it, NULL: itself */
-	int home;                /* its directory, opened and known to be allowed; -1: none */
-	int file;                /* with home and interpreter: the file, opened for
-				  * reading and known to be allowed; else -1 */
-	char *directory;         /* where to run it without home, NULL: wherever we are */
-	int status;              /* of the HTTP answer if it cannot be run: 403, 404, 500, 503 */
-	bool shortage;           /* for want of memory or descriptors: try again later */
-	char reason[SCRIPT_REASON_SIZE]; /* why it cannot, for the log; does not begin with
-					  * anything that came from a client */
+	char *path;              /* absolute path of the file to run */
+	char *called;            /* path as requested; argv[0] if executed directly */
+	const char *interpreter; /* program that reads path; NULL: path is executed */
+	int home;                /* directory of path, opened and found allowed; -1: none */
+	int file;                /* with home and interpreter: path, opened for reading and found
+				  * allowed; else -1 */
+	char *directory;         /* working directory if home is -1; NULL: unchanged */
+	int status;              /* HTTP status if refused: 403, 404, 500 or 503 */
+	bool shortage;           /* refused for lack of memory or descriptors: try again later */
+	char reason[SCRIPT_REASON_SIZE]; /* of the refusal, for the log; never begins with text
+					  * from a client */
 };
 
 #define SCRIPT_NONE ((struct script){ .home = -1, .file = -1 })
 
-/* What may be run: files by their exact path, anything below a directory (all of
- * them empty: anything), and ".SUFFIX=PATH" for files that have no x bit. The
- * lists must stay. False after reporting a directory or rule that is no good. */
+/* Sets the scripts that may run: files by exact path, anything below the roots; if both
+ * lists are empty, any file. Interpreters are rules ".SUFFIX=PATH" for files without x bit.
+ * Lists are not copied. False after reporting an unusable root or rule. */
 bool script_open(const struct option_list *files, const struct option_list *roots,
 		 const struct option_list *interpreters);
 
 /*
- * Finds the script from SCRIPT_FILENAME, or else DOCUMENT_ROOT and SCRIPT_NAME or
- * PATH_INFO, and puts these and PATH_TRANSLATED right (RFC 3875, section 4.1).
- * False with status and reason set if there is none, or it may not be run;
- * script_free() is due either way.
+ * Finds the script by SCRIPT_FILENAME, or by DOCUMENT_ROOT and SCRIPT_NAME or PATH_INFO,
+ * and corrects SCRIPT_FILENAME, SCRIPT_NAME, PATH_INFO and PATH_TRANSLATED (RFC 3875,
+ * section 4.1). False with status and reason if there is no script, or the script may not
+ * run. The caller calls script_free() in either case.
  */
 bool script_find(struct script *out, struct environment *environment);
 
-/* Says in words why execve(2) refused the script with this error. */
+/* Writes to out, in words, why execve(2) failed with error. */
 void script_explain_exec(const struct script *script, int error, char *out, size_t size);
 
-/* Writes how messages call what was asked for, as "script /path". */
+/* Writes the name of the request for messages: "script /path", or "a request". */
 void script_label(char out[SCRIPT_LABEL_SIZE], const struct environment *environment);
 
 void script_free(struct script *script);

@@ -1,5 +1,5 @@
 /*
- * What the connections and requests of a worker share.
+ * State shared by the connections and requests of a worker.
  */
 #ifndef SERVICE_H
 #define SERVICE_H
@@ -18,23 +18,23 @@ struct service {
 	const struct settings *settings;
 	struct admission admission;
 	struct connection *connections;
-	struct connection *dirty; /* to be updated at the end of this turn */
+	struct connection *dirty; /* update at the end of this turn */
 	size_t count;             /* of connections */
-	size_t connections_most;  /* in all workers, for a client that asks */
-	bool ending;              /* connections stay for no other request */
+	size_t connections_most;  /* in all workers, for FCGI_GET_VALUES */
+	bool ending;              /* keep no connection for another request */
 	bool tcp;
-	void (*freed)(struct service *); /* a connection is gone */
+	void (*freed)(struct service *); /* a connection was freed */
 };
 
-/* A connection, as its requests see it. */
+/* A connection, as seen by requests. */
 struct client {
 	struct service *service;
 	struct buffer out;
 	struct queue_party party;
 	bool has_left;
-	void (*changed)(struct client *); /* something happened: update */
-	/* Whether it has taken bytes since it was last asked that, from what the
-	 * system holds for it. */
+	void (*changed)(struct client *); /* marks the connection dirty */
+	/* True if the socket's send queue is not empty, and shrank since the last call or
+	 * was not measured yet. */
 	bool (*has_read)(struct client *);
 };
 

@@ -106,11 +106,9 @@ void settings_help(void)
 	options_help(stdout, table, sizeof table / sizeof *table);
 }
 
-/*
- * A unit file that passes all options in one variable, ExecStart=fcgiwrap
- * ${OPTIONS}, makes a single argument of them, maybe an empty one. Returns the
- * number of words, which point into a copy that lives as long as the program.
- */
+/* Splits the single argument, maybe empty, from a unit file with all options in one
+ * variable (ExecStart=fcgiwrap ${OPTIONS}). Returns the number of words. The words point
+ * into a copy that is never freed. */
 static int split_sole_argument(const char *program, const char *argument, char **words)
 {
 	char *copy = strdup(argument);
@@ -139,8 +137,8 @@ static bool check_socket(const char *url)
 	return false;
 }
 
-/* One for each processor that this process may use, and for each script that may
- * run; beyond some, the system's part in starting programs is what limits. */
+/* Returns one worker per available processor, but at most max_scripts and at most
+ * WORKERS_ENOUGH: with more, the kernel's work for starting programs is the limit. */
 static long default_workers(const struct settings *s)
 {
 	long count = processors_available();
@@ -160,7 +158,7 @@ static bool check_accepted(const char *pattern)
 	return false;
 }
 
-/* What the table cannot check. */
+/* Checks values that the table cannot. False after reporting. */
 static bool check(const struct settings *s)
 {
 	if (strcmp(s->on_abort_text, "kill") != 0 && strcmp(s->on_abort_text, "ignore") != 0) {

@@ -1,5 +1,5 @@
 /*
- * What the command line of fcgiwrap asks for.
+ * Settings of fcgiwrap, from the command line.
  */
 #ifndef SETTINGS_H
 #define SETTINGS_H
@@ -9,10 +9,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Exit status for every start that fails. */
+/* Exit status of a failed start. */
 enum { STATUS_FAILURE = 1 };
 
-/* Times are in milliseconds, and 0 is "no limit" where the table allows it. */
+/* Times are in milliseconds; 0 is "no limit" where the table in settings.c allows 0. */
 struct settings {
 	bool help, version;
 
@@ -20,23 +20,23 @@ struct settings {
 	long workers; /* at least 1 */
 	const char *socket; /* URL, or NULL: inherited */
 	const char *socket_owner, *socket_group;
-	const char *acl_users, *acl_groups; /* lists, with commas */
+	const char *acl_users, *acl_groups; /* comma-separated */
 	long socket_mode; /* -1: 0660 less the umask */
 	struct option_list allow, allow_user;
 	int64_t stop_timeout;
 
-	/* which scripts, and how they run */
+	/* scripts and their execution */
 	struct option_list scripts, roots, interpreters, warm;
 	struct option_list env, accept_params, limits;
 	bool clear_env, strict_params;
 	long nice;
 
-	/* how many, and how long */
+	/* numbers and times */
 	long max_scripts, max_unfinished, max_background, queue;
 	int64_t queue_timeout, start_timeout, timeout, silence_timeout, client_timeout;
 	int64_t idle_timeout, kill_after, background_timeout;
 	const char *on_abort_text; /* "kill" or "ignore" */
-	enum { ON_ABORT_KILL, ON_ABORT_IGNORE } on_abort; /* the same */
+	enum { ON_ABORT_KILL, ON_ABORT_IGNORE } on_abort; /* on_abort_text, parsed */
 
 	/* sizes */
 	int64_t max_params, max_body, max_spool;
@@ -46,10 +46,11 @@ struct settings {
 	bool stderr_to_client, errors_to_client;
 };
 
-/* Fills in the settings; false after reporting what is wrong. */
+/* Fills in the settings; texts point into argv or live for ever. False after reporting the
+ * error. */
 bool settings_read(struct settings *out, int argc, char **argv);
 
-/* Prints what --help shows. */
+/* Prints the text of --help to standard output. */
 void settings_help(void);
 
 #endif

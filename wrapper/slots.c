@@ -12,14 +12,14 @@
 
 static struct pool {
 	size_t most;
-	size_t look_from;         /* where this worker looks for a free one */
-	atomic_uint *held;        /* by each worker */
-	atomic_ushort *holder;    /* of each slot: the worker's number + 1, or 0 */
+	size_t look_from;         /* slot at which the next search begins */
+	atomic_uint *held;        /* by worker */
+	atomic_ushort *holder;    /* by slot: number of the worker + 1; 0: free */
 } pools[SLOT_KINDS];
 
 static size_t workers, self;
-static _Atomic int64_t *spooled; /* by each worker */
-static atomic_bool *present;     /* each worker */
+static _Atomic int64_t *spooled; /* bytes, by worker */
+static atomic_bool *present;     /* by worker */
 static int64_t spool_most;
 
 bool slots_open(const size_t most[SLOT_KINDS], int64_t spool, size_t count)

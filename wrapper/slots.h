@@ -1,11 +1,9 @@
 /*
- * What all workers may have together: scripts that run, requests that wait for
- * that, requests that are not whole yet, scripts in the background; and bytes of
- * request bodies on disk.
+ * Limits over all workers: running scripts, requests waiting for a slot, unfinished
+ * requests, scripts in the background; and bytes of request bodies on disk.
  *
- * A slot is a cell in memory that the workers share, and holds the number of
- * the worker that has taken it: so the limits are exact, without a lock, and
- * what a worker held that was killed is found again.
+ * A slot is a cell in shared memory with the number of the worker holding the slot. So
+ * limits on slots are exact without a lock, and slots of a killed worker can be freed.
  */
 #ifndef SLOTS_H
 #define SLOTS_H
@@ -18,33 +16,31 @@ enum slot_kind { SLOT_RUNNING, SLOT_WAITING, SLOT_UNFINISHED, SLOT_BACKGROUND, S
 
 enum { SLOT_NONE = -1, SLOTS_WORKERS_MOST = 1024 };
 
-/* Makes so many of each kind, before workers are forked; these have numbers below that
- * one. False with errno. */
+/* Allocates slots of each kind in memory shared with workers forked later, which have
+ * numbers from 0 to numbers - 1. False with errno. */
 bool slots_open(const size_t most[SLOT_KINDS], int64_t spool_most, size_t numbers);
 
-/* This process is that worker, by its number from 0. What one before it has held
- * is given back. */
+/* Gives this process the number of a worker, and frees slots left by its predecessor. */
 void slots_enter(size_t worker);
 
-/* A worker is gone: gives back what it held. */
+/* Frees the slots and spooled bytes of a worker that has ended. */
 void slots_free_all(size_t worker);
 
-/* Counts bytes that are kept on disk: false if that would be too many in all. */
+/* Counts bytes to store on disk. False if the sum over all workers would be too large;
+ * concurrent calls may exceed the limit slightly. */
 bool slots_spool(int64_t bytes);
 void slots_unspool(int64_t bytes);
 
-/*
- * Takes a slot, or SLOT_NONE if there is none. While several workers have
- * requests waiting, each is due an equal part of the slots for scripts, and
- * none gets more as long as another has less.
- */
+/* Takes a slot; SLOT_NONE if none is free or another worker is due. While several workers
+ * have waiting requests, each is due an equal share of SLOT_RUNNING: a worker with its
+ * share takes no more as long as another has less. */
 long slots_take(enum slot_kind kind);
 void slots_give(enum slot_kind kind, long slot);
 
 size_t slots_taken(enum slot_kind kind);
 size_t slots_most(enum slot_kind kind);
 
-/* Whether there are other workers, which may give a slot back that this one could take. */
+/* True if other workers are present: slots may become free without an event in this worker. */
 bool slots_are_shared(void);
 
 #endif

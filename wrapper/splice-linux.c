@@ -14,15 +14,15 @@
 
 enum {
 	LARGE = 256 * 1024,
-	/* A user without privileges may have 64 MiB in pipes before the system makes
-	 * all new pipes of that user small: these take a part of it. */
+	/* Beyond 64 MiB of pipes (pipe-user-pages-soft) the kernel makes new pipes of an
+	 * unprivileged user small: large pipes take at most 16 MiB per worker. */
 	LARGE_MOST = 64
 };
 
 static bool refused;
 static int large;
 
-/* A filter may kill who calls it: so a child does. */
+/* A filter of system calls may kill the caller, so a child calls splice(2) first. */
 void splice_open(void)
 {
 	pid_t child = fork();
@@ -63,8 +63,8 @@ size_t splice_ready(int pipe)
 	return !refused && ioctl(pipe, FIONREAD, &size) == 0 && size > 0 ? (size_t)size : 0;
 }
 
-/* The errors of the two ends are left as they are; what else there is comes from a
- * system that does not want it, for these descriptors or at all. */
+/* Keeps errno if the pipe or the socket is to blame. Otherwise the system refuses splice(2)
+ * for these descriptors, or altogether: errno becomes ENOTSUP. */
 static void splice_note_error(void)
 {
 	switch (errno) {
@@ -102,7 +102,8 @@ ssize_t splice_out(int pipe, int socket, size_t size)
 	int left;
 	ssize_t n = splice_bytes(pipe, socket, size);
 
-	/* A script can read its own output back: an empty pipe is no full socket. */
+	/* A script can read its own output back: then EAGAIN means an empty pipe, not a
+	 * full socket. */
 	if (n < 0 && errno == EAGAIN)
 		return ioctl(pipe, FIONREAD, &left) == 0 && left == 0 ? 0 : (errno = EAGAIN, -1);
 	return n;
@@ -113,7 +114,7 @@ ssize_t splice_in(int socket, int pipe, size_t size)
 	struct pollfd out = { .fd = pipe, .events = POLLOUT };
 	ssize_t n = splice_bytes(socket, pipe, size);
 
-	/* Either of the two may be what makes it wait. */
+	/* Either end can cause EAGAIN: ask poll(2) for a full pipe. */
 	if (n < 0 && errno == EAGAIN)
 		errno = poll(&out, 1, 0) == 0 ? ENOBUFS : EAGAIN;
 	return n;

@@ -28,18 +28,18 @@
 #define AS_SIBLING 0x8000
 
 enum {
-	TASK_MOST = 160 * 1024, /* as long a message as sockets take */
+	TASK_MOST = 160 * 1024, /* fits one message of the socket */
 	TASK_DESCRIPTORS = 5,
 	ARGUMENTS = 12,
 	/* milliseconds */
 	LOAD_TIMEOUT = 60000,
-	ANSWER_LATE = 250, /* many times what it takes */
+	ANSWER_LATE = 250, /* many times the usual wait */
 	ANSWER_TIMEOUT = 2000
 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* held for moments only */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* never held while waiting */
 static int devnull_fd = -1;
-static bool complained_source; /* with the lock */
+static bool complained_source; /* guarded by lock */
 
 bool template_is_native(const char *interpreter)
 {
@@ -62,8 +62,8 @@ bool template_open(void)
 
 /* The process. */
 
-/* Its end is noticed along with those of scripts, and may have been: then the number
- * may be another process's, but not that of a child of ours that we do not know. */
+/* on_child() of process.c may have reaped the template, and its number may be in use again:
+ * kill only a child of this process. */
 static void template_kill(const struct template *t)
 {
 	siginfo_t info;
@@ -72,7 +72,7 @@ static void template_kill(const struct template *t)
 		kill(t->pid, SIGKILL);
 }
 
-/* One that was of no use is tried again later each time. */
+/* Each early end lengthens the pause before the next start. */
 static void template_retire(struct template *t, const char *why, int64_t lived)
 {
 	t->pause = child_pause(t->pause, lived);
@@ -118,7 +118,7 @@ static void on_load_end(struct deadline *d)
 			"the modules were not loaded within a minute", 0);
 }
 
-/* In hexadecimal digits, since an interpreter may lack integers of that size. */
+/* Hexadecimal, since an interpreter may lack 64-bit integers. Empty without a limit. */
 static void write_cpu_limit(char *out, size_t size)
 {
 	uint64_t limit[2];
@@ -151,7 +151,7 @@ static pid_t run_interpreter(struct template *t, const int *descriptors, int siz
 	return launch_helper(arguments, t->environment, descriptors, size);
 }
 
-/* What a module says when it is loaded is for the log, but once is enough. */
+/* Output of loading modules goes to the log, but not again after a reported failure. */
 static bool start_process(struct template *t)
 {
 	int ends[2];
@@ -205,7 +205,7 @@ void template_tick(struct template *t)
 		report("--warm %s: scripts are started warm again", t->rule);
 		t->complained = false;
 	}
-	/* A template that has died explains what else was found. */
+	/* If the template has died, on_talk() retires it with a better reason. */
 	if (failure)
 		on_talk(&t->talk, LOOP_READ);
 	if (failure && t->talk.fd >= 0) {
@@ -252,7 +252,7 @@ int template_source(void)
 	return -1;
 }
 
-/* To be freed; NULL if it is too long, or there is no memory. */
+/* Returns the text, to be freed; NULL if longer than TASK_MOST, or without memory. */
 static char *write_task(const struct template_task *task, size_t *size)
 {
 	char *text, *at;
@@ -269,7 +269,7 @@ static char *write_task(const struct template_task *task, size_t *size)
 	return text;
 }
 
-/* Does not wait. */
+/* Never blocks. False with errno. */
 static bool send_message(int socket, char *text, size_t size, const int *descriptors, size_t count)
 {
 	union {
@@ -294,17 +294,17 @@ static bool send_task(int socket, char *text, size_t size, const struct template
 			    task->directory < 0 ? TASK_DESCRIPTORS - 1 : TASK_DESCRIPTORS);
 }
 
-/* A start that has been ordered from a process, and waits for answers. */
+/* A start ordered from a template, waiting for answers. */
 struct start {
 	struct template *t;
 	pid_t template, group;
 	int socket;
 	int64_t end;     /* by clock_now() */
-	bool first_late; /* of those that wait for this template */
+	bool first_late; /* set t->late, and so waits until end */
 };
 
-/* Returns the template that has got the order; 0: none. Its socket is not closed
- * meanwhile. */
+/* Returns the pid of the template that got the order; 0: none. t->talk stays open while the
+ * lock is held and t is usable. */
 static pid_t send_order(struct template *t, pid_t group, int answer)
 {
 	char text[24];
@@ -329,8 +329,8 @@ static int64_t clock_now(void)
 enum heard {
 	HEARD_NUMBER,
 	HEARD_END,
-	HEARD_NOTHING, /* until the end of the time */
-	HEARD_LATE     /* nothing for longer than usual, and another start waits on */
+	HEARD_NOTHING, /* until the time-out */
+	HEARD_LATE     /* nothing within ANSWER_LATE, while another start waits on */
 };
 
 static enum heard hear_until(int socket, int64_t end, long *number)
@@ -376,7 +376,7 @@ static enum heard hear(struct start *s, long *number)
 	return s->first_late ? hear_until(s->socket, s->end, number) : HEARD_LATE;
 }
 
-/* Leaves for the loop what has been found of a template; unless it has been replaced. */
+/* Leaves a result for template_tick(), unless the template was replaced meanwhile. */
 static void note_result(const struct start *s, bool proven, const char *failure, int error)
 {
 	struct template *t = s->t;
@@ -403,12 +403,11 @@ static void note_failure(const struct start *s, enum heard heard, long number)
 		note_result(s, false, "an answer came from a process that is not a new child", 0);
 	else if (heard == HEARD_NUMBER && number != -EAGAIN && number != -ENOMEM)
 		note_result(s, false, "a script cannot be started", (int)-number);
-	else if (heard == HEARD_NUMBER) /* a shortage, which cold starts report */
+	else if (heard == HEARD_NUMBER) /* a shortage, to be reported by the cold start */
 		note_result(s, false, NULL, 0);
 }
 
-/* Whoever has got hold of the template's socket can answer, but does not become a
- * child of ours by that. */
+/* Any process with the template's socket can answer, but that makes it no child of ours. */
 static bool is_new_child(long pid, pid_t group)
 {
 	siginfo_t info;
@@ -418,8 +417,8 @@ static bool is_new_child(long pid, pid_t group)
 	       getpgid((pid_t)pid) == group;
 }
 
-/* The new process ends if it cannot say that it has all it needs, so that either it
- * runs the script or we know that it never will. */
+/* The new process exits if its "0" cannot be sent: after shutdown(2), either the answer is
+ * here or the script never runs. */
 static bool await_begin(struct start *s)
 {
 	long number = -1;
@@ -450,7 +449,7 @@ static pid_t run_task(struct start *s, char *text, size_t size, const struct tem
 		return await_begin(s) ? (pid_t)number : 0;
 	if (errno == EPIPE || errno == ECONNRESET)
 		note_failure(s, HEARD_END, 0);
-	else /* too much for the queue, or too many descriptors under way */
+	else /* socket buffer full, or too many descriptors in flight */
 		note_result(s, false, NULL, 0);
 	return 0;
 }

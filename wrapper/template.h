@@ -1,25 +1,24 @@
 /*
- * Templates: processes that have loaded what scripts need, and fork a process for
- * each script (see warm.h).
+ * Templates: interpreters with modules loaded, which fork a process for each script (see
+ * warm.h).
  *
- * A template belongs to the thread of the event loop. Starts come from any thread:
- * what they look at and leave for the loop is guarded by one lock.
+ * A template belongs to the thread of the event loop. Any thread may start scripts; one
+ * lock guards the fields that starts share with the loop.
  *
- * A template gets these arguments behind those of its language: the numbers of the
- * system calls clone, close, dup3, fchdir, prctl, prlimit64, recvmsg, setpgid and
- * write, with commas; the process that is to be the parent of scripts; their limits
- * on processor time (struct rlimit, in hexadecimal digits), or nothing; the length of
- * the longest task; the flags for clone; the modules. Descriptor 3 is /dev/null until
- * the source of a script takes its place, 4 the template's socket. There it says
- * something when it is ready, and then gets orders: a process group, and beside it
- * the socket of one start.
+ * Behind the arguments of its language a template gets: the numbers of the system calls
+ * clone, close, dup3, fchdir, prctl, prlimit64, recvmsg, setpgid and write, with commas;
+ * the pid of the worker, which becomes the parent of scripts; their limits on processor
+ * time (struct rlimit64 in hexadecimal digits), or nothing; the most bytes of a task; flags
+ * for clone; the modules. Descriptor 3 is /dev/null until the source of a script replaces
+ * it, 4 is the template's socket. The template sends a message when ready, and receives
+ * orders: a process group, and with it the socket of one start (SCM_RIGHTS).
  *
- * There the new process, a member of that group, says its number. It then gets its
- * task: the script's name and its variables, each with its NUL, and beside them
- * descriptors 0 to 2, the source, and perhaps the directory. When nothing is left to
- * do but the script it says 0; if it cannot say that, it ends. Whatever fails before
- * is said as a negative error number, or not at all. So the template itself, and
- * whoever takes an order in its stead, learns nothing of a request.
+ * On the socket of the start, the new process, a member of the group, sends its pid. It
+ * receives its task: name and variables of the script, each with NUL, and with them
+ * descriptors 0 to 2, the source, and perhaps the directory. It sends "0" when only the
+ * script is left to run, and exits if that fails. Earlier failures are sent as a negative
+ * errno, or not at all. So the template, or another process that takes its orders, learns
+ * nothing of a request.
  */
 #ifndef TEMPLATE_H
 #define TEMPLATE_H
@@ -39,49 +38,52 @@ struct template {
 	char *interpreter, *modules;
 	char *const *environment;
 
-	/* The loop's thread alone. */
-	struct watch talk; /* none: there is no process */
-	bool complained;   /* since it was of use last */
+	/* For the loop's thread alone. */
+	struct watch talk; /* fd -1: no process */
+	bool complained;   /* failure reported, and no script started since */
 	int64_t started, pause, rests_until;
 	struct deadline load;
 
-	/* Written by the loop's thread, with the lock. */
-	pid_t pid; /* 0: there is no process */
+	/* Written by the loop's thread, under the lock. */
+	pid_t pid; /* 0: no process */
 	bool ready;
 
-	/* With the lock: what starts have found. */
-	bool wanted;         /* there was no process */
-	bool late;           /* one of them waits for longer than usual; the others do not */
+	/* Findings of starts, under the lock. */
+	bool wanted;         /* a start found no process */
+	bool late;           /* an answer is late: one start waits on, others run cold */
 	bool proven;         /* a script was started */
-	const char *failure; /* why this process is of no use; NULL: it may be */
-	int error;           /* that belongs to the failure, or 0 */
+	const char *failure; /* why the process is unusable; NULL: none known */
+	int error;           /* errno of the failure, or 0 */
 };
 
-/* What a new process is to do. */
+/* Task of a new process. */
 struct template_task {
 	pid_t group;
 	const char *name;
 	char *const *environment;
 	const int *descriptors; /* 0 to 2 */
-	int source;             /* of template_source(), at its beginning */
+	int source;             /* from template_source(), at offset 0 */
 	int directory;          /* -1: stay */
 };
 
-/* Whether the interpreter has the same system calls as we, as far as can be seen. */
+/* False if the ELF class of the interpreter shows another word size than ours, and so other
+ * system calls. */
 bool template_is_native(const char *interpreter);
 
-/* In the loop's thread: once, before the others; a start of the process; and what
- * is to be done once a turn. */
+/* For the loop's thread. template_open() comes first, once; false with errno.
+ * template_start() starts the process. template_tick() acts on findings of starts, once a
+ * turn. */
 bool template_open(void);
 void template_start(struct template *t);
 void template_tick(struct template *t);
 
-/* By any thread. */
+/* For any thread. */
 
-/* Whether a script can be started now. */
+/* True if a script can be started now. Without a process, asks the loop for one. */
 bool template_is_ready(struct template *t);
 
-/* An empty file without a name for the source of a script; -1 if it cannot be had. */
+/* Returns a descriptor of an empty, unnamed file for the source of a script, to be closed
+ * by the caller; -1 on failure. */
 int template_source(void);
 
 /* Starts a script: see warm_start(). */

@@ -8,7 +8,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-enum { SPLICED_LEAST = 128 * 1024 /* bytes of a body that are worth splicing */ };
+enum { SPLICED_LEAST = 128 * 1024 /* fewest remaining bytes worth splicing */ };
 
 struct upload *upload_new(int64_t length)
 {
@@ -31,7 +31,7 @@ void upload_free(struct upload *u)
 	free(u);
 }
 
-/* Writes what the script takes now: the number of bytes, or -1 if it never will. */
+/* Writes as much as the pipe takes. Returns the number of bytes, maybe 0; -1 with errno. */
 static ssize_t upload_write(struct upload *u, int stdin_fd, const unsigned char *bytes, size_t size)
 {
 	ssize_t n = os_write(stdin_fd, bytes, size);
@@ -47,7 +47,8 @@ static ssize_t upload_write(struct upload *u, int stdin_fd, const unsigned char 
 	return n;
 }
 
-/* EPIPE: the script has closed its input, or is gone, and wants no more. */
+/* Drops the body after a failed write. EPIPE is no error: the script has closed its input,
+ * or exited. */
 static enum upload_outcome upload_refuse(struct upload *u)
 {
 	int saved = errno;
@@ -63,7 +64,7 @@ enum upload_outcome upload_take(struct upload *u, int stdin_fd, const unsigned c
 				size_t size, int64_t most)
 {
 	if (u->ended)
-		return UPLOAD_OK; /* it said so itself */
+		return UPLOAD_OK; /* dropped: FCGI_STDIN has ended */
 	if (u->length >= 0 && (int64_t)size > u->length - u->received)
 		size = (size_t)(u->length - u->received);
 	u->received += (int64_t)size;
@@ -81,8 +82,8 @@ enum upload_outcome upload_take(struct upload *u, int stdin_fd, const unsigned c
 	}
 	if (size == 0 || body_append(&u->body, bytes, size))
 		return UPLOAD_OK;
-	/* Without disk a client can be held back, as long as its script will read; but
-	 * not where the script waits for the end. */
+	/* Without disk space the client can be held back while the script reads. But a body
+	 * of unknown length must be whole before the script starts. */
 	return body_is_held(&u->body) && errno != ENOMEM && u->length >= 0 ? UPLOAD_OK
 									   : UPLOAD_NO_SPACE;
 }
@@ -132,7 +133,7 @@ ssize_t upload_splice(struct upload *u, int socket, int stdin_fd, size_t size)
 		u->flow = UPLOAD_FULL;
 		errno = EAGAIN;
 	} else if (n < 0 && errno != EAGAIN) {
-		/* What the script refuses is found out when it is written. */
+		/* Errors of the pipe recur in upload_write(). */
 		u->by_copy = true;
 		errno = ENOTSUP;
 	}

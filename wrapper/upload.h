@@ -1,9 +1,9 @@
 /*
- * A request body, from FCGI_STDIN to the script's standard input. It belongs to
- * the request until the script starts, and to the script from then on: what
- * has come is fed to it to the end, whether there still is a request or not.
+ * A request body, from FCGI_STDIN to the script's standard input. The request owns it until
+ * process_start(), the process from then on: bytes received are fed to the script even
+ * after the request has ended.
  *
- * Knows no request: its outcomes are for the caller to decide on.
+ * Knows no request: the caller acts on the outcomes.
  */
 #ifndef UPLOAD_H
 #define UPLOAD_H
@@ -16,18 +16,18 @@
 
 enum upload_outcome {
 	UPLOAD_OK,
-	UPLOAD_TOO_LARGE,  /* more than allowed */
-	UPLOAD_NO_SPACE,   /* bytes of it are lost; errno */
-	UPLOAD_SHORT,      /* it has ended before its announced length */
-	UPLOAD_UNREADABLE, /* what was kept cannot be read back; errno */
-	UPLOAD_BROKEN      /* the script's standard input cannot be written to; errno */
+	UPLOAD_TOO_LARGE,  /* larger than allowed */
+	UPLOAD_NO_SPACE,   /* bytes cannot be stored; errno */
+	UPLOAD_SHORT,      /* ended before its announced length */
+	UPLOAD_UNREADABLE, /* stored bytes cannot be read back; errno */
+	UPLOAD_BROKEN      /* error of standard input, but not EPIPE; errno */
 };
 
-/* How the script takes it. */
+/* State of standard input. */
 enum upload_flow {
 	UPLOAD_FLOWING,
-	UPLOAD_FULL,   /* its pipe is full, or it is about to start */
-	UPLOAD_LAGGING /* and not for a while: what comes is stored */
+	UPLOAD_FULL,   /* pipe is full, or the script is about to start */
+	UPLOAD_LAGGING /* full for a while: further bytes are stored */
 };
 
 struct upload {
@@ -35,48 +35,50 @@ struct upload {
 	int64_t length; /* -1: not known before the end */
 	int64_t received;
 	bool ended;   /* by the client */
-	bool refused; /* by the script: what still comes is dropped */
-	bool by_copy; /* it cannot be spliced */
-	bool grown;   /* the pipe was made larger for it */
+	bool refused; /* by the script: further bytes are dropped */
+	bool by_copy; /* splicing failed */
+	bool grown;   /* splice_grow() enlarged the pipe */
 	enum upload_flow flow;
 };
 
-/* A body of that length, or NULL if there is no memory. */
+/* Returns an upload of length bytes, -1 if unknown; NULL without memory. */
 struct upload *upload_new(int64_t length);
 void upload_free(struct upload *upload); /* NULL is fine */
 
-/* Takes a piece of at most most bytes in all; passes it to stdin, the script's
- * standard input, as far as that takes it (-1: it has not started). */
+/* Takes a piece of a body of at most most bytes in all. Writes to stdin_fd as much as the
+ * pipe takes (-1: not started), and stores the rest. */
 enum upload_outcome upload_take(struct upload *upload, int stdin_fd, const unsigned char *bytes,
 				size_t size, int64_t most);
 
-/* The client has ended it. */
+/* Takes the end of FCGI_STDIN. */
 enum upload_outcome upload_end(struct upload *upload);
 
-/* Passes on what has been kept. */
+/* Writes stored bytes, as much as the pipe takes. */
 enum upload_outcome upload_feed(struct upload *upload, int stdin_fd);
 
-/* Whether a piece may go from the socket to standard input without being read; and
- * does that, as splice_in(). */
+/* True if bytes may go from the socket to standard input without being read.
+ * upload_splice() moves some: as splice_in(), but with errno EAGAIN if either end has to
+ * wait, else ENOTSUP. */
 bool upload_can_splice(const struct upload *upload);
 ssize_t upload_splice(struct upload *upload, int socket, int stdin_fd, size_t size);
 
-/* The script is about to start, and takes nothing before; its pipe has room again; and
- * it has had none for a while. */
+/* State of standard input: the script is about to start; the pipe has room; the pipe has
+ * been full for a while. */
 void upload_wait(struct upload *upload);
 void upload_room(struct upload *upload);
 void upload_lag(struct upload *upload);
 
-/* Whether all of it has come; and whether all of it has been passed on, or is not
- * wanted, so that standard input is to be closed. */
+/* upload_has_all(): the whole body has arrived. upload_is_done(): standard input is to be
+ * closed, since all of the body was written, or the script refused it. */
 bool upload_has_all(const struct upload *upload);
 bool upload_is_done(const struct upload *upload);
 
-/* Whether bytes wait for room in the pipe. */
+/* True if the loop should watch the pipe for room. */
 bool upload_wants_room(const struct upload *upload);
 
-/* Whether a client that sends nothing else should wait: the script, if there is one, is
- * reading what has come or soon will, or there is no room for more. */
+/* True if reading from the client should pause, unless the connection has other requests:
+ * nothing more can be stored, or a script (has_script) has a full pipe, and should read
+ * soon. */
 bool upload_holds_back(const struct upload *upload, bool has_script);
 
 #endif

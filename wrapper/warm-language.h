@@ -1,5 +1,5 @@
 /*
- * What warm starts need to know of the interpreters of one language.
+ * Interpreters of one language, as far as warm starts need to know them.
  */
 #ifndef WARM_LANGUAGE_H
 #define WARM_LANGUAGE_H
@@ -8,18 +8,18 @@
 #include <stddef.h>
 
 struct warm_language {
-	/* Whether an interpreter, by its path, is one of this language. */
+	/* True if the path is one of an interpreter of the language. */
 	bool (*accepts)(const char *interpreter);
-	/* Whether this is a list of modules, separated by commas. */
+	/* True for a comma-separated list of modules. */
 	bool (*accepts_modules)(const char *list);
-	/* Whether a template runs a script rightly whose "#!" line has this behind the
-	 * interpreter, without blanks in front. */
+	/* True if a template can heed text, the rest of a "#!" line behind the interpreter,
+	 * without leading blanks. */
 	bool (*accepts_switches)(const char *text);
-	/* Writes what stands before the text of a script of that name, as which its
-	 * messages are to call it. Returns the length, or -1 if that cannot be said. */
+	/* Writes the text to put before a script, so that messages of the interpreter call
+	 * the script by name. Returns the length; -1 if name cannot be expressed. */
 	int (*begin)(char *out, size_t size, const char *name);
-	/* Of a template: what stands before the arguments of template.h, NULL behind the
-	 * last; and what is to be in its environment. */
+	/* Arguments of a template before the arguments of template.h, NULL behind the last.
+	 * The environment of a template has the variable, with the driver as value. */
 	char *const *arguments;
 	const char *variable, *driver;
 };

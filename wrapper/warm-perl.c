@@ -7,12 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/*
- * The interpreter is told in its environment what to do before its main program,
- * which it is to read from descriptor 3; see warm.pl. "5;" asks for a version: -M
- * wants something to begin with, and that has no effect on the script. Behind the
- * descriptor stands what perl calls the program where it does not heed "#line".
- */
+/* perl runs the driver (warm.pl), taken from the environment, before the main program on
+ * descriptor 3. -M wants a module or version first: "5" has no effect on the script. "the
+ * script" names the program where perl ignores "#line". */
 #define VARIABLE "FCGIWRAP_TEMPLATE"
 static char preamble[] = "-M5;BEGIN{eval delete $ENV{" VARIABLE "} or die}";
 static char main_program[] = "/dev/fd/3/the script";
@@ -41,8 +38,8 @@ static bool perl_accepts_modules(const char *list)
 	return false;
 }
 
-/* Perl reads the first line of its main program itself, but knows some switches
- * on the command line only. */
+/* perl reads switches on the first line of its main program, but some only on the command
+ * line: accept none but -w. */
 static bool perl_accepts_switches(const char *text)
 {
 	if (strncmp(text, "-w", 2) == 0)
@@ -50,7 +47,7 @@ static bool perl_accepts_switches(const char *text)
 	return !text[strspn(text, " \t")];
 }
 
-/* Without this line perl would call the script /dev/fd/3. */
+/* Without "#line", messages of perl would call the script "the script". */
 static int perl_begin(char *out, size_t size, const char *name)
 {
 	int length = snprintf(out, size, "#line 1 \"%s\"\n", name);

@@ -17,7 +17,7 @@
 
 enum {
 	SCRIPT_MOST = 1024 * 1024,
-	HEAD_SIZE = 256, /* what the system reads of a "#!" line */
+	HEAD_SIZE = 256, /* of a "#!" line, as read by the kernel */
 	PATH_SIZE = 4200
 };
 
@@ -110,7 +110,7 @@ static bool make_environment(struct environment *e, const struct settings *setti
 
 void warm_start_templates(const struct settings *settings)
 {
-	static struct environment *own; /* of each template, for good */
+	static struct environment *own; /* by template; never freed */
 	bool made = count > 0 && (own = calloc(count, sizeof *own)) && template_open();
 
 	for (size_t i = 0; made && i < count; i++) {
@@ -139,8 +139,8 @@ struct script_text {
 	size_t size; /* of the head */
 };
 
-/* Whoever can change what the name means may put a FIFO or a device there: neither
- * is waited for. The offset of a descriptor of the plan's is not ours to move. */
+/* Another user may have put a FIFO or a device in place of the file: open without waiting.
+ * pread(2) leaves the offset of plan->file unchanged. */
 static bool open_text(struct script_text *s, const struct launch_plan *plan)
 {
 	const char *name = plan->home >= 0 ? strrchr(plan->path, '/') + 1 : plan->path;
@@ -166,16 +166,14 @@ static void close_text(struct script_text *s, const struct launch_plan *plan)
 		close(s->fd);
 }
 
-/*
- * The interpreter that the first line asks for, and what stands behind it; "" and
- * "" if there is no "#!" line. NULL: neither is sure. Cuts the line.
- */
+/* Returns the interpreter of the "#!" line, and *switches, the text behind; both "" without
+ * such a line. NULL if the line is cut, or the encoding not sure. Changes head. */
 static const char *read_first_line(char *head, const char **switches)
 {
 	char *name, *rest;
 
 	*switches = "";
-	/* Another encoding may begin here. */
+	/* Bytes beyond ASCII may be another encoding. */
 	if (strncmp(head, "#!", 2) != 0)
 		return head[0] > 0 && head[1] > 0 && head[0] < 127 && head[1] < 127 ? "" : NULL;
 	rest = strchr(head, '\n');
@@ -213,7 +211,7 @@ static bool write_all(int fd, const char *bytes, size_t size)
 	return true;
 }
 
-/* What follows the head of the script. */
+/* Copies the script from behind the head. False on error, or beyond SCRIPT_MOST bytes. */
 static bool copy_rest(const struct script_text *s, int to)
 {
 	char bytes[16 * 1024];
@@ -228,7 +226,7 @@ static bool copy_rest(const struct script_text *s, int to)
 	return n == 0;
 }
 
-/* A copy, since what the interpreter reads begins with a line of ours. */
+/* Copies the script behind the text of language->begin(). Returns the copy, or -1. */
 static int make_source(const struct warm_language *language, const char *name,
 		       const struct script_text *s)
 {
@@ -245,7 +243,7 @@ static int make_source(const struct warm_language *language, const char *name,
 	return -1;
 }
 
-/* Where the script is to run: -1 if it stays. False if it cannot. */
+/* Opens the working directory of the script; *out is -1 if unchanged. False on failure. */
 static bool open_directory(const struct launch_plan *plan, int *out)
 {
 	char path[PATH_SIZE];
@@ -253,7 +251,7 @@ static bool open_directory(const struct launch_plan *plan, int *out)
 	*out = plan->home;
 	if (plan->home >= 0 || !plan->directory)
 		return true;
-	/* The last component, too, must be one that may be searched. */
+	/* "/." needs search permission in the last component, too, as chdir(2) does. */
 	if (snprintf(path, sizeof path, "%s/.", plan->directory) >= (int)sizeof path)
 		return false;
 	*out = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);

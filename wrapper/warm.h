@@ -1,9 +1,9 @@
 /*
- * Warm starts: a script need not wait for its interpreter to load modules.
+ * Warm starts: scripts need not wait until their interpreter has loaded modules.
  *
- * A template is an interpreter that has loaded modules, and forks a process for
- * each script. The process is a child of ours like any other, and the script its
- * main program. Not on every system: warm.c or warm-none.c.
+ * A template is an interpreter with modules loaded, and forks a process for each script.
+ * The process is a child of the worker, and the script its main program. warm.c, or
+ * warm-none.c where system calls are missing.
  */
 #ifndef WARM_H
 #define WARM_H
@@ -14,27 +14,27 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-/* Takes rules "INTERPRETER=MODULE[,MODULE...]", which must stay. False after
- * reporting one that is no good. */
+/* Takes rules "INTERPRETER=MODULE[,MODULE...]", without copying the texts. False after
+ * reporting an unusable rule. */
 bool warm_open(const struct option_list *rules);
 
-/* Starts the templates of this worker; they are ready some time later. In the
- * loop's thread, after loop_open() and launch_open(), before any other thread. */
+/* Starts the templates of this worker, which are ready some time later. Call in the loop's
+ * thread, after loop_open() and launch_enter(), before the first script is started. */
 void warm_start_templates(const struct settings *settings);
 
-/* Starts, ends and replaces templates as starts have found them. In the loop's
- * thread, once a turn. */
+/* Starts, kills and replaces templates on findings of starts. Call in the loop's thread,
+ * once a turn. */
 void warm_tick(void);
 
 /*
- * Starts a script from a template, with these descriptors as 0 to 2, as a member
- * of the process group, which must be there in this session, and not its leader.
- * Returns the process, which is the caller's to reap; or 0 if that is not possible,
- * in which case nothing of the script has run and it can be started cold.
+ * Starts a script from a template, with descriptors as 0 to 2, as a member of a process
+ * group of this session. The group must exist, and not be led by the script. Returns the
+ * pid, to be reaped by the caller; 0 if a warm start failed: then nothing of the script has
+ * run, and a cold start is possible.
  *
- * Any thread may call this, several at once. It may read the script, and waits for
- * a template that does not answer for 2 seconds at most, once. A new process that
- * was not used ends by itself, and must be reaped as any unknown child.
+ * Any number of threads may call this at once. Reads the script, and waits at most 2
+ * seconds in all for a template. An unused new process exits by itself, to be reaped like
+ * any unknown child.
  */
 pid_t warm_start(const struct launch_plan *plan, const int descriptors[3], pid_t group);
 

@@ -1,10 +1,10 @@
 # The template of warm starts (see warm.h): loads modules, then forks a process for each script.
 #
-# An interpreter runs this before its main program, which it will read from descriptor 3. In a new
-# process the script takes the place of that descriptor and this text ends, so that the interpreter
-# goes on to the script as its main program. Nothing may be left behind for it to see: hence no
-# modules, no handles, no variables but lexical ones. What perl has no words for are system calls,
-# whose strings must be variables.
+# perl runs this driver before the main program, which perl reads from descriptor 3. In a new
+# process the source of the script replaces descriptor 3 and the driver ends, so that perl goes on
+# to the script as main program. The script must see no traces of the driver: hence no modules, no
+# handles, and only lexical variables. syscall does what perl has no function for; its strings must
+# be variables.
 
 my ($numbers, $worker, $cpu, $most, $flags, $modules) = splice @ARGV;
 my ($clone, $close, $dup3, $fchdir, $prctl, $prlimit, $recvmsg, $setpgid, $write) =
@@ -15,14 +15,14 @@ for my $module (split /,/, $modules) {
 	require($module =~ s{::}{/}gr . '.pm');
 }
 umask $mask;
-# A module may have printed something, which is nobody's answer.
+# Flush output of modules, which would otherwise begin the response of each script.
 my $unbuffered = $|;
 $| = 1;
 $| = $unbuffered;
 syscall $write, $talk, $said, length $said;
 
-# What the system fills in: an order, a task, and descriptors beside them. Of a task the template
-# has only the space, so that no process finds what another was given.
+# Buffers for recvmsg: an order, a task, and descriptors (SCM_RIGHTS). Only new processes receive a
+# task, so that none finds the task of another.
 my ($order, $task, $beside) = map { "\0" x $_ } 24, $most, 64;
 my ($order_place, $task_place) =
 	map { pack 'L!2', unpack('L!', pack 'P', $_), length } $order, $task;
@@ -36,9 +36,9 @@ do {
 		unpack('L!', pack 'P', $beside), $head + 4, 0;
 	$size = syscall $recvmsg, $talk, $call, 0x40000000; # MSG_CMSG_CLOEXEC
 	kill KILL => $$ if $size <= 0;
-	# Without room for the descriptor, nobody can be answered.
+	# Without the descriptor of the order, no answer is possible.
 	@given = (unpack $form, $call)[-1] & 8 ? () : unpack 'i', substr $beside, $head; # MSG_CTRUNC
-	# The parent of the new process is the worker.
+	# CLONE_PARENT: the worker is the parent of the new process.
 	$child = @given ? syscall $clone, 0 + $flags, 0, 0, 0, 0 : -1;
 	if ($child < 0 && @given) {
 		$said = '-' . (0 + $!);
@@ -50,7 +50,7 @@ my ($answer, $group) = ($given[0], unpack 'Z*', $order);
 
 syscall $prctl, 1, 9; # PR_SET_PDEATHSIG, SIGKILL
 kill KILL => $$ if getppid != $worker;
-# The script does not lead the group, so that it may begin one of its own, and a session.
+# The script is no group leader, and so may call setpgid and setsid.
 syscall($setpgid, 0, 0 + $group) == 0 or kill KILL => $$;
 if ($cpu) {
 	my $limit = pack 'H*', $cpu;
@@ -77,7 +77,7 @@ for my $number (0 .. $source) {
 if (@given > 4) {
 	syscall($fchdir, $given[4]) == 0 or kill KILL => $$;
 }
-# If nobody waits any more, the script is started in another way.
+# If the worker no longer waits for the answer, it starts the script cold.
 $said = '0';
 syscall($write, $answer, $said, 1) > 0 or kill KILL => $$;
 syscall $close, $_ for $talk, $answer, @given;
@@ -86,7 +86,7 @@ my ($name, @environment) = unpack '(Z*)*', substr $task, 0, $size;
 
 %ENV = map { split /=/, $_, 2 } @environment;
 $0 = $name;
-# perl has used the beginning of the path; the system does it with the file's name.
+# perl has named the process by the beginning of the path, execve would by the file's name.
 $name = substr $name, 1 + rindex $name, '/';
 syscall $prctl, 15, $name; # PR_SET_NAME
 $^T = time;

@@ -27,12 +27,12 @@
 enum {
 	RESERVED_DESCRIPTORS = 32,
 	SCRIPT_DESCRIPTORS = 8, /* three pipes, both ends for a while; the body's file, ... */
-	/* Connections that are taken in one turn, while nobody else would take them. */
+	/* Connections accepted in one turn while no other worker is present. */
 	ACCEPTED_MOST = 16,
-	/* milliseconds, when the system is out of something */
+	/* milliseconds, when short of resources */
 	ACCEPT_PAUSE = 200,
 	COMPLAIN_EVERY = 10000,
-	/* after KILL, for scripts that cannot be killed */
+	/* after KILL, for scripts to end */
 	KILLED_MOST = 500
 };
 
@@ -57,8 +57,8 @@ static void on_accept_again(struct deadline *d)
 	want_connections();
 }
 
-/* The system is out of descriptors or memory: others wait in the socket's queue
- * until something is free again. */
+/* Short of descriptors or memory: further connections wait in the backlog of the socket for
+ * a while. */
 static void pause_accepting(void)
 {
 	static int64_t last;
@@ -68,8 +68,8 @@ static void pause_accepting(void)
 	deadline_set(&accept_again, ACCEPT_PAUSE, on_accept_again);
 }
 
-/* Errors of one connection that has failed before it was taken; Linux passes those of
- * the network on as well. */
+/* True for an error of one connection that failed before accept(2). Linux passes pending
+ * network errors on as well. */
 static bool is_of_connection(int error)
 {
 	switch (error) {
@@ -93,8 +93,8 @@ static void admit(int fd)
 	char who[64];
 
 	if (peer_is_allowed(fd, who, sizeof who)) {
-		/* The end of a response is small, and not to wait for an acknowledgement of
-		 * what came before it. */
+		/* The end of a response is small, and must not wait for a TCP
+		 * acknowledgement of earlier data. */
 		if (service.tcp)
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 		if (!connection_new(&service, fd))
@@ -107,7 +107,7 @@ static void admit(int fd)
 	close(fd);
 }
 
-/* The open file of an inherited socket may be shared with others, which change it. */
+/* Other processes may share the open file of an inherited socket, and clear O_NONBLOCK. */
 static void keep_nonblocking(void)
 {
 	int flags = fcntl(listener_watch.fd, F_GETFL);
@@ -116,8 +116,7 @@ static void keep_nonblocking(void)
 		fcntl(listener_watch.fd, F_SETFL, flags | O_NONBLOCK);
 }
 
-/* If another process makes the socket blocking all the same, nothing is waited for that is
- * not there. */
+/* Asks before accept(2), which would block if another process clears O_NONBLOCK. */
 static bool connection_waits(void)
 {
 	struct pollfd waiting = { .fd = listener_watch.fd, .events = POLLIN };
@@ -125,7 +124,7 @@ static bool connection_waits(void)
 	return poll(&waiting, 1, 0) > 0;
 }
 
-/* False if no more are to be taken now. */
+/* Accepts a connection. False if no more should be accepted now. */
 static bool accept_one(int *failures)
 {
 	int fd = call_accept(listener_watch.fd);
@@ -137,15 +136,15 @@ static bool accept_one(int *failures)
 	}
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		return false;
-	/* Others may be behind it, unless all fail. */
+	/* Connections behind a failed one may be good, unless all fail. */
 	if (is_of_connection(errno) && ++*failures < ACCEPTED_MOST)
 		return true;
 	pause_accepting();
 	return false;
 }
 
-/* The system wakes whoever has waited for the longest time. A kept connection stays where
- * it was accepted, so that all should have their part. */
+/* EPOLLEXCLUSIVE wakes the worker waiting longest: wait anew, behind the others. Otherwise
+ * one worker would collect the kept connections. */
 static void go_to_end_of_line(void)
 {
 	loop_want(&listener_watch, 0);
@@ -169,11 +168,12 @@ static void on_listener(struct watch *watch, unsigned events)
 static void tell_parent(char what)
 {
 	if (write(parent_watch.fd, &what, 1) < 0) {
-		/* It is gone, which the loop tells. */
+		/* the parent is gone: on_parent() acts on that */
 	}
 }
 
-/* Nobody else has been woken for connections that this process was woken for. */
+/* EPOLLEXCLUSIVE woke only this worker: accept pending connections before closing the
+ * listener. */
 static void stop_accepting(void)
 {
 	int failures = 0;
@@ -226,8 +226,8 @@ static void end_at_once(void)
 	loop_stop();
 }
 
-/* A signal may go to all processes at once, and so come here beside the end of
- * the pipe: only a second signal means haste. */
+/* A signal may go to all processes at once, and arrive beside the end of the parent's pipe:
+ * only a second signal, or WORKER_HASTE, ends the worker at once. */
 static void on_stop_signal(int signal)
 {
 	static bool told;
@@ -238,8 +238,9 @@ static void on_stop_signal(int signal)
 	stop();
 }
 
-/* The parent wants a stop. If it is gone, it may have been killed since a stop took
- * too long; or before any, which is no reason for haste. */
+/* The parent asks for a stop by shutdown(2). A hangup means that the parent is gone: if
+ * after asking, it may have been killed because the stop took too long, so end at once;
+ * otherwise stop as usual. */
 static void on_parent(struct watch *watch, unsigned events)
 {
 	static bool told;
@@ -268,7 +269,7 @@ static bool is_tcp(int listener)
 
 static bool open_worker(const struct settings *settings, int listener, int pipe, long descriptors)
 {
-	/* It is for the parent, and may go to all processes at once. */
+	/* SIGHUP is for the parent, and may go to all processes at once. */
 	signal(SIGHUP, SIG_IGN);
 	return loop_open() && process_open(settings) && launcher_open(settings, descriptors) &&
 	       loop_catch(SIGTERM, on_stop_signal) && loop_catch(SIGINT, on_stop_signal) &&
@@ -289,14 +290,14 @@ static void worker_end_turn(void)
 		loop_stop();
 }
 
-/* What is left for connections when all scripts run that may; where descriptors are
- * few, some are kept for one script. */
+/* Returns the number of connections that leave enough descriptors for all scripts; if
+ * descriptors are few, for one script at least. */
 static size_t count_connections(long descriptors, long scripts)
 {
 	long left = descriptors - RESERVED_DESCRIPTORS - scripts * SCRIPT_DESCRIPTORS;
 	long most = descriptors - RESERVED_DESCRIPTORS - SCRIPT_DESCRIPTORS;
 
-	/* So few that there is nothing to share out: each gets what it can. */
+	/* Too few to reserve any: connections and scripts take them as they come. */
 	if (most < descriptors / 2)
 		most = descriptors;
 	if (left < scripts)

@@ -1,5 +1,5 @@
 /*
- * A process that serves: accepts connections until it is told to stop.
+ * A worker: accepts and serves connections until told to stop.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -10,15 +10,15 @@
 
 enum { WORKER_HASTE = SIGQUIT };
 
-/* What a worker tells its parent, in a byte. */
+/* Messages of a worker to its parent, one byte each. */
 enum { WORKER_SERVES = 's', WORKER_ACCEPTS_NO_MORE = 'n' };
 
 /*
- * Serves a listening socket. What it may do together with other workers is slots.h,
- * by its number. The pipe, one end of a socket pair, connects it to its parent. When
- * that ends, or after TERM, INT or USR1, it stops: it finishes what runs, within
- * settings->stop_timeout. If the parent is gone then, or at a second signal, or at
- * WORKER_HASTE, it ends at once. Returns the exit status.
+ * Serves a listening socket, as the worker of a number in slots.h. The pipe is one end of a
+ * socket pair with the parent. If the parent shuts its end down or exits, or after TERM,
+ * INT or USR1, the worker stops: requests and scripts may finish within
+ * settings->stop_timeout. At a second signal, at WORKER_HASTE, or if the parent exits after
+ * asking for a stop, the worker ends at once. Returns the exit status.
  */
 int worker_run(const struct settings *settings, long number, int listener, int pipe);
 
