@@ -66,7 +66,7 @@ test_end() {
 	local pid_file result=0
 
 	for pid_file in "$T"/.pid.*; do
-		[ -e "$pid_file" ] || continue
+		[ -s "$pid_file" ] || continue
 		stop "${pid_file##*/.pid.}" || result=1
 	done
 	reports_none || result=1
@@ -101,7 +101,7 @@ logs_show() {
 
 # eventually [-t SECONDS] COMMAND...: retries until it succeeds, by default for 10 seconds.
 eventually() {
-	local seconds=10 end
+	local seconds=10 end delay=20
 
 	if [ "$1" = -t ]; then
 		seconds=$2
@@ -114,15 +114,35 @@ eventually() {
 			cat "$T/.eventually"
 			return 1
 		fi
-		pause
+		pause $delay
+		delay=$((delay < 100 ? delay * 11 / 10 : 100))
 	done
 }
 
-# 20 ms: from a pipe without end nothing comes. A process for each of them would cost more than
-# what is waited for.
+# pause MILLISECONDS: from a pipe without end nothing comes. A process for each pause would cost
+# more than the event that is waited for.
 pause() {
+	local seconds
+
 	[ -n "${PAUSE-}" ] || exec {PAUSE}<> <(:)
-	read -rt 0.02 -u "$PAUSE" || :
+	printf -v seconds '0.%03d' "$1"
+	read -rt "$seconds" -u "$PAUSE" || :
+}
+
+# has_match PATTERN FILE: a line of the file matches the extended regular expression. While there
+# are few lines, without a process.
+has_match() {
+	local lines line pattern=$1
+
+	[ -r "$2" ] && mapfile -t lines <"$2" || return
+	if [ ${#lines[@]} -gt 200 ]; then
+		grep -qE -e "$pattern" "$2"
+		return
+	fi
+	for line in "${lines[@]}"; do
+		[[ ! $line =~ $pattern ]] || return 0
+	done
+	return 1
 }
 
 # Skips the test unless all these programs are there.
@@ -203,7 +223,9 @@ adopt() {
 }
 
 pid_of() {
-	echo "$(<"$T/.pid.$1")"
+	local pid
+
+	read -r pid <"$T/.pid.$1" && echo "$pid"
 }
 
 # Whether a process runs; one that has ended but was not waited for does not.
@@ -231,17 +253,35 @@ gone() {
 
 # children_of PID: one per line.
 children_of() {
+	local children
+
+	find_children "$1"
+	[ ${#children[@]} = 0 ] || printf '%s\n' "${children[@]}"
+}
+
+# find_children PID: sets $children, an array.
+find_children() {
 	local file list
 
+	children=()
 	if [ ! -e "/proc/$$/task/$$/children" ]; then
-		ps -A -o pid= -o ppid= | awk -v parent="$1" '$2 == parent { print $1 }'
+		mapfile -t children < <(ps -A -o pid= -o ppid= |
+			awk -v parent="$1" '$2 == parent { print $1 }')
 		return
 	fi
 	for file in "/proc/$1/task"/*/children; do
 		list=()
-		read -ra list <"$file" || :
-		[ ${#list[@]} = 0 ] || printf '%s\n' "${list[@]}"
-	done 2>/dev/null
+		{ read -ra list <"$file" || :; } 2>/dev/null
+		children+=("${list[@]}")
+	done
+}
+
+# has_children PID COUNT
+has_children() {
+	local children
+
+	find_children "$1"
+	[ ${#children[@]} = "$2" ]
 }
 
 # await NAME [SECONDS]: waits until it has ended by itself; $STATUS is its exit status.
@@ -252,7 +292,7 @@ await() {
 	eventually -t "${2:-10}" gone "$pid" || return
 	STATUS=0
 	wait "$pid" 2>/dev/null || STATUS=$?
-	rm -f "$T/.pid.$1"
+	: >"$T/.pid.$1"
 }
 
 # stop NAME: TERM, and KILL if that does not help within 10 seconds, which is a failure.

@@ -65,7 +65,7 @@ load spawn
 	umask 026
 	spawn -s "$S" -f "sh -c 'umask >$T/umask; sleep 60'"
 	[ "$status" = 0 ]
-	eventually grep -qx 0026 "$T/umask"
+	eventually has_match '^0026$' "$T/umask"
 }
 
 @test "a socket that nobody listens on is replaced" {
@@ -343,7 +343,7 @@ closed_to() {
 	spawn -s "$S" --socket-acl-groups no-such-group -- /bin/sleep 60
 	[ "$status" = 255 ]
 	[[ $stderr == *"--socket-acl-groups: can't find group name no-such-group"* ]]
-	for names in '' , 1,,2 ',1' 1, "$(seq -s , 65)"; do
+	for names in '' ',' 1,,2 ',1' '1,' "$(seq -s , 65)"; do
 		spawn -s "$S" --socket-acl-users "$names" -- /bin/sleep 60
 		[ "$status" = 255 ]
 		[[ $stderr == *'--socket-acl-users'* ]]

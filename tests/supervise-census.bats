@@ -151,7 +151,7 @@ forged_lines_start_nobody() {
 		$| = 1;
 		print "ready\n";
 		sleep 600' "$S"
-	eventually grep ready "$T/forger.out" || return
+	eventually has_match ready "$T/forger.out" || return
 	[ "$(grep -c " 02 0 $S\$" /proc/net/unix)" -ge 5 ] || return
 	ask_later client1 wait="$T/go"
 	ask_later client2 wait="$T/go"
@@ -238,7 +238,7 @@ follows_the_need() {
 		$| = 1;
 		print "ready\n";
 		sleep 600'
-	eventually grep ready "$T/others.out"
+	eventually has_match ready "$T/others.out"
 	supervise -s "$S" --pm dynamic --max-children 2 --max-spare 1 -- "$APP"
 	before=$(sed -n 's/^rchar: //p' "/proc/$KEEPER/io")
 	ask_later client1 wait="$T/go"
@@ -427,7 +427,7 @@ start_hidden() {
 	END
 	GO=$T/go supervise -s "$S" -F 1 --stop-timeout 60 -- "$(command -v python3)" "$T/threads.py"
 	before=$(children_and_dead)
-	eventually grep -q '^State:.Z' "/proc/$before/status"
+	eventually has_match '^State:.Z' "/proc/$before/status"
 	start client perl -MIO::Socket::UNIX -e '
 		my $c = IO::Socket::UNIX->new(Peer => shift) or die "$!\n";
 		syswrite $c, "x\n";

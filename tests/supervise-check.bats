@@ -175,7 +175,7 @@ agrees() {
 		my $listener = IO::Socket::UNIX->new(Local => $ARGV[0], Listen => 5) or die $!;
 		print STDERR "listens\n";
 		print scalar readline $listener->accept;' "$S"
-	eventually grep listens "$T/server.log"
+	eventually has_match listens "$T/server.log"
 	finds 'socket is already in use' -s "$S" --web-user "$(id -un)" -- /bin/sleep
 	perl -MIO::Socket::UNIX -e \
 		'print { IO::Socket::UNIX->new(Peer => $ARGV[0]) } "the first to connect\n"' "$S"

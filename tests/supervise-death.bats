@@ -35,7 +35,7 @@ kill_keeper() {
 	done
 	kill -KILL "$KEEPER"
 	eventually gone "$KEEPER"
-	[ ! -e "$T/.pid.keeper" ] || await keeper
+	[ ! -s "$T/.pid.keeper" ] || await keeper
 }
 
 all_gone() {

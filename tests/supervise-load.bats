@@ -39,7 +39,7 @@ load_front() {
 start_load() {
 	load_front "$@" &
 	LOAD=$!
-	eventually grep -q 'n=9 ' "$T/nginx-access.log"
+	eventually has_match 'n=9 ' "$T/nginx-access.log"
 }
 
 is_loading() {

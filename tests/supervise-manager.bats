@@ -16,7 +16,7 @@ supervise_notifying() {
 }
 
 heard() {
-	eventually grep -qE -e "$1" "$HEARD" || { cat "$HEARD"; return 1; }
+	eventually has_match "$1" "$HEARD" || { cat "$HEARD"; return 1; }
 }
 
 @test "a manager hears when it is ready, and how many processes there are" {

@@ -12,7 +12,7 @@ load supervise
 supervise_unheard() {
 	HEARD=$T/manager.out
 	start manager "$CGI/supervise-listen.pl" "$T/notify" "$T/go"
-	eventually grep -q full "$HEARD"
+	eventually has_match full "$HEARD"
 	NOTIFY_SOCKET=$T/notify supervise "$@"
 }
 
@@ -135,7 +135,7 @@ end_kept() {
 
 	need_app
 	kept -s "$S" -- "$APP"
-	eventually grep -q '^FDSTORE=1|FDNAME=' "$HEARD"
+	eventually has_match '^FDSTORE=1\|FDNAME=' "$HEARD"
 	ask
 	before=$(inode "$S")
 	kill_all
@@ -166,7 +166,7 @@ kill_alone() {
 	need_app
 	[ ! -e "$FCGI_BUILD/spawn/lifeline-none.o" ] || skip 'built without a tie of processes'
 	kept -s "$S" -F 3 -- "$APP" naive
-	eventually grep -q '^FDSTORE=1|FDNAME=' "$HEARD"
+	eventually has_match '^FDSTORE=1\|FDNAME=' "$HEARD"
 	start knocking perl -MIO::Socket::UNIX -MTime::HiRes=sleep -e '
 		my ($path, $end) = @ARGV;
 		until (-e $end) {
@@ -210,7 +210,7 @@ kill_alone() {
 	local name
 
 	kept -s "$S" -- /bin/sleep 60
-	eventually grep -q '^FDSTORE=1|FDNAME=' "$HEARD"
+	eventually has_match '^FDSTORE=1\|FDNAME=' "$HEARD"
 	name=$(sed -n 's/^FDSTORE=1|//p' "$HEARD")
 	end_kept
 	heard "FDSTOREREMOVE=1|$name" STOPPING=1
@@ -243,7 +243,7 @@ kill_alone() {
 	port=$(free_port)
 	SOCKET=tcp:127.0.0.1:$port
 	kept -a 127.0.0.1 -p "$port" -- "$APP"
-	eventually grep -q '^FDSTORE=1|FDNAME=' "$HEARD"
+	eventually has_match '^FDSTORE=1\|FDNAME=' "$HEARD"
 	kill_all
 	ask_later waiting ''
 	revive
@@ -293,7 +293,7 @@ kill_alone() {
 	revive
 	logged 'the socket that the service manager has kept is given up'
 	is_live "$S"
-	eventually grep -q '^FDSTOREREMOVE=1' "$HEARD"
+	eventually has_match '^FDSTOREREMOVE=1' "$HEARD"
 	end_kept
 }
 
@@ -324,11 +324,11 @@ kill_alone() {
 
 @test "without FDSTORE nothing is given to keep; --fd-store gives it all the same" {
 	FDSTORE='' kept -s "$S" -- /bin/sleep 60
-	eventually grep -q READY=1 "$HEARD"
+	eventually has_match READY=1 "$HEARD"
 	not grep FDSTORE "$HEARD"
 	end_kept
 	rm "$T/notify"
 	FDSTORE='' kept --fd-store -s "$S" -- /bin/sleep 60
-	eventually grep -q '^FDSTORE=1|FDNAME=' "$HEARD"
+	eventually has_match '^FDSTORE=1\|FDNAME=' "$HEARD"
 	end_kept
 }

@@ -394,10 +394,6 @@ an_idle_connection_is_kept() {
 	stop nginx
 }
 
-has_children() {
-	[ "$(children_of "$1" | wc -l)" = "$2" ]
-}
-
 # one_is_new PID CHILDREN: one of its processes is another one now.
 one_is_new() {
 	has_children "$1" 3 && [ "$(comm -12 <(echo "$2") <(children_of "$1" | sort) | wc -l)" = 2 ]

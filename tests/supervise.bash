@@ -51,16 +51,23 @@ program() {
 
 # The processes that the keeper has, but for dead ones, one per line.
 children() {
-	local pid
+	local children pid
 
-	for pid in $(children_of "$KEEPER"); do
+	find_children "$KEEPER"
+	for pid in "${children[@]}"; do
 		! alive "$pid" || echo "$pid"
 	done
 }
 
 # has COUNT: so many of them.
 has() {
-	[ "$(children | wc -l)" = "$1" ]
+	local children pid living=0
+
+	find_children "$KEEPER"
+	for pid in "${children[@]}"; do
+		! alive "$pid" || living=$((living + 1))
+	done
+	[ $living = "$1" ]
 }
 
 zombies() {
@@ -69,9 +76,10 @@ zombies() {
 
 # ask [QUERY]: one request; $output is the answer, $ANSWERED_BY the process.
 ask() {
+	local pid=$'\n''pid ([0-9]+)'
+
 	output=$(talk timeout 20 get /x QUERY_STRING="${1-}") || { echo "$output"; return 1; }
-	ANSWERED_BY=$(sed -n 's/^pid \([0-9]*\).*/\1/p' <<<"$output")
-	[ -n "$ANSWERED_BY" ]
+	[[ $'\n'$output =~ $pid ]] && ANSWERED_BY=${BASH_REMATCH[1]}
 }
 
 # Clients that are connected to $SOCKET, accepted or in its queue. One that has replaced another has
@@ -106,14 +114,14 @@ ask_later() {
 # answered NAME: that one gets, or has got, its answer.
 answered() {
 	await "$1" 20
-	[ "$STATUS" = 0 ] && grep -q '^pid ' "$T/$1.out"
+	[ "$STATUS" = 0 ] && has_match '^pid ' "$T/$1.out"
 }
 
 # logged PATTERN, logged_times COUNT PATTERN: lines of its log.
 logged() {
 	local log=${LOGFILE:-$T/keeper.log}
 
-	eventually grep -qE -e "$1" "$log" || { cat "$log"; return 1; }
+	eventually has_match "$1" "$log" || { cat "$log"; return 1; }
 }
 
 logged_times() {

@@ -444,7 +444,7 @@ ip6_works() {
 @test "FCGI_WEB_SERVER_ADDRS that names no address is refused at the start" {
 	local list
 
-	for list in , ' ' ' , '; do
+	for list in ',' ' ' ' , '; do
 		FCGI_WEB_SERVER_ADDRS=$list refuses_start
 		has "FCGI_WEB_SERVER_ADDRS: \"$list\" names no address"
 	done

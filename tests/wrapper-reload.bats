@@ -286,7 +286,7 @@ fails_to_come_up() {
 	serves
 	old=$(worker)
 	start tracer strace -f -o "$T/calls" "${@:2}" -p "$(pid_of wrapper)"
-	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
+	eventually has_match 'attached|not permitted' "$T/tracer.log"
 	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
 	kill -HUP "$(pid_of wrapper)"
 	logged "$message"

@@ -392,7 +392,7 @@ trace_wrapper() {
 	rm -f "$T/tracer.log"
 	start tracer strace -f -o "$T/calls" -e trace="$(sed 's/:.*//' <<<"$1")" "${options[@]}" \
 		-p "$(worker)"
-	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
+	eventually has_match 'attached|not permitted' "$T/tracer.log"
 	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
 }
 

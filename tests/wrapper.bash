@@ -65,7 +65,14 @@ lacks_line() {
 # in_log PATTERN: the log of fcgiwrap has such a line, the script's process as PATTERN has it, or
 # left out.
 in_log() {
-	grep -qE -e "$1" "$T/log" || sed 's/\[[0-9]*\]: /: /' "$T/log" | grep -E -e "$1" >/dev/null
+	local lines line pattern=$1 process='^([^[]*)\[[0-9]+\](: .*)'
+
+	[ -r "$T/log" ] && mapfile -t lines <"$T/log" || return
+	for line in "${lines[@]}"; do
+		[[ ! $line =~ $pattern ]] || return 0
+		[[ $line =~ $process && ${BASH_REMATCH[1]}${BASH_REMATCH[2]} =~ $pattern ]] && return
+	done
+	return 1
 }
 
 # logged PATTERN: it has, or gets it soon.
@@ -80,7 +87,7 @@ logged_times() {
 
 # in_file PATTERN FILE: the file has such a line, or gets it soon.
 in_file() {
-	eventually grep -qE -e "$1" "$2"
+	eventually has_match "$1" "$2"
 }
 
 # script NAME <<TEXT: an executable file $T/NAME.
@@ -124,10 +131,6 @@ start_queued() {
 answered() {
 	await "$1"
 	[ "$STATUS" = 0 ] && grep -qx "done" "$T/$1.out"
-}
-
-has_children() {
-	[ "$(children_of "$1" | wc -l)" = "$2" ]
 }
 
 # worker: the process of fcgiwrap that serves, where it is one (-c 1).
@@ -186,6 +189,6 @@ refuse_threads() {
 	need strace
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
 	start tracer strace -f -o "$T/calls" -e trace=clone3 -e inject=clone3:error=EAGAIN -p "$1"
-	eventually grep -qE 'attached|not permitted' "$T/tracer.log"
+	eventually has_match 'attached|not permitted' "$T/tracer.log"
 	grep -q attached "$T/tracer.log" || skip "strace may not: $(cat "$T/tracer.log")"
 }
