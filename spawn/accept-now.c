@@ -11,12 +11,12 @@
 
 /*
  * Between poll(2) and accept(2) a process of the pool may take the connection, and then
- * accept(2) waits for the next one. O_NONBLOCK and SO_RCVTIMEO would be those of the pool's
- * processes as well, whose accept(2) would fail in a way that they do not know. A child that
- * waits there in our place would take connections at any time, long after they were to be
- * refused. So a timer interrupts the call. It goes on ticking, since the first tick may come
- * before the call has begun. In the one tick that a wait takes at most, what comes may be
- * accepted here that nobody had looked at: right behind one that was to be refused.
+ * accept(2) waits for the next one. O_NONBLOCK and SO_RCVTIMEO are shared with the processes
+ * of the pool: accept(2) would fail there with errors unknown to the program. A child waiting
+ * in accept(2) in our place would still take connections when none is to be refused any more.
+ * So SIGALRM interrupts the call. The timer repeats, since the first tick may come before
+ * accept(2) has begun. Within a tick, accept(2) may take a connection not looked at before:
+ * the next one after a connection to be refused.
  */
 enum { TICK_US = 200 };
 

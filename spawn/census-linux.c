@@ -20,29 +20,29 @@
 #include <unistd.h>
 
 /*
- * A socket has an inode; whoever has it open has a descriptor that is a link to
- * this inode, see proc_pid_fd(5). So the processes tell which sockets they have,
- * and the kernel's list of sockets which of these were accepted.
+ * Each descriptor of a socket is a link to the socket's inode, see proc_pid_fd(5).
+ * So /proc shows the sockets of a process, and the kernel's list of sockets shows
+ * the accepted ones among them.
  */
 
 enum {
 	NS_PER_S = 1000000000,
 	NS_PER_MS = 1000000,
-	SHARE = 50, /* looks take this part of a processor at most */
-	GROWN_S = 2 /* what is so old has become the program */
+	SHARE = 50, /* looks take 1/SHARE of a processor at most */
+	GROWN_S = 2 /* age of a process by which exec(2) is over */
 };
 
-/* One look at the system. */
+/* State of a census_take(). */
 struct look {
 	struct census_entry *entries;
 	size_t count;
-	int depth; /* generations below us */
-	struct census_connection *held; /* sockets, whatever they are, at first */
+	int depth; /* generations below a child of this process */
+	struct census_connection *held; /* all sockets at first, then connections */
 	size_t held_count, held_room;
 	bool failed; /* no memory */
 };
 
-/* A process, by a thread of it that lives: the first one may have ended. */
+/* A process, seen by a live thread (eye): the first thread may have ended. */
 struct process {
 	pid_t pid, eye;
 	char state; /* of the first thread */
@@ -54,11 +54,11 @@ struct process {
 
 static const struct identity *identity;
 static int listening;
-static bool adopts; /* what a child leaves behind becomes a child of ours */
+static bool adopts; /* orphans of a child become children of ours */
 static bool blind;  /* the connections of the socket are never shown */
 static long page_size, ticks_per_s;
 static int64_t last_cost; /* of a look, in nanoseconds of processor time */
-static struct census_connection *connections; /* that it has found */
+static struct census_connection *connections; /* of the last look */
 static size_t connection_count;
 
 static int64_t clock_ns(clockid_t clock)
@@ -78,7 +78,7 @@ static bool read_stat(pid_t thread, struct process *out)
 
 	if (!proc_read(thread, "stat", text, sizeof text))
 		return false;
-	end = strrchr(text, ')'); /* the name before it may have any character */
+	end = strrchr(text, ')'); /* the name in parentheses may have any character */
 	return end && sscanf(end + 1, " %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d "
 			     "%*d %*d %ld %*d %llu %*u %ld", &out->state, &out->session, &out->user,
 			     &out->system, &out->threads, &out->started, &out->pages) == 7;
@@ -89,8 +89,8 @@ static bool is_dead(char state)
 	return state == 'Z' || state == 'X';
 }
 
-/* One that is traced is at rest when it has taken the signal, and not before: what it
- * has begun may still accept a connection. */
+/* A traced thread is at rest once SIGSTOP is not pending any more, and not before: a system
+ * call that has begun may still accept a connection. */
 static bool is_stopped(pid_t thread, char state)
 {
 	uint64_t own = 0, shared = 0;
@@ -123,7 +123,7 @@ static bool read_process(pid_t pid, struct process *out)
 	out->pid = out->eye = pid;
 	out->lives = !is_dead(out->state);
 	out->stopped = !out->lives || is_stopped(pid, out->state);
-	/* The other threads matter only where the first one does not say all. */
+	/* Other threads matter only if the first one is stopped or dead. */
 	if (out->stopped && out->threads > 1) {
 		out->lives = false;
 		proc_visit_threads(pid, see_thread, out);
@@ -131,7 +131,7 @@ static bool read_process(pid_t pid, struct process *out)
 	return true;
 }
 
-/* Ticks are too long for a single request; nanoseconds are there only for one thread. */
+/* Ticks are too long for a single request; schedstat has nanoseconds, but of one thread. */
 static int64_t work_of(const struct process *process)
 {
 	char text[96];
@@ -141,7 +141,7 @@ static int64_t work_of(const struct process *process)
 	       (proc_read(process->eye, "schedstat", text, sizeof text) ? atoll(text) : 0);
 }
 
-/* What they have open. */
+/* Open sockets. */
 
 static bool hold(struct look *look, const struct census_connection *socket)
 {
@@ -160,7 +160,7 @@ static bool hold(struct look *look, const struct census_connection *socket)
 	return true;
 }
 
-/* What is known of a process when all that it has open was seen. */
+/* Marks the sockets of a process, after all of its descriptors were seen. */
 static void note_sockets(struct look *look, size_t from, bool listens, bool opaque)
 {
 	for (size_t i = from; i < look->held_count; i++) {
@@ -169,7 +169,7 @@ static void note_sockets(struct look *look, size_t from, bool listens, bool opaq
 	}
 }
 
-/* False with errno if not all that the process has open could be seen. */
+/* False with errno if not all descriptors of the process could be seen. */
 static bool list_sockets(struct look *look, size_t entry, const struct process *process)
 {
 	struct census_connection socket = {
@@ -190,7 +190,7 @@ static bool list_sockets(struct look *look, size_t entry, const struct process *
 		ssize_t n = readlinkat(dirfd(fds), link->d_name, target, sizeof target - 1);
 
 		target[n > 0 ? n : 0] = '\0';
-		/* Root may list them anyhow, but "." and ".." are no links. */
+		/* EACCES: root may list links without reading any. "." and ".." are no links. */
 		all = n >= 0 || errno != EACCES;
 		opaque |= strcmp(target, "anon_inode:[io_uring]") == 0;
 		if (strncmp(target, "socket:[", 8) != 0)
@@ -208,7 +208,7 @@ static bool list_sockets(struct look *look, size_t entry, const struct process *
 	return all;
 }
 
-/* What hides from its own user is still shown to root with all capabilities. */
+/* A process hidden from its own user is still shown to root with all capabilities. */
 static bool list_sockets_anyhow(struct look *look, size_t entry, const struct process *process)
 {
 	const size_t before = look->held_count;
@@ -228,8 +228,8 @@ static bool list_sockets_anyhow(struct look *look, size_t entry, const struct pr
 	return all;
 }
 
-/* A process that has just changed its user is hidden until it has become the program;
- * one that has just ended is, too. */
+/* Silent about a process hidden for a moment: from the change of user to exec(2), or after
+ * its end. */
 static void tell_hidden(const struct process *process)
 {
 	static bool told;
@@ -258,7 +258,7 @@ static void visit(pid_t pid, void *argument)
 	struct census_entry *entry;
 	pid_t session = getsid(pid);
 
-	/* Without reading a file, since there may be many others. */
+	/* getsid(2) reads no file: there may be many other processes. */
 	if (session >= 0 && !entry_of(look, session))
 		return;
 	if (!read_process(pid, &process) || !(entry = entry_of(look, process.session)))
@@ -282,7 +282,7 @@ static void visit(pid_t pid, void *argument)
 	look->depth--;
 }
 
-/* Their connections. */
+/* Connections. */
 
 static int compare_items(const void *a, const void *b)
 {
@@ -292,7 +292,7 @@ static int compare_items(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-/* Each socket that is held, once. */
+/* Lists each held socket once, by inode. */
 static struct sockets_item *list_items(const struct look *look, size_t *count)
 {
 	struct sockets_item *items = calloc(look->held_count, sizeof *items);
@@ -309,7 +309,7 @@ static struct sockets_item *list_items(const struct look *look, size_t *count)
 	return items;
 }
 
-/* Of all sockets that are held, leaves the connections. */
+/* Reduces the held sockets to connections. */
 static bool count_connections(struct look *look)
 {
 	size_t count, left = 0;
@@ -354,7 +354,7 @@ bool census_take(struct census_entry *entries, size_t count, long *waiting)
 	if (count > 0)
 		proc_visit_children(getpid(), visit, &look);
 	proc_look_as(identity, false);
-	/* The descriptors first: what is accepted after that is counted the next time. */
+	/* After the descriptors: a connection accepted meanwhile is counted the next time. */
 	good = !look.failed && count_connections(&look) && count_waiting(waiting);
 	free(connections);
 	connections = look.held;
@@ -432,13 +432,13 @@ struct pids {
 	bool failed; /* no memory */
 };
 
-/* A walk through all that is in some of them. */
+/* A walk through the processes of some sessions. */
 struct walk {
 	const pid_t *leaders;
 	size_t count;
-	int signal;    /* for those outside of the leader's group; 0: whether any lives */
+	int signal;    /* for processes outside the leader's group; 0: looks for a live one */
 	int depth;
-	bool lives;    /* one of them does, or is too far down to be seen */
+	bool lives;    /* a process does, or is too far down to be seen */
 };
 
 static bool is_led(const struct walk *walk, pid_t session)
@@ -462,7 +462,7 @@ static void walk_on(pid_t pid, void *argument)
 	pid_t session = getsid(pid);
 	bool led = is_led(walk, session);
 
-	/* What is below others, of which there may be many, matters to a rare question only. */
+	/* Only the rare search for a live process looks below other sessions: there may be many. */
 	if (!led && walk->signal != 0)
 		return;
 	if (led && walk->signal == 0)
@@ -505,12 +505,13 @@ void census_signal_branch(pid_t leader, pid_t process, int signal)
 	signal_branch(process, &walk);
 }
 
-/* Whoever is left of a dead leader, and has its parent in the same session, is below a child of
- * ours. One look at our children tells it of all leaders that died before: many do at a time. */
+/* The topmost process left of a dead leader's session is a child of ours, unless its parent went
+ * to another session. One look at our children serves all leaders dead before: many die at a
+ * time. */
 static struct remains {
-	int64_t when;         /* the look, by the clock of the loop */
-	struct pids leaders;  /* that lived then */
-	struct pids sessions; /* of others that lived */
+	int64_t when;         /* the look, by loop_now(); -1: none */
+	struct pids leaders;  /* alive then */
+	struct pids sessions; /* of other live children */
 } remains = { .when = -1 };
 
 static int compare_pids(const void *a, const void *b)
@@ -542,7 +543,7 @@ static bool has_pid(const struct pids *pids, pid_t pid)
 	       bsearch(&pid, pids->list, pids->count, sizeof pid, compare_pids);
 }
 
-/* Cheaper than a file of /proc; of a child alone. */
+/* Cheaper than a file of /proc, but for children only. */
 static bool has_ended(pid_t pid)
 {
 	siginfo_t end = { .si_pid = 0 };
@@ -555,7 +556,7 @@ static void note_remains(pid_t pid, void *own)
 {
 	const pid_t session = getsid(pid);
 
-	/* What has just been forked is in our session still. */
+	/* A child just forked is still in our session. */
 	if (session == pid || session == *(const pid_t *)own) {
 		if (!has_ended(pid))
 			add_pid(&remains.leaders, pid);
@@ -587,7 +588,7 @@ static bool knows_remains(pid_t leader, int64_t started)
 	       !has_pid(&remains.leaders, leader);
 }
 
-/* The parent may have gone to another session, which is rare. */
+/* The parent of a process left may have gone to another session, but rarely. */
 static bool lives_anywhere(pid_t leader)
 {
 	struct walk walk = { .leaders = &leader, .count = 1 };
@@ -603,7 +604,7 @@ bool census_is_left(pid_t leader, int64_t started)
 	if (adopts && (knows_remains(leader, started) || find_remains()) &&
 	    has_pid(&remains.sessions, leader))
 		return true;
-	/* A dead one whose parent does not care has its group still. */
+	/* kill(2) also finds the group of a dead process not yet waited for. */
 	grouped = kill(-leader, 0) == 0;
 	return adopts ? grouped && lives_anywhere(leader) : grouped;
 }

@@ -17,8 +17,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* A file that the shell would read if the system does not execute it. What cannot be
- * read is taken for a binary. */
+/* True for a file that the shell reads if execve(2) gives ENOEXEC. An unreadable file counts
+ * as binary. */
 static bool is_text(const char *path)
 {
 	char bytes[256];
@@ -30,7 +30,7 @@ static bool is_text(const char *path)
 	return n >= 0 && !memchr(bytes, '\0', (size_t)n);
 }
 
-/* What execv would fail with, as far as mode and first line show it: 0 if it would not. */
+/* Predicts the errno of execv(3) from mode and first line; 0: none. */
 static int foresee(const char *path)
 {
 	char line[EXEC_LINE_SIZE];
@@ -53,7 +53,7 @@ static int foresee(const char *path)
 	return access(interpreter, X_OK) < 0 ? errno : 0;
 }
 
-/* Whether the system would execute it, which is best known to the system. */
+/* Has the system try; else judges by mode and first line. False after reporting. */
 static bool would_execute(const char *path, char **words, const char *root, bool by_shell)
 {
 	struct trial trial = { .error = 0 };
@@ -70,7 +70,7 @@ static bool would_execute(const char *path, char **words, const char *root, bool
 	return !trial.error && !trial.signal;
 }
 
-/* The command that a line of the shell begins with, if that shows without the shell. */
+/* Copies the command at the start of a shell line. False if only the shell can tell. */
 static bool find_command(const char *line, char *out, size_t size)
 {
 	static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -85,8 +85,8 @@ static bool find_command(const char *line, char *out, size_t size)
 	return true;
 }
 
-/* Where the shell finds a command. False if it does not; then a file of that name which
- * may not be executed is found instead, or nothing, an empty text. */
+/* Finds a command in PATH as the shell does. If false, found is a file of the name without
+ * permission to execute, or empty. */
 static bool search(const char *path, const char *command, char *found, size_t size)
 {
 	char file[PATH_MAX];
@@ -117,7 +117,7 @@ static bool shell_reads(void *argument)
 	return false;
 }
 
-/* What becomes of a line of the shell, which must not be run to see. */
+/* Checks a shell line without running any of it. False after reporting. */
 static bool check_command(const char *line, char **shell_words, const char *root)
 {
 	char command[PATH_MAX], found[PATH_MAX];

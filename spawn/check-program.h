@@ -1,5 +1,5 @@
 /*
- * Saying whether the program could be executed, without running anything of it.
+ * Saying whether the program could be executed, without running any of its code.
  */
 #ifndef CHECK_PROGRAM_H
 #define CHECK_PROGRAM_H
@@ -7,8 +7,8 @@
 #include "identity.h"
 #include "settings.h"
 
-/* Looks as who the program would run as, and where: for a process that does nothing
- * else after it. False after reporting what is in the way. */
+/* Looks as the program's user, in the program's root and working directory, for good: call in
+ * a child that does nothing else. False after reporting the obstacle. */
 bool check_program(const struct settings *settings, const struct identity *identity);
 
 #endif

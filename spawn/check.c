@@ -65,7 +65,7 @@ static bool check_log(const char *path)
 	return false;
 }
 
-/* Whether the user of the web server can connect: by the bits of modes. */
+/* Access of the web server's user, by the bits of modes. */
 
 static bool is_member(const struct identity *who, gid_t group)
 {
@@ -120,19 +120,19 @@ static bool check_way(const struct settings *s, const struct identity *who, cons
 	return true;
 }
 
-/* The same where symbolic links lead to, and where we are. */
+/* Checks the real path, too: behind symbolic links, and above the working directory. */
 static bool check_real_way(const struct settings *s, const struct identity *who, const char *path)
 {
 	char directory[PATH_MAX], real[PATH_MAX + 1];
 
 	listen_find_directory(path, directory, sizeof directory);
 	if (!realpath(directory, real))
-		return true; /* was told by check_socket */
+		return true; /* reported by check_socket */
 	strcat(real, "/");
 	return check_way(s, who, real);
 }
 
-/* Whether the access control list names them. */
+/* True if the access control list names the user or a group. */
 static bool is_listed(const struct identity *who, const struct acl *acl)
 {
 	for (size_t i = 0; i < acl->user_count; i++)
@@ -144,13 +144,13 @@ static bool is_listed(const struct identity *who, const struct acl *acl)
 	return false;
 }
 
-/* The file as it is, or as it will be: true then. */
+/* Fills in the file of a live socket, or else as it will be made: true then. */
 static bool foresee_socket(const struct plan *p, const char *path, struct stat *st)
 {
 	const struct identity *id = p->identity;
 	struct listen_address address;
 
-	/* Whether one that is there stays was told by check_socket. */
+	/* A live socket stays, as check_socket has reported. */
 	if (listen_address_local(&address, path) && stat(path, st) == 0 &&
 	    listen_is_live(&address))
 		return false;
@@ -166,14 +166,14 @@ static bool check_web_user(const struct plan *p)
 {
 	const struct settings *s = p->settings;
 	char path[PATH_MAX], about[160];
-	static struct identity who; /* its groups are never freed */
+	static struct identity who; /* groups are never freed */
 	struct stat st;
 	bool to_be_made;
 
 	if (!identity_find_user(&who, s->web_user))
 		return false;
 	if (!s->socket)
-		return true; /* whoever reaches the port */
+		return true; /* a TCP port has no mode */
 	snprintf(path, sizeof path, "%s%s", is_inside(s) ? s->root : "", s->socket);
 	if (!check_way(s, &who, path) || !check_real_way(s, &who, path))
 		return false;

@@ -1,5 +1,5 @@
 /*
- * Saying whether a command line would work, without doing anything.
+ * Saying whether a command line would work, without changing anything.
  */
 #ifndef CHECK_H
 #define CHECK_H
@@ -7,8 +7,7 @@
 #include "identity.h"
 #include "settings.h"
 
-/* Reports all that is in the way, or else says that nothing is. Returns the exit
- * status. */
+/* Reports every obstacle, or prints that there is none. Returns the exit status. */
 int check_run(const struct settings *settings, const struct identity *identity);
 
 #endif

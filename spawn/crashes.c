@@ -10,7 +10,7 @@ enum { /* milliseconds */
 	PAUSE_IN_LOOP = 1000,
 	PAUSE_MOST = 10000,
 	YOUNG = 1000,
-	DEATH_EVERY = 200 /* at work and young, on average */
+	DEATH_EVERY = 200 /* ready and young, on average */
 };
 
 enum { DEATHS_AT_ONCE = 10 };

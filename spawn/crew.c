@@ -16,11 +16,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* How long a program is watched for an early end, unless it is seen to wait for
- * connections before. */
+/* Milliseconds to watch a program for an early end, unless seen to wait for connections
+ * before. */
 enum { WATCH_MS = 100 };
 
-/* What the shell exits with for a command that it cannot run. */
+/* Exit statuses of the shell for a command not executed. */
 enum { SHELL_CANNOT_EXECUTE = 126, SHELL_NOT_FOUND = 127 };
 
 static int status_of(int ended)
@@ -45,8 +45,8 @@ static void report_child_end(const struct settings *settings, int ended)
 		report("child exited with: %d", status);
 }
 
-/* Opens what takes the place of stdout and stderr. Opened before chroot(2),
- * where it need not exist. Without it the program can do all the same. */
+/* Opens /dev/null for stdout and stderr, before chroot(2), since the chroot may have none. Not
+ * fatal: -1 after reporting. */
 static int open_null(void)
 {
 	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -58,10 +58,9 @@ static int open_null(void)
 }
 
 /*
- * Starts one process and returns when it has become the program: then the
- * lifeline, which is close-on-exec, is closed without a word. Returns its pid;
- * 0 if it failed, having said why, with its wait status in *ended; -1 if there
- * is no process.
+ * Starts a process and waits for exec(2), which closes the lifeline (close-on-exec)
+ * without data. Returns the pid; 0 with the wait status in *ended after a failure
+ * reported by the child; -1 with errno if pipe2(2) or fork(2) failed.
  */
 static pid_t start_one(const struct settings *settings, const struct identity *identity,
 		       int listener, int *ended)
@@ -115,7 +114,7 @@ static void start_all(struct crew *crew, const struct settings *settings,
 	}
 }
 
-/* Takes out those that have died, and keeps the others in their order. */
+/* Takes out and reports dead processes; the others keep their order. */
 static void reap(struct crew *crew, const struct settings *settings)
 {
 	size_t living = 0, ready = 0;
@@ -137,8 +136,7 @@ static void reap(struct crew *crew, const struct settings *settings)
 	crew->ready = ready;
 }
 
-/* Looks at one after the other, at none again that was ready: there may be
- * thousands. */
+/* Looks at processes in order, and at no ready one again: there may be thousands. */
 static bool all_ready(struct crew *crew, const struct identity *identity, int listener)
 {
 	while (crew->ready < crew->living &&
@@ -153,7 +151,7 @@ static void watch_crew(struct crew *crew, const struct settings *settings,
 	long passed = 0;
 
 	while (passed < WATCH_MS && !all_ready(crew, identity, listener)) {
-		/* So we come late by a quarter of what the program took, at most. */
+		/* Late by a quarter of the program's start time, at most. */
 		long pause = 1 + passed / 4;
 		struct timespec next;
 

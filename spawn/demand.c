@@ -16,9 +16,9 @@
 #include <unistd.h>
 
 enum { /* milliseconds */
-	QUEUE_FORMS = 5, /* connections that wait so long are a queue */
+	QUEUE_FORMS = 5, /* connections waiting so long are a queue */
 	LOOK_EVERY = 50, /* at most, while connections come */
-	/* Between looks at requests: this part of what they may take */
+	/* Looks at requests within --request-timeout */
 	REQUEST_LOOKS = 20,
 	REQUEST_PAUSE_LEAST = 20,
 	REQUEST_PAUSE_MOST = 2000
@@ -86,7 +86,7 @@ static void take_note(struct worker *w, const struct census_entry *entry)
 	w->sum = entry->sum;
 	if (w->busy || has_worked)
 		w->idle_since = loop_now();
-	/* A connection that is accepted at once may come unseen. */
+	/* A connection accepted at once may come unseen. */
 	if (has_worked)
 		last_arrival = loop_now();
 	w->work = entry->work;
@@ -94,13 +94,13 @@ static void take_note(struct worker *w, const struct census_entry *entry)
 		events->too_large(w, entry->memory);
 }
 
-/* Those that are here, and those that will be asked to end only when they serve nobody. */
+/* True for workers here, and for retiring ones if requests are watched: some still serve. */
 static bool is_looked_at(const struct worker *w)
 {
 	return worker_is_here(w) || (watches_requests && w->phase == WORKER_RETIRING);
 }
 
-/* Leaves the worker of each entry behind. False if nothing could be seen. */
+/* Fills in the worker of each entry. False if the census failed. */
 static bool look(struct census_entry *entries, struct worker **workers)
 {
 	size_t count = 0;
@@ -136,9 +136,9 @@ void demand_look(void)
 	look_and(NULL);
 }
 
-/* How long requests take. */
+/* Duration of requests. */
 
-/* Whether it was started by that process, or by one that was. */
+/* True if one is a descendant of top. */
 static bool is_below(const struct serving *one, const struct serving *top)
 {
 	return top && one->entry == top->entry && one->depth > top->depth;
@@ -154,11 +154,11 @@ static void judge_requests(struct worker *const *workers)
 		struct worker *w = workers[one->entry];
 		enum request_verdict verdict;
 
-		/* What cannot be seen may be served by the same process. */
+		/* The process may serve hidden connections, too. */
 		if (w->hidden)
 			continue;
 		verdict = requests_saw(&requests, &one->seen, loop_now());
-		/* The one before may have ended all of this worker. */
+		/* The event before may have ended the whole worker. */
 		if (verdict == REQUEST_FINE || is_below(one, told) || !is_looked_at(w))
 			continue;
 		told = one;

@@ -21,7 +21,7 @@
 
 enum {
 	HEAD_SIZE = 128, MESSAGE_MOST = HEAD_SIZE + LINE_MOST,
-	/* A burst that a daemon catches up with, or what comes while it is started anew. */
+	/* Bytes for a burst, or for a restart of the daemon. */
 	KEPT_MOST = 64 * 1024,
 	RETRY_LEAST = 4, RETRY_MOST = 256, FLUSH_MOST = 250 /* milliseconds */
 };
@@ -31,7 +31,7 @@ const char devlog_path[] = _PATH_LOG;
 static int fd = -1;
 static bool is_stream; /* messages end with a NUL there */
 
-/* Messages that the daemon has not taken yet, each behind its size. */
+/* Messages not yet taken by the daemon, each behind its size. */
 static char kept[KEPT_MOST];
 static size_t kept_size;
 static struct deadline retry;
@@ -63,8 +63,8 @@ bool devlog_open(void)
 	return connect_by(SOCK_DGRAM) || (errno == EPROTOTYPE && connect_by(SOCK_STREAM));
 }
 
-/* After a failure another daemon may have taken the place of that one: the next attempt
- * goes there. A message of which a stream took only a part ends with the connection. */
+/* Connects anew after a failure, for the next attempt: another daemon may be there now. A
+ * message taken in part by a stream ends with the connection. */
 static bool pass_on(const char *message, size_t size)
 {
 	size += is_stream;

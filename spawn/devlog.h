@@ -1,6 +1,6 @@
 /*
  * Messages to the syslog daemon of this machine, by a socket of our own: syslog(3) waits
- * for a daemon that hangs, and loses in silence what nobody takes.
+ * for a hanging daemon, and silently loses messages not taken.
  */
 #ifndef DEVLOG_H
 #define DEVLOG_H
@@ -9,18 +9,18 @@
 #include <stddef.h>
 #include <syslog.h> /* the priorities */
 
-/* Where the daemon listens. */
+/* Path of the daemon's socket. */
 extern const char devlog_path[];
 
-/* Connects to it, anew if need be. False, with errno, if there is none: it is looked for
- * again with each message. */
+/* Connects to the daemon, anew if need be. False with errno if none listens: each message tries
+ * again. */
 bool devlog_open(void);
 
-/* Sends a text of one line, as facility "daemon" in the form of RFC 3164. Never waits: what
- * the daemon does not take at once is kept for it. False if no more can be kept. */
+/* Sends a text of one line, as facility "daemon" in the form of RFC 3164. Never waits: keeps
+ * a message not taken at once. False if no more can be kept. */
 bool devlog_send(int priority, const char *text, size_t size);
 
-/* Before the end: gives the daemon a moment for what was kept. */
+/* Before the end: gives the daemon up to 250 ms for the kept messages. */
 void devlog_flush(void);
 
 #endif

@@ -16,10 +16,10 @@
 #include <linux/unix_diag.h>
 
 enum {
-	/* Up to here one question for each socket costs less than one about all. */
+	/* Up to so many sockets, a question for each costs less than one about all. */
 	ASK_SINGLY = 8,
-	/* A socket that is opened or closed meanwhile can push another one out of a list that
-	 * the kernel writes in pieces, but hardly twice. */
+	/* A socket opened or closed meanwhile can push another one out of a list written in
+	 * pieces, but hardly twice. */
 	LISTS = 2,
 	ANSWERS_SIZE = 32768, /* the kernel writes no longer pieces */
 	ALL_STATES = 0xfff   /* but for half-open connections */
@@ -37,7 +37,7 @@ struct inet_question {
 	struct inet_diag_req_v2 about;
 };
 
-/* A Unix socket. One that was accepted has the name of the listening socket, and its file. */
+/* A Unix socket. An accepted one has name and file of the listening socket. */
 struct unix_socket {
 	unsigned long inode;
 	unsigned state;
@@ -52,18 +52,18 @@ struct inet_socket {
 	unsigned queue;
 };
 
-/* The items that are looked for. */
+/* Items to find. */
 struct wanted {
 	struct sockets_item *items;
 	size_t count;
 };
 
 static const struct sockets_own *own;
-static struct unix_socket own_unix, former_unix; /* the latter has no inode if there is none */
+static struct unix_socket own_unix, former_unix; /* the latter with inode 0: none */
 static int netlink = -1;
 static unsigned sequence;
 
-/* Whether the answer ends here; errno is 0, or why there is none. */
+/* True at the end of the answers; errno is 0, or the kernel's error. */
 static bool is_end(const struct nlmsghdr *answer)
 {
 	const struct nlmsgerr *problem = NLMSG_DATA(answer);
@@ -75,7 +75,7 @@ static bool is_end(const struct nlmsghdr *answer)
 	return answer->nlmsg_type == NLMSG_ERROR || answer->nlmsg_type == NLMSG_DONE;
 }
 
-/* The kernel answers while it is asked: there is nothing to wait for. */
+/* The kernel answers within send(2): there is nothing to wait for. */
 static bool query(struct nlmsghdr *question, answer_reader *read_answer, void *argument)
 {
 	_Alignas(struct nlmsghdr) char answers[ANSWERS_SIZE];
@@ -190,7 +190,7 @@ static void read_listed_unix(const struct nlmsghdr *answer, void *argument)
 	mark_unix(argument, &socket);
 }
 
-/* A socket of another family is not there: that is no connection of ours. */
+/* ENOENT means a socket of another family: no connection of ours. */
 static bool mark_singly(const struct wanted *wanted)
 {
 	struct unix_socket socket;
@@ -224,8 +224,8 @@ static bool mark_all_unix(struct wanted *wanted)
 	return true;
 }
 
-/* Who waits is named by the socket that it has connected with, and has no name any more once
- * it has closed that. */
+/* A waiting connection is named by the inode of the client's socket; 0: the client has closed
+ * the socket. */
 struct naming {
 	struct overload_names *names;
 	bool complete;
@@ -274,7 +274,7 @@ static bool name_unix(struct overload_names *names)
 	return query(&question.header, read_icons, &out) && out.complete;
 }
 
-/* Sockets of TCP. */
+/* TCP sockets. */
 
 static struct inet_question about_inet(unsigned states)
 {
@@ -315,7 +315,7 @@ static bool find_inet_listener(struct inet_socket *out)
 	return out->found;
 }
 
-/* A listening socket of any address has connections to each. */
+/* A socket listening on any address has connections to each. */
 static bool is_own_address(const void *found)
 {
 	const struct listen_address *address = &own->address;
@@ -349,7 +349,7 @@ static bool mark_all_inet(struct wanted *wanted)
 	return query(&question.header, read_listed_inet, wanted);
 }
 
-/* What nobody has accepted is no file yet. What is closed on our side has been accepted. */
+/* A connection not accepted is no file yet: inode 0. One closed on our side was accepted. */
 static void read_waiting_inet(const struct nlmsghdr *answer, void *argument)
 {
 	const struct inet_diag_msg *message = NLMSG_DATA(answer);
@@ -371,7 +371,7 @@ static bool name_waiting_inet(struct overload_names *names)
 	return query(&question.header, read_waiting_inet, &out) && out.complete;
 }
 
-/* Both. */
+/* Both families. */
 
 static bool own_is_unix(void)
 {

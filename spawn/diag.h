@@ -1,13 +1,14 @@
 /*
- * Sockets as Linux shows them by netlink: exact, however many others there are,
- * and whatever their names are. See sock_diag(7).
+ * Sockets as Linux shows them by netlink, see sock_diag(7): exact for any number
+ * and names of other sockets.
  */
 #ifndef DIAG_H
 #define DIAG_H
 
 #include "sockets.h"
 
-/* Each is false with errno; ENOENT from the first one: this socket is not shown. */
+/* Each returns false with errno, but diag_name_waiting() perhaps without. ENOENT from
+ * diag_open(): the socket is not shown. */
 bool diag_open(const struct sockets_own *own);
 bool diag_renew(void); /* after *own has changed */
 void diag_forget_former(void);

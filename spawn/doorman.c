@@ -21,8 +21,8 @@
 #include <unistd.h>
 
 enum { /* milliseconds */
-	QUEUE_FORMS = 5,  /* connections that wait so long are a queue */
-	LOOK_EVERY = 10,  /* at most, while somebody waits */
+	QUEUE_FORMS = 5,  /* connections waiting so long are a queue */
+	LOOK_EVERY = 10,  /* at most, while connections wait */
 	WATCH_EVERY = 20, /* at most, while connections come */
 	MORE_AFTER = 2,   /* while there are more to be refused */
 	TELL_EVERY = 5000,
@@ -32,13 +32,13 @@ enum { /* milliseconds */
 enum {
 	NS_PER_S = 1000000000,
 	NS_PER_MS = 1000000,
-	SHARE = 50,     /* looks take this part of a processor at most */
-	BUSY_SHARE = 5, /* and this one, while many are refused */
+	SHARE = 50,     /* looks take 1/SHARE of a processor at most */
+	BUSY_SHARE = 5, /* and 1/BUSY_SHARE while many are refused */
 	TAKEN_MOST = 32, /* in one turn */
-	BLURRED_MOST = 50 /* looks in a row that name more than there are */
+	BLURRED_MOST = 50 /* looks in a row naming more connections than wait */
 };
 
-/* For whom there is no place. */
+/* Refused requests not yet reported, by reason. */
 struct told {
 	long many, late, last;
 };
@@ -46,14 +46,14 @@ struct told {
 static struct doorman {
 	const struct settings *settings;
 	int listener;
-	int former; /* the one before it; -1: none */
+	int former; /* listener before; -1: none */
 	long (*vacancies)(void);
 	void (*done)(void);
-	struct watch queue; /* the same socket: the pool watches it, too */
+	struct watch queue; /* a duplicate of listener: the pool watches that one */
 	struct deadline look, tell, end, former_end;
 	struct overload overload;
 	struct overload_names names;
-	bool by_name; /* who waits is known again */
+	bool by_name; /* waiting connections have names */
 	bool closed;  /* the door */
 	unsigned blurred;
 	int64_t last_look, rest_end;
@@ -89,7 +89,7 @@ static bool anybody_waits(void)
 	return waits_at(doorman.listener) || waits_at(doorman.former);
 }
 
-/* Telling. */
+/* Reports. */
 
 static void tell_refused(long *number, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -129,7 +129,7 @@ static void on_tell(struct deadline *d)
 	tell_all();
 }
 
-/* The first time at once, then now and then. */
+/* The first time at once, then every TELL_EVERY. */
 static void tell_soon(void)
 {
 	if (!deadline_is_set(&doorman.tell))
@@ -146,7 +146,7 @@ static void do_without_names(const char *reason)
 		report("--queue-timeout is not watched: %s", reason);
 }
 
-/* What is named must be there: other sockets of the same port may have a queue, too. */
+/* False if more connections are named than wait: another socket of the port may have a queue. */
 static bool is_plausible(long before, long after)
 {
 	const long named = (long)doorman.names.count;
@@ -168,7 +168,7 @@ static void follow(long *waiting)
 	overload_follow(&doorman.overload, named ? &doorman.names : NULL, loop_now());
 }
 
-/* Names cost more than a number, and matter only if there may be too many, or too late ones. */
+/* Names cost more than a number, and matter only for late or surplus connections. */
 static bool see(long *waiting)
 {
 	const int64_t begin = processor_time();
@@ -187,8 +187,8 @@ static int64_t pause_for(int part)
 	return doorman.cost * (part - 1) / NS_PER_MS;
 }
 
-/* Those that would have waited for too long before the next look are too late as well, as far
- * as looks are not too rare. */
+/* Counts connections that are too late, or will be before the next look: limit / 4 ahead at
+ * most. */
 static long count_late(long waiting)
 {
 	const int64_t limit = doorman.settings->queue_timeout;
@@ -255,7 +255,7 @@ static void look_again_after(int64_t pause)
 	deadline_set(&doorman.look, most(pause, 1), on_door_look);
 }
 
-/* Refuses those for whom there is no place, and looks again soon if more of them are left. */
+/* Refuses late and surplus connections, and looks again soon if some are left. */
 static void look_at_queue(void)
 {
 	long waiting, late, many, refused = 0;
@@ -290,7 +290,7 @@ static void finish(void)
 	done();
 }
 
-/* Nobody else serves who waits. True when all is done. */
+/* Refuses waiting connections, served by nobody else. True when doorman_finish() is done. */
 static bool refuse_rest(void)
 {
 	note_refused(refuse(doorman.listener, TAKEN_MOST), 0);
@@ -325,7 +325,7 @@ static void on_newcomer(struct watch *watch, unsigned events)
 	look_again_after(since >= WATCH_EVERY ? QUEUE_FORMS : most(WATCH_EVERY - since, QUEUE_FORMS));
 }
 
-/* The life of it. */
+/* Life of the doorman. */
 
 static bool can_see(void)
 {
@@ -368,7 +368,7 @@ void doorman_open(const struct settings *settings, int listener, long (*vacancie
 		watch_newcomers();
 }
 
-/* Nobody has come there since it was replaced, so by now all are late. */
+/* No connection came to the former socket since replaced: all are late by now. */
 static void on_former_end(struct deadline *d)
 {
 	const long late = refuse(doorman.former, TAKEN_MOST);

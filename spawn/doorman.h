@@ -1,6 +1,6 @@
 /*
- * Who waits too long, or behind too many, is not let in: the doorman looks at the queue of the
- * socket, and answers the oldest in the program's place (--queue, --queue-timeout).
+ * Refusing connections that wait too long, or behind too many (--queue-timeout, --queue): the
+ * doorman looks at the queue of the socket, and answers the oldest in the program's place.
  */
 #ifndef DOORMAN_H
 #define DOORMAN_H
@@ -10,36 +10,37 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Begins to watch, if the settings ask for that; reports what of it cannot be watched here.
- * vacancies() says how many requests the pool could take up besides those that it has: what is
- * idle, and what may still be started. */
+/* Begins to watch, if the settings ask for it; reports options that cannot be watched here.
+ * vacancies() returns how many more requests the pool could take up: with idle processes, and
+ * with processes that may still be started. */
 void doorman_open(const struct settings *settings, int listener, long (*vacancies)(void));
 
 /*
- * Looks at a socket that has taken the place of the one there was. Who waits at that is left to
- * the processes that listen there, but for no longer than --queue-timeout from now, or till the
- * door is closed. That socket stays open until it is forgotten.
+ * Turns to a new socket. Connections waiting at the former one are left to the processes
+ * listening there, but for no longer than --queue-timeout from now, or till the door is closed.
+ * The caller keeps the former socket open until doorman_forget_former().
  */
 void doorman_turn_to(int listener, int former);
 void doorman_forget_former(void);
 
-/* For the program that takes our place: since when those that wait do so. To be freed; NULL if
- * there is nothing to say, or no memory. And what it makes of that. */
+/* Writes for the program taking our place since when connections wait. The caller frees the
+ * text; NULL if none is known, or without memory. doorman_resume() takes the text from the
+ * environment. */
 char *doorman_describe(void);
 void doorman_resume(void);
 
-/* From now on nobody is let in any more. */
+/* From now on refuses all connections. */
 void doorman_close_door(void);
 
-/* After that, and when nobody else accepts: calls done() when everybody has an answer and has
- * had time to read it, but within this time. False if there is nobody, or nothing is
- * watched: then done() is not called. */
+/* Refuses the rest, when nobody else accepts: calls done() when all clients have had time to
+ * read the answer, but within so many milliseconds. False, without calling done(), if no
+ * client is left, or nothing is watched. */
 bool doorman_finish(int64_t within, void (*done)(void));
 
-/* Within no time. */
+/* Ends doorman_finish() at once. */
 void doorman_hurry(void);
 
-/* Whether nobody is being answered. For a while nobody new is, so that this comes true. */
+/* True if no client is being answered. Answers no new one for 2 s, so that all come to an end. */
 bool doorman_rests(void);
 
 #endif

@@ -10,16 +10,16 @@
 #include <sys/socket.h>
 
 /*
- * A listening socket that is bound to a network interface is not found by whoever comes over
- * another one: the system answers as if nobody listened, and a web server asks another server
- * at once. No interface has this number. Connections that wait to be accepted, and those that
- * have begun, are sockets of their own, which are found by both their ends.
+ * A listening socket bound to a network interface is not found by clients coming over another
+ * one: the system answers as if nobody listened, and a web server asks another server at once.
+ * No interface has the number NO_INTERFACE. Connections waiting to be accepted, or begun, are
+ * sockets of their own, found by both ends.
  *
- * Before Linux 5.7 that takes CAP_NET_RAW. Then a filter drops what asks for a connection:
- * the client repeats that after a second, and later, until the socket is closed.
+ * Before Linux 5.7 SO_BINDTOIFINDEX takes CAP_NET_RAW. Otherwise a filter drops each SYN: the
+ * client repeats the SYN after a second, and later, until the socket is closed.
  *
- * Neither shutdown() nor a shorter queue would do: the one resets who waits, the other lets
- * one more in whenever there is room.
+ * Neither shutdown() nor a shorter queue would do: shutdown() resets waiting connections, and
+ * a shorter queue lets one more in whenever there is room.
  */
 enum { NO_INTERFACE = INT_MAX };
 
@@ -42,7 +42,7 @@ static bool tie(int listener, int interface)
 			  sizeof interface) == 0;
 }
 
-/* An instruction of a filter, as <linux/filter.h> has it, which is not everywhere. */
+/* An instruction of a filter, as in <linux/filter.h>, missing on some systems. */
 struct step {
 	uint16_t code;
 	uint8_t jump_true, jump_false;
@@ -50,7 +50,7 @@ struct step {
 };
 enum { LOAD_BYTE = 0x30, JUMP_IF_SET = 0x45, RETURN = 0x06 };
 
-/* What the filter sees begins with the header of TCP. */
+/* The filter sees the packet from the TCP header on. */
 static bool drop_requests(int listener)
 {
 	struct step steps[] = {

@@ -11,11 +11,11 @@
 
 /*
  * "PID VERSION TRIAL SOCKET BOUND RELOADING COUNT NAME", then for each worker
- * ";PID STARTED OUTPUT PHASE OUTDATED". The first two stay what they are in all versions.
+ * ";PID STARTED OUTPUT PHASE OUTDATED". All versions begin with PID and VERSION.
  */
 enum { FORMAT = 2, HEAD_TEXT = 120, WORKER_TEXT = 80, COUNT_MOST = 100000 };
 
-/* A number in decimal digits, and what stands before it, if anything. */
+/* Reads a decimal number and the character before, unless NUL. Moves *text on. */
 static bool read_number(const char **text, char before, int64_t least, int64_t most,
 			int64_t *out)
 {
@@ -30,7 +30,7 @@ static bool read_number(const char **text, char before, int64_t least, int64_t m
 	return errno == 0 && *out >= least && *out <= most;
 }
 
-/* Process 1 is no child of anybody, and a signal to its group goes to all processes. */
+/* Process 1 is no child of anybody, and kill(-1) signals all processes. */
 static bool read_worker(struct handover_worker *out, const char **text)
 {
 	int64_t pid, output, phase, outdated;

@@ -1,5 +1,5 @@
 /*
- * What a supervisor hands over to the program that takes its place: text to and from
+ * State that a supervisor hands over to the program taking its place: text to and from
  * structs. Pure.
  */
 #ifndef HANDOVER_H
@@ -10,10 +10,10 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* The variable that has the text. */
+/* The environment variable of the text. */
 #define HANDOVER_VARIABLE "SPAWN_FCGI_HANDOVER"
 
-/* The variable that has what is known of those that wait: see overload.h. */
+/* The environment variable of the waiting connections: see overload_write(). */
 #define HANDOVER_WAITS_VARIABLE "SPAWN_FCGI_WAITS"
 
 enum { HANDOVER_NAME_SIZE = 128 };
@@ -27,26 +27,26 @@ struct handover_worker {
 };
 
 struct handover {
-	bool trial; /* nothing is to be taken up: only to be said whether that would work */
+	bool trial; /* take nothing up: only say if that would work */
 	int socket;
-	bool bound; /* by the supervisor, so that its file is ours to remove */
-	char name[HANDOVER_NAME_SIZE]; /* by which that file is known again */
+	bool bound; /* by the supervisor: the file is ours to remove */
+	char name[HANDOVER_NAME_SIZE]; /* of listener_name(), to know the file again */
 	bool reloading;
 	struct handover_worker *workers;
 	size_t count;
-	char *waits; /* for that variable, or NULL: no part of the text */
+	char *waits; /* for HANDOVER_WAITS_VARIABLE, or NULL: no part of the text */
 };
 
 enum handover_kind {
-	HANDOVER_NONE,   /* no text, or it means another process */
+	HANDOVER_NONE,   /* no text, or for another process */
 	HANDOVER_READ,
-	HANDOVER_UNKNOWN /* it means this process, which cannot read it, or has no memory */
+	HANDOVER_UNKNOWN /* for this process, but unreadable, or no memory */
 };
 
-/* Reads a text, or NULL, which means something to the process pid alone. */
+/* Reads a text, or NULL, meant for the process pid alone. handover_free() frees out. */
 enum handover_kind handover_read(struct handover *out, const char *text, pid_t pid);
 
-/* Writes one. To be freed; NULL without memory. */
+/* Returns the text. The caller frees it; NULL without memory. */
 char *handover_write(const struct handover *from, pid_t pid);
 
 void handover_free(struct handover *handover);

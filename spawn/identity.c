@@ -55,7 +55,7 @@ static bool find_supplementary(struct identity *id, const char *name)
 	return false;
 }
 
-/* Whom the program runs as. */
+/* User and groups of the program. */
 static bool find_program_identity(struct identity *id, const char *user, const char *group)
 {
 	const struct passwd *entry = NULL;
@@ -83,7 +83,7 @@ static bool find_program_identity(struct identity *id, const char *user, const c
 	return !entry || find_supplementary(id, entry->pw_name);
 }
 
-/* Whom the file of the socket belongs to; find_program_identity comes before. */
+/* Owner and group of the socket's file; find_program_identity comes before. */
 static bool find_socket_identity(struct identity *id, const char *owner, const char *group)
 {
 	const struct passwd *entry = NULL;
@@ -124,7 +124,7 @@ bool identity_changes(const struct identity *id)
 	return id->user != USER_UNCHANGED || id->group != GROUP_UNCHANGED;
 }
 
-/* The system says who we are now, and will not let us become root again. */
+/* True if the ids are in force, and the system refuses to make this process root again. */
 static bool is_final(const struct identity *id)
 {
 	bool in_group = id->group != GROUP_UNCHANGED;

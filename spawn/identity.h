@@ -30,24 +30,24 @@ struct identity {
 	struct acl acl; /* of the socket */
 };
 
-/* Whether root runs this process. */
+/* True if the real user is root. */
 bool identity_is_root(void);
 
-/* Whether the rights come from the program's file (set-user-ID), not the user. */
+/* True if rights come from the program's file (set-user-ID or set-group-ID), not the user. */
 bool identity_is_borrowed(void);
 
-/* Looks up all names. False after reporting one that is unknown, or that stands
- * for root where the program must not be root. */
+/* Looks up all names. False after reporting an unknown one, or root where the program
+ * must not be root. */
 bool identity_find(struct identity *out, const struct identity_names *names);
 
-/* Looks up anybody, root too, with all groups. False after reporting. */
+/* Looks up any user, root too, with all groups. False after reporting. */
 bool identity_find_user(struct identity *out, const char *name);
 
-/* Whether identity_assume takes rights away. */
+/* True if identity_assume changes user or group. */
 bool identity_changes(const struct identity *identity);
 
-/* Takes the groups and the user on, for good: proves that the way back to root
- * is closed. False after reporting; then the process must not go on. */
+/* Takes the groups and the user on for good, and proves the way back to root closed.
+ * False after reporting; then the process must not go on. */
 bool identity_assume(const struct identity *identity);
 
 #endif

@@ -21,19 +21,19 @@
 
 enum {
 	HEAD_SIZE = 64,
-	LOST_AFTER = 1000 /* milliseconds until it is told how many lines were lost */
+	LOST_AFTER = 1000 /* milliseconds until the number of lost lines is told */
 };
 
 static const char *path; /* NULL: none */
 static bool to_syslog;
 static int fd = STDERR_FILENO;
-static bool is_socket;  /* as services of systemd have it for standard error */
-static bool is_stamped; /* others put the time in front of lines, or we do */
+static bool is_socket;  /* as standard error of a systemd service */
+static bool is_stamped; /* journald puts the time in front of lines */
 static bool unended;    /* the last line was written in part */
-static unsigned lost;   /* lines that nobody has taken */
+static unsigned lost;   /* lines not written */
 static struct deadline tell_lost;
 
-/* systemd says by this variable which socket is its journal's. */
+/* systemd names the journal's socket in JOURNAL_STREAM, by device and inode. */
 static bool is_of_journald(const struct stat *st)
 {
 	const char *stream = getenv("JOURNAL_STREAM");
@@ -43,9 +43,9 @@ static bool is_of_journald(const struct stat *st)
 	return stream && strcmp(stream, ours) == 0;
 }
 
-/* Standard error is shared with others, who may fill it up between our look and our write,
- * and who do not expect it to be non-blocking. Where it can be opened by its name, that
- * gives us one of our own. */
+/* Standard error is shared with processes that may fill it up between our poll(2) and
+ * write(2), and do not expect O_NONBLOCK. Opening /dev/stderr, where possible, gives us an open
+ * file of our own. */
 static void open_standard_error(void)
 {
 	struct stat st;
@@ -104,8 +104,8 @@ void journal_reopen(void)
 	unended = within;
 }
 
-/* What stands in front of a line: the time and the process, or, for our own messages on
- * standard error, our name. process is 0 for those. Returns its size. */
+/* Writes the head of a line: time (but to syslog) and process, or, for our own messages
+ * (process 0) on standard error, our name. Returns the size. */
 static size_t write_head(char *out, pid_t process)
 {
 	const time_t now = time(NULL);
@@ -124,8 +124,8 @@ static size_t write_head(char *out, pid_t process)
 				       (long)(process ? process : getpid()));
 }
 
-/* A pipe takes so short a text as a whole, or not at all. A file may take a part of it; the
- * next one begins with the end of that line. */
+/* A pipe takes so short a text as a whole, or not at all. A file may take a part; the next text
+ * then begins with the missing line end. */
 static bool put_whole(const char *text, size_t size)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLOUT };

@@ -11,6 +11,6 @@ void lifeline_open(void)
 
 bool lifeline_tie(pid_t parent, int signal)
 {
-	/* An end before that sends nothing any more. */
+	/* A parent dead before procctl(2) sends nothing. */
 	return procctl(P_PID, 0, PROC_PDEATHSIG_CTL, &signal) < 0 || getppid() == parent;
 }

@@ -9,7 +9,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* A filter of system calls may allow to ask, but not to set: so what is set is set again. */
+/* Sets the value found: a filter of system calls may allow to get, but not to set. */
 void lifeline_open(void)
 {
 	int signal = 0;
@@ -22,6 +22,6 @@ void lifeline_open(void)
 
 bool lifeline_tie(pid_t parent, int signal)
 {
-	/* An end before that sends nothing any more. */
+	/* A parent dead before prctl(2) sends nothing. */
 	return prctl(PR_SET_PDEATHSIG, (unsigned long)signal) < 0 || getppid() == parent;
 }

@@ -21,21 +21,20 @@
 
 enum { NAMES_SIZE = 256 };
 
-/* What the names of our own sockets in a service manager's keeping begin with. */
+/* Prefix of the names of our own sockets kept by a service manager. */
 static const char kept_prefix[] = "spawn-fcgi-";
 
-/* A socket to bind, for a process that does nothing else. */
+/* A socket to bind, perhaps in a child of its own. */
 struct binding {
 	const struct listener *listener;
 	const struct listen_file *file;
-	const struct listen_identity *former; /* of the file in the place of which it comes; or NULL */
+	const struct listen_identity *former; /* of the file to be replaced; or NULL */
 	int backlog;
 	int answer; /* a pipe for the identity of the file */
 };
 
-/* What a path means inside the chroot, symbolic links included, only a process
- * inside can tell. The socket bound there is this process's as well: both hold
- * the same open file. */
+/* Only a process inside the chroot can resolve a path there, symbolic links included.
+ * A child that binds the socket binds ours as well: both hold the same open file. */
 static bool bind_it(const struct binding *b)
 {
 	const struct listener *l = b->listener;
@@ -204,12 +203,12 @@ static void find_name(const char *names, int i, char *out, size_t size)
 		 names ? names : "unknown");
 }
 
-/* A socket of ours that the service manager has kept, beside what is wanted now. */
+/* A socket of ours kept by the service manager, beside the present settings. */
 struct keepsake {
-	struct listener listener; /* with the address that it has */
+	struct listener listener; /* with the actual address */
 	const struct settings *settings;
 	const struct identity *identity;
-	bool wanted; /* not if there is another one already */
+	bool wanted; /* false if there is another one already */
 };
 
 static bool is_same_address(const struct listen_address *a, const struct listen_address *b)
@@ -229,7 +228,7 @@ static bool is_same_address(const struct listen_address *a, const struct listen_
 	}
 }
 
-/* Whether the file stands there as it was made, and as it would be made now. */
+/* True if the socket's own file stands there, with mode, owner and list as wanted now. */
 static bool has_its_file(const struct keepsake *k)
 {
 	const struct listen_file file = wanted_file(k->settings, k->identity);
@@ -247,7 +246,7 @@ static bool has_its_file(const struct keepsake *k)
 	       (file.group == GROUP_UNCHANGED || st.st_gid == file.group);
 }
 
-/* Whether it is what would be made anew; if not, its file goes. */
+/* True if the socket is like one made now; else removes its file. */
 static bool is_of_use(void *argument)
 {
 	const struct keepsake *k = argument;
@@ -262,7 +261,7 @@ static bool is_of_use(void *argument)
 	return false;
 }
 
-/* Where its file is: one that has replaced another one was bound beside it. */
+/* Finds the address: a socket that has replaced another one was bound beside the path. */
 static bool read_name(struct listen_address *out, int fd, const struct settings *settings)
 {
 	out->size = sizeof out->as;
@@ -274,7 +273,7 @@ static bool read_name(struct listen_address *out, int fd, const struct settings 
 	return true;
 }
 
-/* Takes it up, or lets it go, also in the manager's keeping. */
+/* Takes the socket up, or gives it up, also at the service manager. */
 static bool take_keepsake(struct listener *out, const struct settings *settings,
 			  const struct identity *identity, int fd, const char *name, bool wanted)
 {
@@ -390,8 +389,8 @@ static void remove_file(struct listener *l)
 		listen_remove_own(&l->address, &l->file);
 }
 
-/* The janitor's life: an order to remove the file, or no order for ever. It
- * keeps nothing open that somebody may wait to see closed. */
+/* The janitor: waits for an order to remove the file, or for EOF. Closes all else, since
+ * others may wait for EOF of a pipe. */
 static void await_order(struct listener *l, int orders)
 {
 	char order;
@@ -403,7 +402,7 @@ static void await_order(struct listener *l, int orders)
 	_exit(0);
 }
 
-/* A grandchild, so that the program does not find a child that it never had. */
+/* Forks the janitor as a grandchild: the program must not find an unknown child. */
 static void hire_janitor(struct listener *l)
 {
 	int ends[2];
@@ -425,7 +424,7 @@ static void hire_janitor(struct listener *l)
 	l->janitor = ends[0];
 }
 
-/* Whether the path will mean something else, or not be ours to remove. */
+/* True if the path will mean something else, or not be ours to remove. */
 static bool loses_file(const struct settings *s, const struct identity *identity)
 {
 	return s->socket && (identity_changes(identity) || s->root ||
@@ -437,13 +436,13 @@ void listener_entrust(struct listener *l, const struct settings *settings,
 {
 	if (!loses_file(settings, identity))
 		return;
-	/* All orphans are children of process 1, the program in a container. */
+	/* A janitor would become a child of process 1, the program in a container. */
 	if (getpid() != 1)
 		hire_janitor(l);
 	l->out_of_reach = l->janitor < 0;
 }
 
-/* Returns when the janitor has done its work: then its end is closed. */
+/* Returns at EOF: the janitor has done the work. */
 static void order_removal(int janitor)
 {
 	char answer;

@@ -17,14 +17,14 @@ enum {
 	FLAGS = O_WRONLY | O_APPEND | O_CLOEXEC | O_NOCTTY | O_NONBLOCK
 };
 
-/* The way to a file, which is walked directory by directory. */
+/* The way to a file, walked directory by directory. */
 struct way {
 	int directory;           /* reached so far */
-	bool ours;               /* nobody else can change what is in it, or the way to it */
-	bool sticky;             /* nor what belongs to us: /tmp */
+	bool ours;               /* nobody else can change the contents, or the way there */
+	bool sticky;             /* nobody else can change our files there: /tmp */
 	char ahead[PATH_MAX];    /* the rest of the path */
-	char name[NAME_MAX + 1]; /* its first part, which is not in "ahead" any more */
-	int fd;                  /* the file that was opened at the end */
+	char name[NAME_MAX + 1]; /* the part taken off "ahead" */
+	int fd;                  /* the file opened at the end */
 	bool unended;
 };
 
@@ -40,7 +40,7 @@ static const char *explain(int error)
 	}
 }
 
-/* A descriptor that we have inherited: whoever started us has chosen what it is. */
+/* True for an inherited descriptor: not checked, since chosen by our parent. */
 static bool is_descriptor(const char *path)
 {
 	static const char *const folders[] = { "/dev/fd/", "/proc/self/fd/" };
@@ -59,7 +59,7 @@ static bool is_ours(const struct stat *st)
 	return st->st_uid == 0 || st->st_uid == geteuid();
 }
 
-/* Takes the first part off the path: false if there is none, or a too long one. */
+/* Takes the first part off the path. False with errno if there is none, or a too long one. */
 static bool take_component(struct way *w)
 {
 	char *start = w->ahead + strspn(w->ahead, "/");
@@ -74,7 +74,7 @@ static bool take_component(struct way *w)
 	return true;
 }
 
-/* Goes on where a link leads to. */
+/* Goes on where a link leads to. False with errno: path too long. */
 static bool take_link(struct way *w, const char *target)
 {
 	char ahead[2 * PATH_MAX];
@@ -114,7 +114,7 @@ static bool start_way(struct way *w)
 	return enter(w, *w->ahead == '/' ? "/" : ".");
 }
 
-/* Whether a link was made by us, and stays what it is. */
+/* True if a link was made by us or root, and cannot be changed by others. */
 static bool may_follow(const struct way *w)
 {
 	struct stat st;
@@ -124,7 +124,7 @@ static bool may_follow(const struct way *w)
 		is_ours(&st) && st.st_nlink == 1);
 }
 
-/* Whether a file ends within a line, as after a crash or on a full disk. */
+/* True if a file ends within a line, as after a crash or on a full disk. */
 static bool ends_within_line(const struct way *w, const struct stat *st)
 {
 	struct stat same;
@@ -176,7 +176,7 @@ static void look_at_file(struct way *w, const char **why)
 		*why = explain(errno);
 }
 
-/* Goes to where the file is, or will be. A descriptor is opened on the way. */
+/* Goes to the directory of the file, and calls arrive(). Opens an inherited descriptor. */
 static void walk(struct way *w, const char *path, void (*arrive)(struct way *, const char **),
 		 const char **why)
 {

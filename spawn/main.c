@@ -1,6 +1,6 @@
 /*
- * spawn-fcgi: gives a FastCGI program its listening socket, its user and its
- * surroundings, starts it, and leaves, or stays and watches over it.
+ * spawn-fcgi: opens a listening socket, starts a FastCGI program on the socket with the
+ * user and environment asked for, and exits, or with --supervise stays and supervises.
  */
 #include <config.h>
 
@@ -39,7 +39,7 @@ static int run_beside(const struct settings *settings, const struct identity *id
 
 	crew_start(&crew, settings, identity, listener->fd);
 	status = crew.status;
-	/* A program that ended well at once may have put itself in the background. */
+	/* A program with exit status 0 may have gone to the background. */
 	if (crew.living > 0 || status == 0) {
 		pidfile_write(pidfile, crew.pids, crew.living);
 		crew_announce(&crew);
@@ -53,8 +53,8 @@ static int run_beside(const struct settings *settings, const struct identity *id
 
 int main(int argc, char **argv)
 {
-	static struct settings settings; /* its lists are never freed */
-	static struct identity identity; /* nor are its groups */
+	static struct settings settings; /* lists are never freed */
+	static struct identity identity; /* groups are never freed */
 	struct handover handover;
 	enum handover_kind handed_over;
 	struct pidfile pidfile;
@@ -72,7 +72,7 @@ int main(int argc, char **argv)
 	}
 	if (!settings_read(&settings, argc, argv, handed_over == HANDOVER_READ, &status))
 		return status;
-	/* What becomes the program itself keeps what it has, such as a lock. */
+	/* With -n alone this process becomes the program: leave descriptors (a lock) open. */
 	if (!settings.in_place || settings.supervise)
 		descriptors_seal(STDERR_FILENO + 1);
 	if (!identity_find(&identity, &settings.names))

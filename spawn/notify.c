@@ -19,17 +19,17 @@
 
 enum { USEC_PER_MS = 1000, AGAIN_MS = 50 };
 
-/* Room for one of each kind of message, and for some more names to drop. */
+/* Room for one message of each kind, and some more FDSTOREREMOVE. */
 enum { MESSAGES = 12, MESSAGE_SIZE = 512 };
 
 struct message {
 	char text[MESSAGE_SIZE];
-	int fd; /* goes with it; -1: none */
+	int fd; /* sent with the text; -1: none */
 };
 
 static int fd = -1;
 static struct listen_address manager;
-static struct message messages[MESSAGES]; /* not told yet, the oldest first */
+static struct message messages[MESSAGES]; /* not sent yet, oldest first */
 static size_t count;
 static struct deadline again;
 
@@ -41,13 +41,13 @@ void notify_open(void)
 		return;
 	manager.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	if (path[0] == '@')
-		manager.as.local.sun_path[0] = '\0'; /* a name outside of the file system */
+		manager.as.local.sun_path[0] = '\0'; /* abstract name: unix(7) */
 	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 	if (fd >= 0)
 		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* False if there is no room now. What cannot be told at all counts as told. */
+/* False if the socket has no room now. Any other error counts as sent. */
 static bool send_message(const struct message *message)
 {
 	union {
@@ -89,8 +89,8 @@ static void tell(struct deadline *d)
 		deadline_set(d, AGAIN_MS, tell);
 }
 
-/* Whether two messages are of one kind, of which only the last counts: the same word in
- * front, but names to drop are each its own. */
+/* True if the later of two messages replaces the earlier: same word before "=", and for
+ * FDSTOREREMOVE the same name. */
 static bool is_alike(const char *a, const char *b)
 {
 	size_t word = strcspn(a, "=");

@@ -1,8 +1,8 @@
 /*
- * Telling a service manager how it goes, by systemd's protocol: sd_notify(3).
+ * State messages to a service manager, by systemd's protocol: sd_notify(3).
  *
- * What its socket has no room for is told as soon as there is room again, in the order
- * in which it came; of several messages that begin alike, such as STATUS, the last one.
+ * Messages for which the socket has no room are queued, and sent in order when there is
+ * room again; a new message replaces a queued one of the same kind, such as STATUS.
  */
 #ifndef NOTIFY_H
 #define NOTIFY_H
@@ -10,32 +10,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Finds the socket of a manager that wants to be told. Nothing is told without one. */
+/* Opens a socket to $NOTIFY_SOCKET. Without that variable nothing is sent. */
 void notify_open(void);
 
-/* Tells some lines, such as "READY=1". Never waits. The loop is open. */
+/* Sends lines such as "READY=1"; never waits. The loop must be open. */
 void notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* Tells that all runs, and by which process. */
+/* Sends READY=1, and MAINPID of this process. */
 void notify_ready(void);
 
-/* Tells that a reload begins. */
+/* Sends RELOADING=1, with the time. */
 void notify_reloading(void);
 
-/* How often the manager wants to hear of us, in milliseconds; 0: never. */
+/* Milliseconds from one WATCHDOG=1 to the next, half of the manager's time-out; 0: none. */
 int64_t notify_watchdog(void);
 
-/* Whether the manager keeps descriptors for us, over our death: it says so, or somebody
- * says it who knows. */
+/* True if the manager keeps descriptors for us beyond our end: $FDSTORE says so, or the
+ * administrator (said). */
 bool notify_keeps(bool said);
 
-/* Has it keep a descriptor, which stays open, under a name. The loop is open. */
+/* Asks the manager to keep fd, which stays open here, under a name. The loop must be open. */
 void notify_store(int fd, const char *name);
 
-/* Has it let go of that, along with the next message. */
+/* Asks the manager to drop a name, along with the next message. */
 void notify_drop(const char *name);
 
-/* In a child: the program is not to tell anything in our name. */
+/* In a child: clears the variables, so that the program sends nothing in our name. */
 void notify_leave(void);
 
 #endif

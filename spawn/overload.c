@@ -10,7 +10,7 @@
 
 enum { NAMES_LEAST = 64, NAMES_MOST = 65536 };
 
-/* In a text, and its bytes for each. */
+/* Connections in a text, and bytes for each. */
 enum { WRITTEN_MOST = 3000, ONE_TEXT = 35 };
 
 bool overload_name(struct overload_names *names, uint64_t id)
@@ -55,7 +55,7 @@ static const struct overload_one *find(const struct overload *o, uint64_t id)
 	       ? bsearch(&wanted, o->ones, o->count, sizeof wanted, compare_ids) : NULL;
 }
 
-/* Who has no name has come before the next one that has. */
+/* A connection without a name has come before the next named one: give both the same since. */
 void overload_follow(struct overload *o, const struct overload_names *names, int64_t now)
 {
 	struct overload_one *ones = names ? malloc((names->count + 1) * sizeof *ones) : NULL;
@@ -102,8 +102,8 @@ long overload_many(const struct overload *o, long waiting, long allowed)
 }
 
 /*
- * "SEEN", then for each one ",ID:SINCE" in hexadecimal digits. The system takes no text of more
- * than 128 KiB; of more than that, any will do.
+ * "SEEN", then ",ID:SINCE" for each connection, in hexadecimal digits. execve(2) takes no
+ * variable above 128 KiB, hence WRITTEN_MOST; any selection of connections will do.
  */
 char *overload_write(const struct overload *o)
 {

@@ -1,6 +1,6 @@
 /*
- * Who waits in the queue of the socket, and since when, as looks at it tell: how many of the
- * oldest are too many, or have waited too long. Pure.
+ * Connections that wait in the queue of the socket, and since when, learnt from repeated looks:
+ * how many of the oldest are too many, or have waited too long. Pure. Times in milliseconds.
  */
 #ifndef OVERLOAD_H
 #define OVERLOAD_H
@@ -9,14 +9,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One that waits. What names it stays the same as long as it waits; 0: it has no name. */
+/* A waiting connection. The id stays the same during the wait; 0: no name. */
 struct overload_one {
 	uint64_t id;
-	int64_t since; /* it has not waited for longer */
-	bool lasting;  /* it has waited since the last look at least */
+	int64_t since; /* earliest begin of the wait */
+	bool lasting;  /* known from the look before, too */
 };
 
-/* What names those that wait. All zero is an empty list. */
+/* Names of waiting connections. All zero is an empty list. */
 struct overload_names {
 	uint64_t *ids;
 	size_t count, room;
@@ -26,36 +26,36 @@ struct overload_names {
 struct overload {
 	struct overload_one *ones;
 	size_t count;
-	int64_t seen; /* when the names of those that wait were seen last */
-	bool named;   /* they were at the last look */
-	long before;  /* how many waited then, and were left waiting */
+	int64_t seen; /* time of the last look at names, or at an empty queue */
+	bool named;   /* the last look showed names */
+	long before;  /* connections left waiting at the last look */
 };
 
-/* Adds one to the list. False with errno: no memory, or too many. */
+/* Adds a name to the list. False with errno: no memory, or too many (EMSGSIZE). */
 bool overload_name(struct overload_names *names, uint64_t id);
 
-/* Nobody waits, or the first one has come only now. */
+/* Notes an empty queue, or a first connection just now. */
 void overload_empty(struct overload *overload, int64_t now);
 
 /*
- * These wait, in the order in which they came if some have no names; or, with NULL, nobody could
- * be named. Who is new has come after the last time, perhaps right after it. Without memory,
- * what was known is forgotten.
+ * Notes the names of all waiting connections, oldest first if some are 0; NULL if none could be
+ * named. A new connection may have come right after the last look. Without memory all earlier
+ * names are forgotten.
  */
 void overload_follow(struct overload *overload, const struct overload_names *names, int64_t now);
 
-/* How many wait for so long, or may do. They are the oldest. */
+/* Number of connections that wait for limit milliseconds, or may do: always the oldest. */
 long overload_late(const struct overload *overload, int64_t now, int64_t limit);
 
 /*
- * How many wait beyond those that may, of so many that wait now. A connection that is accepted
- * at once is seen to wait, too, if a look comes at the right moment: so only those count that
- * waited at the last look as well, or, without names, as many as did.
+ * Number of connections above allowed, of waiting ones now. A look may catch a connection just
+ * before accept(2): so only connections that waited at the look before count, or, without
+ * names, as many as were left waiting there.
  */
 long overload_many(const struct overload *overload, long waiting, long allowed);
 
-/* What is known, as text, of a few thousand at most, and back. Text is to be freed; NULL without
- * memory. False for what is no such text, or without memory; then nobody waits. */
+/* Convert to text, 3000 connections at most, and back. The caller frees the text; NULL without
+ * memory. False for any other text, or without memory: the queue is empty then. */
 char *overload_write(const struct overload *overload);
 bool overload_read(struct overload *out, const char *text);
 

@@ -15,13 +15,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Never wait for the other end of a FIFO, nor follow what somebody may have planted in a
- * directory such as /tmp. */
+/* Neither wait for the other end of a FIFO, nor follow a symbolic link planted in a directory
+ * such as /tmp. */
 enum { CAREFUL = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK };
 
 enum { NEW_NAMES = 100, PIDS_READ = 65536, FILE_MODE = 0644 };
 
-/* The directory, looked up once, and the name in it; -1 with errno. */
+/* Opens the directory of path, so that it is looked up once; *name is the last component. -1
+ * with errno. */
 static int open_directory(const char *path, const char **name)
 {
 	char directory[PATH_MAX];
@@ -37,7 +38,7 @@ static int open_directory(const char *path, const char **name)
 	return open(directory, O_SEARCH | O_DIRECTORY | O_CLOEXEC);
 }
 
-/* Opens a file if it is a regular one; -1 with errno. */
+/* Opens a regular file; -1 with errno, EINVAL for any other kind. */
 static int open_regular(int directory, const char *name, int flags)
 {
 	int fd = openat(directory, name, flags | CAREFUL);
@@ -50,14 +51,14 @@ static int open_regular(int directory, const char *name, int flags)
 	return -1;
 }
 
-/* Whether an old file may be written as it is: root does not, if somebody else, who could
- * name any process to a start script, owns it. */
+/* True if an old file may be overwritten. Root writes only to root's: any other owner could
+ * name any process to a start script. */
 static bool is_trusted(const struct stat *st)
 {
 	return geteuid() != 0 || st->st_uid == 0;
 }
 
-/* What is in the way of writing the file, as an error number; 0: nothing. */
+/* Returns the error number that writing the file would meet; 0: none. */
 static int find_obstacle(int directory, const char *name)
 {
 	struct stat st;
@@ -100,7 +101,7 @@ void pidfile_claim(struct pidfile *file)
 	file->claimed = true;
 }
 
-/* Closes the file in any case; false with errno. */
+/* Closes fd in any case; false with errno. */
 static bool write_pids(int fd, const pid_t *pids, size_t count)
 {
 	FILE *stream = fdopen(fd, "w");
@@ -117,7 +118,7 @@ static bool write_pids(int fd, const pid_t *pids, size_t count)
 	return good;
 }
 
-/* A file that only we have open so far, with its name in new_name; -1 with errno. */
+/* Creates a new file beside the old one, with the name in new_name; -1 with errno. */
 static int create(int directory, const char *name, char *new_name, size_t size)
 {
 	int fd = -1;
@@ -130,7 +131,7 @@ static int create(int directory, const char *name, char *new_name, size_t size)
 	return fd;
 }
 
-/* Whoever reads the path finds either the old file or all of the new one. */
+/* Renames a complete new file into place: readers find the old file or all of the new one. */
 static bool replace(int directory, const char *name, const pid_t *pids, size_t count)
 {
 	char new_name[PATH_MAX + 64];
@@ -146,7 +147,7 @@ static bool replace(int directory, const char *name, const pid_t *pids, size_t c
 	return false;
 }
 
-/* Where the directory gives no room for a new file, or the old one is a mount point. */
+/* Writes the old file: the directory may not be writable, or the file a mount point. */
 static bool overwrite(int directory, const char *name, const pid_t *pids, size_t count)
 {
 	int fd = open_regular(directory, name, O_WRONLY);
@@ -160,7 +161,7 @@ static bool overwrite(int directory, const char *name, const pid_t *pids, size_t
 	return false;
 }
 
-/* Whether all that a file tells of is processes that are gone. */
+/* True if a file names no living process. */
 static bool is_stale(int directory, const char *name)
 {
 	int fd = open_regular(directory, name, O_RDONLY);

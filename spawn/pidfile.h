@@ -1,5 +1,5 @@
 /*
- * The file that tells a start script which processes to stop.
+ * The pid file: tells a start script the processes to stop.
  */
 #ifndef PIDFILE_H
 #define PIDFILE_H
@@ -9,27 +9,27 @@
 #include <sys/types.h>
 
 struct pidfile {
-	const char *path; /* NULL: none is wanted, and the functions do nothing */
-	bool claimed;     /* the server that the old file told of is known to be gone */
+	const char *path; /* NULL: no file wanted, the functions do nothing */
+	bool claimed;     /* the server named by the old file is known to be gone */
 };
 
-/* Whether the file can be written: links and special files are refused. Changes
- * nothing yet, since a server that runs may need the old one. False after reporting. */
+/* True if the file can be written: links and special files are refused. Changes
+ * nothing yet, since a running server may need the old file. False after reporting.
+ * out keeps path. */
 bool pidfile_open(struct pidfile *out, const char *path);
 
-/* Says that the socket is ours, so that an old file is out of date. */
+/* Notes that the socket is ours, so that an old file is out of date. */
 void pidfile_claim(struct pidfile *file);
 
-/* Puts a new file with the pids, a newline between two of them, in the place of an old
- * one. An error is reported and otherwise without consequence, as the program runs
- * already. */
+/* Replaces the file by a new one with the pids, a newline between two of them. Errors are
+ * only reported, as the program runs already; an old file is then discarded. */
 void pidfile_write(struct pidfile *file, const pid_t *pids, size_t count);
 
-/* After a start that failed: removes an old file that was claimed, unless it names
- * a process that lives: of another server, which has the same file. */
+/* After a failed start: removes an old file that was claimed, unless a process named there
+ * lives: another server may have the same file. */
 void pidfile_discard(struct pidfile *file);
 
-/* Removes a file that pidfile_write has written, unless it names somebody else now. */
+/* Removes a file of pidfile_write(), unless the first pid there is no longer pid. */
 void pidfile_remove(const char *path, pid_t pid);
 
 #endif

@@ -26,14 +26,14 @@
 #include <unistd.h>
 
 enum { /* milliseconds */
-	TICK = 1000,      /* while anything is not at rest */
-	HUNT_EVERY = 20,  /* for an idle one, while old ones are replaced */
-	DRAIN_EVERY = 20, /* while a queue is emptied before the end */
-	STARVES_MOST = 2000 /* hunting for an idle one where nobody ever is */
+	TICK = 1000,      /* between looks, unless the pool rests */
+	HUNT_EVERY = 20,  /* between looks for an idle outdated worker */
+	DRAIN_EVERY = 20, /* between looks at a queue before its end */
+	STARVES_MOST = 2000 /* of hunting without an idle worker, before divert() */
 };
 
-/* The queue is empty when so many looks say so: what has begun to connect by TCP may take a
- * moment to get there, and so may who found a Unix socket before another one took its place. */
+/* Looks in a row that must find a queue empty: a TCP handshake may be under way, and a client may
+ * have looked up the former Unix socket, but not connected yet. */
 enum { DRAIN_LOOKS = 2, FORMER_LOOKS = 3 };
 
 static struct pool {
@@ -42,22 +42,22 @@ static struct pool {
 	struct worker_plan workers;
 	struct sizing_plan sizing;
 	struct crashes crashes;
-	struct rate rate; /* of starts, but for the first and those of substitutes */
+	struct rate rate; /* of starts by fill() */
 	struct growth growth;
-	bool watched;  /* who is busy */
-	bool watching; /* the socket */
-	bool nonblocking; /* the socket was found so */
+	bool watched;  /* busy workers are known */
+	bool watching; /* the queue of the socket is watched */
+	bool nonblocking; /* O_NONBLOCK was set on the socket at the start */
 	bool up, stopping;
-	bool closed; /* nobody can connect any more */
-	bool hasty;  /* all ends at once */
-	bool drains; /* those who wait are served before the end */
-	int looks;   /* at an empty queue */
+	bool closed; /* no client can connect any more */
+	bool hasty;  /* pool_kill() was called */
+	bool drains; /* waiting connections are served before the end */
+	int looks;   /* in a row at an empty queue */
 
 	bool reloading;
-	struct worker *substitute; /* for one that is outdated */
+	struct worker *substitute; /* starting, for an outdated worker */
 	int64_t hunting_since;
 	int64_t stop_end;
-	int former_empty; /* the queue of the socket before this one, at so many looks */
+	int former_empty; /* looks in a row at an empty former queue */
 	bool may_divert;
 	struct deadline tick, start_again, next_start, recovery, reload_end, hunt, drain;
 	struct deadline drain_former;
@@ -73,7 +73,7 @@ static void on_start_due(struct deadline *d)
 
 /* Starting. */
 
-/* Once in a pause, but that is never put off. */
+/* Begins a pause; a pause under way is never put off. */
 static void pause_starts(void)
 {
 	if (pool.crashes.pause > 0 && !deadline_is_set(&pool.start_again))
@@ -106,7 +106,7 @@ static void fill(long here, long wanted)
 		deadline_set(&pool.next_start, pause, on_start_due);
 }
 
-/* All at once, whatever the rate: nobody is served before. */
+/* Starts all at once, beyond --spawn-rate: no client is served before. */
 static bool fill_first(long wanted)
 {
 	while (worker_count() < wanted && start_worker(false)) {
@@ -204,16 +204,15 @@ static void end_reload(const char *how)
 	pool.events->reloaded();
 }
 
-/* Where there is always a next connection, nobody is ever idle. Then new connections get a socket
- * of their own, with the same name, and new processes; who listens on the one before ends when
- * all that waits there is served. */
+/* Under steady load no worker is ever idle. Then divert() makes a new socket of the same name, for
+ * new connections and workers; workers of the former one retire when the queue there is empty. */
 
 static bool former_waits(void)
 {
 	return pool.workers.former >= 0 && demand_waits_at(pool.workers.former);
 }
 
-/* Whether there is anybody who may accept what waits at the socket, or at the one before. */
+/* True if a worker accepts connections of the socket, or of the former one. */
 static bool is_served(bool former)
 {
 	const struct worker *w = worker_first;
@@ -225,7 +224,8 @@ static bool is_served(bool former)
 
 static void on_drain_former(struct deadline *d);
 
-/* Not before nobody waits there, nor while this process ends: who is left is refused. */
+/* Closes the former socket when no worker is left there and the queue is empty; not during a
+ * stop, when waiting connections are refused. */
 static void forget_former(void)
 {
 	const struct worker *w = worker_first;
@@ -245,7 +245,7 @@ static void forget_former(void)
 	pool.workers.former = -1;
 }
 
-/* Those that listen there may have ended: after a crash, or after so many requests. */
+/* Workers of the former socket may have ended: after a crash, or a number of requests. */
 static void serve_former(void)
 {
 	struct worker *w;
@@ -322,8 +322,8 @@ static void begin_hunt(void)
 		w->accepts_on = false;
 }
 
-/* Whichever is idle first. Who serves all the time is asked after --stop-busy, and who cannot be
- * seen when a stop would end, too. */
+/* Retires the first outdated worker that is idle; the oldest one even if busy after --stop-busy,
+ * or if hidden after --stop-timeout. */
 static void retire_outdated(void)
 {
 	const struct settings *s = pool.settings;
@@ -388,7 +388,7 @@ static void renew(const struct sizing_view *seen, long wanted)
 	}
 }
 
-/* What serves without end must not keep the old version alive. */
+/* A request without end must not keep the old version alive. */
 static void on_reload_end(struct deadline *d)
 {
 	(void)d;
@@ -401,12 +401,12 @@ static void on_reload_end(struct deadline *d)
 static void begin_reload(void)
 {
 	pool.reloading = pool.may_divert = true;
-	begin_hunt(); /* where there are more than are needed */
+	begin_hunt(); /* in case more workers run than wanted */
 	deadline_set(&pool.reload_end, renewal_bound(pool.settings->stop_timeout),
 		     on_reload_end);
 }
 
-/* What workers tell. */
+/* Events of workers. */
 
 static void on_worker_ready(struct worker *w)
 {
@@ -460,13 +460,13 @@ static void on_worker_ended(struct worker *w, int status)
 		note_end(w, status);
 	else if (w->phase == WORKER_STARTING && status != 0)
 		pool.drains = false;
-	/* Not counted any more, whatever it has left. */
+	/* Not counted any more, even if processes of the session are left. */
 	retire_remains(w);
 	if (worker_is_here(w))
 		w->phase = WORKER_ASKED;
 }
 
-/* Those that still wait get an answer. */
+/* Answers connections that still wait, then calls over(). */
 static void be_over(void)
 {
 	int64_t left = pool.hasty ? 0 : pool.stop_end - loop_now();
@@ -492,7 +492,7 @@ static struct sizing_view look_around(void)
 {
 	struct sizing_view seen;
 
-	/* The substitute is there for another one, which will leave. */
+	/* An outdated worker will leave for the substitute: do not count both. */
 	demand_describe(&seen, find_outdated() ? pool.substitute : NULL);
 	return seen;
 }
@@ -554,7 +554,7 @@ static bool is_up(void)
 	return ready >= sizing_first(&pool.sizing);
 }
 
-/* While processes are replaced, there is one too many at most. */
+/* During a reload there is one worker too many at most, leaving ones included. */
 static long allowed(const struct sizing_view *seen, long wanted)
 {
 	long room = wanted + 1 - seen->leaving - (pool.substitute && find_outdated());
@@ -562,7 +562,7 @@ static long allowed(const struct sizing_view *seen, long wanted)
 	return pool.reloading && room < wanted ? room : wanted;
 }
 
-/* Acts on what has changed, whatever it was. */
+/* Starts, replaces and reports by the present numbers, after any change. */
 static void settle(void)
 {
 	struct sizing_view seen = look_around();
@@ -615,8 +615,8 @@ static void on_idle(void)
 	pool.events->idle();
 }
 
-/* Whoever has a connection is replaced as a whole; what it has started, such as a process of
- * PHP_FCGI_CHILDREN, is left to it to replace. */
+/* A worker that is overdue itself is replaced as a whole; a process below, such as one of
+ * PHP_FCGI_CHILDREN, is only signalled, for the worker to replace. */
 static void on_request_overdue(struct worker *w, pid_t process, bool deaf)
 {
 	if (deaf)
@@ -639,7 +639,7 @@ static const struct demand_events demand_events = {
 
 /* The life of the pool. */
 
-/* Where nobody can be told busy from idle, as many run as may be needed. */
+/* Without a census busy and idle look alike: run as many workers as may be needed. */
 static void do_without_census(void)
 {
 	if (pool.sizing.mode != SIZING_STATIC) {
@@ -683,8 +683,7 @@ bool pool_open(const struct settings *settings, const struct identity *identity,
 	return false;
 }
 
-/* How many more the pool could serve now, or as soon as it has grown; while starts fail it does
- * not grow. */
+/* Requests that the pool could take up now, or once grown; no growth while starts pause. */
 static long vacancies(void)
 {
 	struct sizing_view seen;
@@ -715,7 +714,7 @@ void pool_begin(void)
 	settle();
 }
 
-/* A process that does not serve yet is there for an old one. */
+/* A worker that is still starting is the substitute for an outdated one. */
 static void resume_replacing(void)
 {
 	pool.hunting_since = loop_now();
@@ -769,8 +768,8 @@ bool pool_describe(struct handover *out)
 	return true;
 }
 
-/* What a program, or a script of it, has made of the socket that all share would end each new
- * process at its first accept(2). One that wants it non-blocking makes it so itself. */
+/* All share O_NONBLOCK on the socket: set by a program or script, the flag would end each new
+ * worker at its first accept(2). A program that needs it sets it at every start. */
 static void restore_listener(void)
 {
 	int listener = pool.workers.listener, flags = fcntl(listener, F_GETFL);
@@ -786,11 +785,11 @@ void pool_reload(void)
 {
 	report("reloading");
 	begin_reload();
-	/* What is called for gets another chance. */
+	/* The administrator may have mended the program: no pause after crashes. */
 	crashes_ready(&pool.crashes);
 	deadline_clear(&pool.start_again);
 	restore_listener();
-	/* Also the substitute of an earlier reload: it may have read an older configuration. */
+	/* Also the substitute of an earlier reload, with an older configuration perhaps. */
 	for (struct worker *w = worker_first; w; w = w->next)
 		w->outdated = true;
 	settle();
@@ -806,8 +805,8 @@ static void stop_workers(void)
 		be_over();
 }
 
-/* Whoever has connected is served, if that takes no more than half of the time. A process that
- * ends meanwhile, as some do after so many requests, is replaced, but not one that fails. */
+/* Serves waiting connections first, for half of --stop-timeout at most. A worker that ends
+ * meanwhile, after a number of requests say, is replaced, unless a new one fails to start. */
 static void on_drain(struct deadline *d)
 {
 	const int64_t left = pool.stop_end - loop_now();

@@ -1,6 +1,6 @@
 /*
- * The pool: as many processes as are needed, none that crashes all the time, and
- * new ones in place of old ones without a gap.
+ * The pool: as many workers as needed, pauses after crashes, and new workers in place
+ * of outdated ones without a gap.
  */
 #ifndef POOL_H
 #define POOL_H
@@ -12,51 +12,51 @@
 #include <stdbool.h>
 
 struct pool_events {
-	/* All processes of the beginning serve. */
+	/* The first workers are ready. */
 	void (*up)(void);
-	/* Before that: one of them does not. Later: a crash loop, where the settings say to
-	 * give up. With the exit status to end with. */
+	/* Before up(): one of the first workers has failed. At any time: a crash loop, with
+	 * --give-up. status is the exit status to end with. */
 	void (*failed)(int status);
-	/* A reload is complete, and nothing old is left; or it was given up. */
+	/* A reload is complete, with no outdated worker left, or given up. */
 	void (*reloaded)(void);
-	/* Puts a new socket in the place of the one that there is, which stays open. Returns it;
-	 * -1: there can be none. */
+	/* Puts a new socket in the place of the present one, but leaves that open. Returns the
+	 * new descriptor; -1: not possible. */
 	int (*renew)(void);
-	/* There was no connection for long enough to end. */
+	/* No connection came for --exit-on-idle. */
 	void (*idle)(void);
-	/* All are gone, after pool_stop. */
+	/* After pool_stop(): all workers are gone. */
 	void (*over)(void);
 };
 
-/* False after reporting. The loop is open. */
+/* False after reporting. The loop must be open. */
 bool pool_open(const struct settings *settings, const struct identity *identity, int listener,
 	       const struct pool_events *events);
 
-/* Starts the first processes. */
+/* Starts the first workers, or calls failed(). */
 void pool_begin(void);
 
-/* Takes up those that were handed over. */
+/* Adopts the workers that were handed over. */
 void pool_resume(const struct handover *from);
 
-/* Whether that can be done now, or when the reload is complete. */
+/* True if pool_describe() may be called now; if false, when the reload is complete. */
 bool pool_can_be_described(void);
 
-/* Fills in what pool_resume wants to know, and, unless that is for a trial, has the log take
- * all that was written. False without memory. */
+/* Fills in the state for pool_resume(), in memory for handover_free(); unless out->trial, also
+ * flushes the output of workers to the log. False without memory. */
 bool pool_describe(struct handover *out);
 
-/* Replaces all processes, one by one. */
+/* Replaces all workers, one by one. */
 void pool_reload(void);
 
-/* Lets all end that they serve and, if told so, what waits for them: where it would be lost,
- * and nobody else can connect any more. */
+/* Retires all workers. If drains, they serve waiting connections first: for a socket that ends
+ * with this process, and that no client can connect to any more. */
 void pool_stop(bool drains);
 
-/* Ends all at once. */
+/* Kills all workers at once. */
 void pool_kill(void);
 
-/* Whether nothing is under way that would be lost if this process executed itself anew. For a
- * while nothing of that kind is begun, so that this comes true soon. */
+/* True if no refusal (503) is under way, to be lost when this process executes itself anew. For
+ * a while no new one begins, so that the result becomes true soon. */
 bool pool_rests(void);
 
 #endif

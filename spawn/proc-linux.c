@@ -44,7 +44,7 @@ bool proc_read(pid_t pid, const char *name, char *out, size_t size)
 	return n > 0;
 }
 
-/* The name of the process, which stands there too, cannot begin a line. */
+/* The name of the process in the file cannot begin a line: newlines are escaped. */
 bool proc_read_signals(pid_t pid, const char *field, uint64_t *out)
 {
 	const size_t length = strlen(field);
@@ -83,7 +83,6 @@ void proc_visit_threads(pid_t pid, proc_visitor *visit, void *argument)
 	closedir(threads);
 }
 
-/* From a line of numbers. */
 static void visit_children_of_thread(pid_t thread, void *argument)
 {
 	const struct parent *parent = argument;

@@ -18,7 +18,7 @@
 
 static const char shell[] = "/bin/sh";
 
-/* What there is, or PATH alone, and what was asked for on top of it. */
+/* Keeps the environment, or PATH alone, and adds --php-children and --env. */
 static bool set_environment(const struct settings *s)
 {
 	static char *nothing[] = { NULL };
@@ -30,7 +30,6 @@ static bool set_environment(const struct settings *s)
 		environ = nothing;
 		done = !path || setenv("PATH", path, 1) == 0;
 	}
-	/* How many processes PHP is to be. */
 	snprintf(number, sizeof number, "%ld", s->php_children);
 	if (s->php_children >= 0)
 		done = done && setenv("PHP_FCGI_CHILDREN", number, 1) == 0;
@@ -65,7 +64,7 @@ bool program_find(const struct settings *s, const char **path, char ***words)
 		*words = s->program;
 		return true;
 	}
-	/* So that the shell does not stay between us and the program. */
+	/* With "exec" no shell stays between us and the program. */
 	shell_words[2] = malloc(sizeof prefix + strlen(s->command));
 	if (!shell_words[2]) {
 		report("exec failed, %s: %s", shell, strerror(errno));
@@ -78,8 +77,8 @@ bool program_find(const struct settings *s, const char **path, char ***words)
 	return true;
 }
 
-/* Hands descriptors over and executes. What goes wrong now is still said on the
- * stderr that we had. */
+/* Moves the descriptors into place and executes. Errors from now on are reported on the
+ * old stderr. */
 static int execute(const struct settings *s, int listener, int output, pid_t tied_to)
 {
 	int old_stderr = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
@@ -97,7 +96,7 @@ static int execute(const struct settings *s, int listener, int output, pid_t tie
 	}
 	self_leave();
 	if (tied_to && !lifeline_tie(tied_to, s->stop_signal))
-		return EXIT_OWN_ERROR; /* nobody is there to be told */
+		return EXIT_OWN_ERROR; /* the parent is gone: no report */
 	limited = rlimits_apply(false);
 	if (limited)
 		execv(path, words);
@@ -127,7 +126,8 @@ int program_become(const struct settings *s, const struct identity *identity, in
 {
 	if (!program_prepare(s, identity))
 		return EXIT_OWN_ERROR;
-	/* Those descriptors are closed, unless this is the process that was to have them. */
+	/* The sockets of LISTEN_FDS close at exec, except with -n alone: this process is
+	 * LISTEN_PID then. */
 	if (!s->in_place || s->supervise)
 		listen_forget_inherited();
 	return execute(s, listener, output, tied_to);

@@ -12,23 +12,24 @@
 #include <sys/types.h>
 
 /*
- * Turns this process into the program: in the root directory, as the user, in the
- * working directory and with the environment and the limits asked for, with the
- * listening socket as descriptor 0 and 1 and 2 as they were, or else the output.
- * Those above 2 stay if they are not close-on-exec. When the parent that it is tied to ends,
- * it gets the stop signal; 0: it is tied to none. Returns only if that failed, after
- * reporting: the exit status to end with.
+ * Turns this process into the program, with the root directory, user, working directory,
+ * environment and limits of the settings, the listening socket as descriptor 0, and output
+ * as 1 and 2 (-1: unchanged). Descriptors above 2 stay unless close-on-exec. When the
+ * parent tied_to ends, the program gets the stop signal; 0: no tie. Returns only on
+ * failure, with the exit status to end with, after reporting, unless the parent is gone.
  */
 int program_become(const struct settings *settings, const struct identity *identity,
 		   int listener, int output, pid_t tied_to);
 
-/* The first part of that: all but descriptors and limits. False after reporting. */
+/* Does the first part of program_become(), all but descriptors and limits. False after
+ * reporting. */
 bool program_prepare(const struct settings *settings, const struct identity *identity);
 
-/* What is executed, the program or the shell, and its words. False after reporting. */
+/* Finds the path to execute, of the program or the shell, and its argv; neither is to be
+ * freed. False after reporting. */
 bool program_find(const struct settings *settings, const char **path, char ***words);
 
-/* Reports why a program cannot be executed, in this root directory. */
+/* Reports why execv() failed with error. root is the chroot, or NULL. */
 void program_explain(const char *path, const char *root, int error);
 
 #endif

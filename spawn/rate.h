@@ -1,5 +1,5 @@
 /*
- * At most so many of something in any second. Pure: the time comes in, in milliseconds.
+ * A limit on the events in any second. Pure: the time comes in, in milliseconds.
  */
 #ifndef RATE_H
 #define RATE_H
@@ -9,17 +9,17 @@
 #include <stdint.h>
 
 struct rate {
-	int64_t *times; /* of the last ones, in a ring; 0: none */
+	int64_t *times; /* of the last events, in a ring; 0: none */
 	size_t most, next;
 };
 
-/* False without memory. */
+/* Allows most events in a second. False without memory. */
 bool rate_open(struct rate *out, long most);
 
-/* How long to wait before the next one; 0: not at all. */
+/* Milliseconds until the next event is allowed; 0: now. */
 int64_t rate_pause(const struct rate *rate, int64_t now);
 
-/* There is one now. */
+/* Counts an event. */
 void rate_note(struct rate *rate, int64_t now);
 
 #endif

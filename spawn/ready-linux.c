@@ -12,12 +12,12 @@
 #include <sys/sysmacros.h>
 
 /*
- * A thread that sleeps in a system call shows its number and its arguments; one
- * that runs shows neither. The arguments of poll(2) and select(2) only point at
- * what is waited for: programs that use these are never seen to be ready.
+ * /proc/PID/syscall shows number and arguments of the system call in which a thread
+ * sleeps, and neither for a running thread. poll(2) and select(2) only take pointers:
+ * programs that wait in these calls are never seen to be ready.
  */
 
-/* Not all machines have all of them: this is the number of none. */
+/* Not all machines have all of these calls; -2 is the number of none. */
 #ifndef SYS_accept
 #define SYS_accept (-2)
 #endif
@@ -60,9 +60,9 @@ static bool is_socket(const struct search *search, pid_t thread, int descriptor)
 	       st.st_dev == search->socket.st_dev;
 }
 
-/* One line of what an epoll descriptor waits for. The number of the descriptor
- * may have another meaning by now, device and inode have not; the device is as
- * the kernel itself writes it. Before Linux 4.13 there are none. */
+/* Parses a line of fdinfo of an epoll descriptor: proc_pid_fdinfo(5). Compares device
+ * (in the kernel's encoding) and inode, since the descriptor number may have been
+ * reused. Linux before 4.13 shows neither. */
 static bool names_socket(const struct search *search, const char *line)
 {
 	const unsigned long device = (unsigned long)major(search->socket.st_dev) << 20 |

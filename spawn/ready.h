@@ -1,6 +1,6 @@
 /*
- * Whether a program waits for connections already, seen from outside:
- * ready-linux.c, or ready-none.c where the system does not show it.
+ * Readiness of a program, seen from outside: ready-linux.c, or ready-none.c where the
+ * system does not show the calls of other processes.
  */
 #ifndef READY_H
 #define READY_H
@@ -11,9 +11,8 @@
 #include <sys/types.h>
 
 /*
- * Whether a child, which runs as this identity, or a process that it has
- * started, is known to wait for a connection on the socket. False if none does,
- * or if that cannot be told for sure.
+ * True if a child, run as this identity, or a process below the child is known to wait
+ * for a connection on the socket. False if none does, or no certain answer is possible.
  */
 bool ready_is_seen(pid_t child, int listener, const struct identity *identity);
 

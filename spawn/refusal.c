@@ -15,10 +15,10 @@ enum {
 	IN_SIZE = 16 * 1024,
 	READS_MOST = 4, /* in one turn */
 	OUT_SIZE = 512,
-	RECORDS_MOST = 16, /* before there is a request */
+	RECORDS_MOST = 16, /* up to FCGI_BEGIN_REQUEST */
 	/* milliseconds */
-	ASK_MOST = 2000,   /* for a client to say what it wants, and to take the answer */
-	LINGER = 2000,     /* for a client that has its answer to send more, or to close */
+	ASK_MOST = 2000,   /* for a client to send a request and take the answer */
+	LINGER = 2000,     /* for an answered client to send more, or to close */
 	LINGER_MOST = 30000
 };
 
@@ -49,7 +49,7 @@ static const char answer[] =
 static struct refusal all[REFUSALS_MOST];
 static size_t count;
 
-/* What is read is used up at once, so one place serves all of them. */
+/* Input is used up at once, so one buffer serves all connections. */
 static unsigned char in[IN_SIZE];
 
 static void end(struct refusal *r)
@@ -65,7 +65,7 @@ static void on_time(struct deadline *d)
 	end(LOOP_OWNER(d, struct refusal, timer));
 }
 
-/* What goes out. There is room for all that RECORDS_MOST can ask for. */
+/* Output. There is room for all answers that RECORDS_MOST records can ask for. */
 
 static unsigned char *make_room(struct refusal *r, size_t size)
 {
@@ -100,7 +100,7 @@ static void put_answer(struct refusal *r)
 	r->state = ANSWERED;
 }
 
-/* What is asked of the application, and not by a request: it has nothing to tell. */
+/* Answers a management record (id 0): no values, no other type known. */
 static void put_management(struct refusal *r)
 {
 	uint8_t type = r->reader.record.type;
@@ -112,9 +112,9 @@ static void put_management(struct refusal *r)
 }
 
 /*
- * A client that still sends when we close would get a reset, and lose what it has not read
- * yet: so our side is closed first, and its own is read for a while. False: nothing more can
- * come of the connection.
+ * A close while the client still sends would cause a reset, and the client lose the unread
+ * answer: so shut down our side first, and read on for a while. False: the connection is of
+ * no more use.
  */
 static bool flush(struct refusal *r)
 {
@@ -133,7 +133,7 @@ static bool flush(struct refusal *r)
 	return shutdown(r->socket.fd, SHUT_WR) == 0;
 }
 
-/* What comes in. */
+/* Input. */
 
 static void take_content(struct refusal *r, const unsigned char *content, size_t length)
 {
@@ -147,7 +147,7 @@ static void take_content(struct refusal *r, const unsigned char *content, size_t
 	r->begin_have += length;
 }
 
-/* Records of a request that has not begun are none of ours (FastCGI 1.0, section 3.3). */
+/* Records of a request that has not begun are ignored (FastCGI 1.0, section 3.3). */
 static bool end_record(struct refusal *r)
 {
 	const struct record *record = &r->reader.record;
@@ -170,7 +170,7 @@ static bool begin_record(struct refusal *r)
 	return r->reader.record.version == RECORD_VERSION && ++r->records <= RECORDS_MOST;
 }
 
-/* False for what is no FastCGI. */
+/* False if the bytes are not FastCGI. */
 static bool take(struct refusal *r, const unsigned char *bytes, size_t size)
 {
 	const unsigned char *content;
@@ -195,7 +195,7 @@ static bool take(struct refusal *r, const unsigned char *bytes, size_t size)
 	return fine;
 }
 
-/* False when all is said. */
+/* False when the connection is to be closed. */
 static bool read_some(struct refusal *r)
 {
 	for (int i = 0; i < READS_MOST; i++) {
@@ -206,7 +206,7 @@ static bool read_some(struct refusal *r)
 		if (n == 0 || !take(r, in, (size_t)n))
 			return false;
 		if (r->state == ANSWERED && !r->linger_end)
-			return true; /* the answer first */
+			return true; /* send the answer first */
 		if (r->linger_end && loop_now() >= r->linger_end)
 			return false;
 		if (r->linger_end)

@@ -1,6 +1,6 @@
 /*
- * Connections that are answered 503 in the program's place: as a responder of FastCGI that
- * never does anything else.
+ * Connections answered 503 in the program's place, as by a FastCGI responder that never does
+ * anything else.
  */
 #ifndef REFUSAL_H
 #define REFUSAL_H
@@ -8,20 +8,20 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* So many at a time. */
+/* Connections at a time. */
 enum { REFUSALS_MOST = 128 };
 
-/* How many more there may be now. */
+/* Number of connections that may be taken up now. */
 size_t refusal_room(void);
 
-/* How many there are. */
+/* Number of connections under way. */
 size_t refusal_count(void);
 
-/* Takes up a connection, which is non-blocking; there is room. What it asks is often there
- * already, and is answered at once then. False with errno; then it is closed. */
+/* Takes over fd, a non-blocking connection; refusal_room() must not be 0. A request that is
+ * already there is answered at once. False with errno; fd is closed then. */
 bool refusal_begin(int fd);
 
-/* Closes all that there are. */
+/* Closes all connections. */
 void refusal_end_all(void);
 
 #endif

@@ -11,7 +11,7 @@ struct request_row {
 	uint64_t connections;
 	bool watched;
 	int64_t switches;
-	int64_t since; /* it has been in this phase */
+	int64_t since; /* begin of the phase */
 	enum phase phase;
 };
 
@@ -39,7 +39,7 @@ void requests_begin(struct requests *r, size_t count)
 	r->count = r->hint = 0;
 }
 
-/* They come in nearly the same order each time. */
+/* Processes come in nearly the same order at each look. */
 static const struct request_row *row_before(struct requests *r, pid_t process)
 {
 	for (size_t i = 0; i < r->count_before; i++) {
@@ -53,8 +53,8 @@ static const struct request_row *row_before(struct requests *r, pid_t process)
 	return NULL;
 }
 
-/* Who does not sleep anew does not read a new request either, and has not waited for one. A signal
- * wakes: that one was asked to end changes nothing. */
+/* True if the process is still at the same request: without a new sleep, a process has neither
+ * waited for a request nor read one. A signal wakes, so after one the count proves nothing. */
 static bool goes_on(const struct request_row *before, const struct request_sighting *s)
 {
 	if (!before || before->connections != s->connections || s->waits)

@@ -1,9 +1,9 @@
 /*
- * Since when each process has been busy with one request, from what is seen of it now and then.
- * Pure: the time comes in, in milliseconds.
+ * Time that each process has spent on one request, learnt from repeated looks. Pure: the time
+ * comes in, in milliseconds.
  *
- * What is found is a lower bound: the clock of a process begins at the first look that finds it
- * at work, and begins anew whenever it is not known for sure that it still does the same.
+ * The result is a lower bound: the clock of a process begins at the first look that finds the
+ * process at work, and anew whenever the request may have changed.
  */
 #ifndef REQUESTS_H
 #define REQUESTS_H
@@ -13,24 +13,24 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* More processes than that are not watched. */
+/* Processes watched at most. */
 enum { REQUESTS_MOST = 16384 };
 
-/* A process that has connections, at one look. */
+/* A process with connections, at one look. */
 struct request_sighting {
 	pid_t process;
-	uint64_t connections; /* which: another number, others */
-	bool waits;           /* for a client, or that is not known */
-	/* Whatever passes over one of its connections shows from now on, at each look. */
+	uint64_t connections; /* a hash: other connections, another number */
+	bool waits;           /* for a client, or may do so */
+	/* Traffic on any of the connections shows from now on, at each look. */
 	bool watched;
-	bool exchanged;       /* since the last look, if it was watched then */
-	int64_t switches;     /* how often it has gone to sleep; -1: not known */
+	bool exchanged;       /* traffic since the last look, if watched then */
+	int64_t switches;     /* times gone to sleep; -1: not known */
 };
 
 enum request_verdict {
 	REQUEST_FINE,
-	REQUEST_OVERDUE, /* it is to be asked to end; once */
-	REQUEST_DEAF     /* it was, and goes on: it is to be killed; once */
+	REQUEST_OVERDUE, /* to be asked to end; returned once */
+	REQUEST_DEAF     /* was asked, but goes on: to be killed; returned once */
 };
 
 struct requests {
@@ -39,17 +39,18 @@ struct requests {
 	size_t count, room, count_before, hint;
 };
 
-/* So long may a request take, and so long its end after that. */
+/* limit: time for a request; grace: time to end after REQUEST_OVERDUE. requests_close() frees
+ * the rows. */
 void requests_open(struct requests *requests, int64_t limit, int64_t grace);
 void requests_close(struct requests *requests);
 
-/* Begins a look at so many processes: who is not seen in it is forgotten. */
+/* Begins a look at count processes, each for requests_saw(); any other is forgotten. */
 void requests_begin(struct requests *requests, size_t count);
 
 enum request_verdict requests_saw(struct requests *requests,
 				  const struct request_sighting *sighting, int64_t now);
 
-/* When the next look is due at the latest, from now; INT64_MAX: no request is known. */
+/* Milliseconds until the next look is due; INT64_MAX: no request is known. */
 int64_t requests_next(const struct requests *requests, int64_t now);
 
 #endif

@@ -12,7 +12,7 @@
 enum { /* milliseconds */
 	RETRY_LEAST = 4,
 	RETRY_MOST = 250,
-	/* From the signal to KILL for one that serves to the last, at most */
+	/* From the stop signal to KILL, for a worker that stays busy */
 	GRACE_MOST = 1000
 };
 
@@ -20,8 +20,8 @@ enum { STOP_TRIES = 20, STOP_PAUSE_US = 200 };
 
 static const struct settings *settings;
 static bool watched;
-static struct deadline next_look; /* at all that retire */
-static int64_t delay;             /* before the one after that */
+static struct deadline next_look; /* at all retiring workers */
+static int64_t delay;             /* before the look after next_look */
 
 void retire_open(const struct settings *wanted, bool is_watched)
 {
@@ -29,18 +29,18 @@ void retire_open(const struct settings *wanted, bool is_watched)
 	watched = is_watched;
 }
 
-/* Who serves nobody. */
+/* Idle workers. */
 
-/* One that may be idle. */
+/* A worker that may be idle. */
 struct suspect {
 	struct worker *worker;
-	bool still; /* at the last look */
-	bool idle;  /* for sure, as long as it does not go on */
+	bool still; /* stopped at the last look */
+	bool idle;  /* for sure, until continued */
 };
 
 struct suspects {
 	struct suspect *list;
-	struct census_entry *entries; /* of each */
+	struct census_entry *entries; /* same order */
 	pid_t *leaders;
 	size_t count;
 };
@@ -69,9 +69,9 @@ static void drop_busy(struct suspects *s)
 	s->count = left;
 }
 
-/* What a process accepted on its way to the stop may have come behind the look at the
- * connections: it takes a look that began when all of it was still. True if that is so of
- * all. */
+/* A process may still accept a connection on its way to the stop, after the look at its
+ * connections: only a look that began with all processes stopped proves a worker idle. True
+ * if the look decides on all. */
 static bool judge_all(struct suspects *s)
 {
 	bool all = true;
@@ -88,7 +88,7 @@ static bool judge_all(struct suspects *s)
 	return all;
 }
 
-/* What is stopped accepts nothing. It may take a moment to stop, in a system call. */
+/* A stopped process accepts nothing, but may take a moment to stop, in a system call. */
 static void watch_stopped(struct suspects *s)
 {
 	const struct timespec pause = { .tv_nsec = STOP_PAUSE_US * 1000L };
@@ -129,9 +129,9 @@ static bool list_suspects(struct suspects *s, struct worker *const *workers, siz
 }
 
 /*
- * Sends a signal to those that serve nobody, and leaves them alone in the list; returns how
- * many. A stop disturbs: sleeps and system calls with a time-out are cut short. One that is
- * seen to be busy is not stopped.
+ * Sends a signal to idle workers, leaves only these in the list, and returns their number.
+ * SIGSTOP cuts sleeps and system calls with a time-out short, so a worker seen busy is not
+ * stopped.
  */
 static size_t signal_idle(struct worker **workers, size_t count, int signal)
 {
@@ -173,7 +173,8 @@ static void on_time_over(struct deadline *d)
 	kill_late(WORKER_OF_KILL(d), "");
 }
 
-/* It was asked to end, and nothing more has to end now. Who serves may go on. */
+/* Kills the worker if idle, --stop-timeout after the stop signal; a busy one may go on, as
+ * end_at is not set. */
 static void on_overdue(struct deadline *d)
 {
 	struct worker *w = WORKER_OF_KILL(d);
@@ -240,7 +241,7 @@ static bool is_to_be_asked(const struct worker *w)
 			    loop_now() - w->retiring_since >= settings->stop_busy);
 }
 
-/* All that retire. Without memory, time will tell. */
+/* Looks at all retiring workers. Without memory, the next look tries again. */
 static void on_retiring_look(struct deadline *d)
 {
 	struct worker **list = calloc((size_t)worker_count() + 1, sizeof *list);

@@ -1,6 +1,5 @@
 /*
- * Ending workers, any number of them at a time: each when it serves nobody, unless the
- * administrator says otherwise.
+ * Ending workers, any number at a time: each when idle, or after --stop-busy.
  */
 #ifndef RETIRE_H
 #define RETIRE_H
@@ -11,30 +10,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Where nobody can be told busy from idle (see census_open), each is asked at once. */
+/* Unless watched, busy and idle cannot be told apart (see census_open()), and each worker is
+ * asked at once. */
 void retire_open(const struct settings *settings, bool watched);
 
 /*
- * Asks it to end as soon as it serves nobody, or, whatever it does, after --stop-busy. If that
- * may not take longer than so many milliseconds (0: however long it takes), it is asked
- * shortly before, and killed then.
+ * Asks a worker to end as soon as idle, or after --stop-busy even if busy. within milliseconds
+ * from now (0: no bound) the worker is killed, and shortly before that asked in any case.
  */
 void retire(struct worker *worker, int64_t within);
 
-/* Asks it to end if it serves nobody now. */
+/* Asks a worker to end if idle now; false if not, or if idle workers cannot be told. */
 bool retire_if_idle(struct worker *worker);
 
-/* From the signal that asks one that is busy to KILL, at most. */
+/* Milliseconds from the stop signal to KILL for a busy worker. */
 int64_t retire_grace(const struct settings *settings);
 
-/* Asks it to end although it is busy, and kills it after the grace. */
+/* Asks a worker to end although busy, and kills it after the grace; not if asked before. */
 void retire_busy(struct worker *worker);
 
-/* It has ended: what it has left behind is of no use to anybody, and is asked to end even if
- * it was asked itself. */
+/* Retires processes that an ended worker has left in its session, even if the worker was asked
+ * to end: they are of no use. */
 void retire_remains(struct worker *worker);
 
-/* Goes on with one that was taken up from an earlier life of this process. */
+/* Goes on with the retirement of an adopted worker. */
 void retire_resume(struct worker *worker);
 
 #endif

@@ -17,9 +17,8 @@
 
 enum { NS_PER_S = 1000000000 };
 
-/* Signals that we may handle, and how they were found: ignored perhaps, which a
- * program may count on; but without SIGCHLD no child's exit status would ever
- * reach us. */
+/* Signals that we may handle, restored for the program, which may count on an ignored
+ * one. SIGCHLD gets a handler at once: if ignored, no exit status would reach us. */
 static const int ours[] = {
 	SIGCHLD, SIGTERM, SIGINT, SIGQUIT, SIGHUP, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ,
 };
@@ -28,9 +27,9 @@ enum { OURS = sizeof ours / sizeof *ours };
 
 static struct sigaction found[OURS];
 static sigset_t found_mask;
-static int parent_waits = -1; /* the end of a pipe */
+static int parent_waits = -1; /* write end of a pipe */
 
-/* A signal without a handler would not end a wait. */
+/* SIGCHLD without a handler would not end pselect(2). */
 static void on_death(int signal)
 {
 	(void)signal;
@@ -53,8 +52,7 @@ bool self_enter(void)
 	for (int i = 0; i < OURS; i++)
 		sigaction(ours[i], NULL, &found[i]);
 	sigaction(SIGCHLD, &noticed, NULL);
-	/* Beyond a limit on the size of files a write fails instead: of a log line, or
-	 * of the pid file. */
+	/* Beyond RLIMIT_FSIZE a write to the log or pid file fails then, with EFBIG. */
 	sigemptyset(&ignore.sa_mask);
 	sigaction(SIGXFSZ, &ignore, NULL);
 	return true;
@@ -74,7 +72,7 @@ void self_watch_signals(void)
 
 	sigemptyset(&ignore.sa_mask);
 	sigaction(SIGPIPE, &ignore, NULL);
-	/* The loop has seen to those that it catches. */
+	/* The loop itself sees to ours. */
 	sigfillset(&others);
 	for (int i = 0; i < OURS; i++)
 		sigdelset(&others, ours[i]);
@@ -194,8 +192,8 @@ bool self_await_death(const struct timespec *deadline)
 	}
 	if (left.tv_sec < 0)
 		return false;
-	/* SIGCHLD is blocked but for this call, so none can come unnoticed
-	 * between the caller's look at its children and the wait. */
+	/* SIGCHLD is blocked except in this call, so none can come unnoticed between
+	 * the caller's look at the children and the wait. */
 	sigdelset(&mask, SIGCHLD);
 	return pselect(0, NULL, NULL, NULL, &left, &mask) < 0;
 }

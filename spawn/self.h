@@ -1,5 +1,5 @@
 /*
- * What every Unix process has: descriptors, signals, a root directory, children.
+ * State of this process: descriptors, signals, session, root directory, children.
  */
 #ifndef SELF_H
 #define SELF_H
@@ -9,47 +9,47 @@
 #include <time.h>
 
 /*
- * Makes a known state of whatever we were started with: descriptors 0 to 2 are
- * open, and the death of a child is noticed. False after reporting. Once, at the
- * start.
+ * Opens descriptors 0 to 2 where closed, blocks and handles SIGCHLD, ignores SIGXFSZ,
+ * and saves signals as found. Call once, at the start. False after reporting.
  */
 bool self_enter(void);
 
-/* Gives signals back as they were found. Last, before the program is executed. */
+/* Restores signals as found. Call last, before the program is executed. */
 void self_leave(void);
 
-/* For an event loop that has begun to catch signals: lets the others come again,
- * and is not ended by one that comes from writing to nobody. */
+/* For an event loop that has begun to catch signals: unblocks the others, and ignores
+ * SIGPIPE. */
 void self_watch_signals(void);
 
 /*
- * Goes on in a child, in a session of its own; this process stays, until the
- * child lets it go or ends. Returns 0 in the child; in the parent, the child's
- * pid, and the status to end with. -1 after reporting.
+ * Forks a child in a session of its own; the parent waits for self_release_parent() or
+ * the child's end. Returns 0 in the child; in the parent, the child's pid, with the
+ * exit status to end with in *status; -1 after reporting.
  */
 pid_t self_background(int *status);
 
-/* In that child: lets the parent go, with an exit status, and the terminal. */
+/* In the child: lets the parent exit with status, and turns 0 to 2 to /dev/null. */
 void self_release_parent(int status);
 
-/* Executes our own program anew, in this process, as it was found; signals wait
- * until the new one watches them. Returns, with errno, if that failed. */
+/* Executes our own program anew in this process, with signals as found, but all blocked
+ * until the new program watches them. Returns only on failure, with errno. */
 void self_execute_anew(char **argv);
 
-/* After that: signals that we have blocked were not found so. */
+/* After self_execute_anew(), in the new program: signals found blocked were blocked by us,
+ * so self_leave() blocks none. */
 void self_executed_anew(void);
 
 /* Enters a directory as the root directory. False after reporting. */
 bool self_change_root(const char *directory);
 
-/* Does some work in a child of its own, which thus leaves no trace in this
- * process. Returns what the work returned; false if it could not be done. */
+/* Calls work() in a forked child, to leave no trace in this process. Returns the result
+ * of work(); false if no child could be forked (reported), or if the child was killed. */
 bool self_apart(bool (*work)(void *), void *argument);
 
-/* Waits until a child may have died. False when the time is over. */
+/* Waits until a child may have ended. False when the deadline has passed. */
 bool self_await_death(const struct timespec *deadline);
 
-/* A moment so many milliseconds from now, on the clock of self_await_death. */
+/* Returns the time in so many milliseconds, for self_await_death(). */
 struct timespec self_deadline(long milliseconds);
 
 #endif

@@ -16,25 +16,25 @@
 #include <unistd.h>
 
 enum {
-	WATCHED_MOST = 16, /* connections of a process; who has more is no one that gets stuck with one */
+	WATCHED_MOST = 16, /* connections of a process; with more, not stuck with one */
 	NS_PER_S = 1000000000,
 	NS_PER_MS = 1000000,
-	LISTENING = 2, /* sockets: there may be a former one */
-	SHARE = 50 /* looks take this part of a processor at most */
+	LISTENING = 2, /* sockets: the present and perhaps a former one */
+	SHARE = 50 /* looks take a 50th of a processor at most */
 };
 
-/* A process, and its part of the connections of the census. */
+/* A process, and its connections in the census. */
 struct group {
 	const struct census_connection *first;
 	size_t count;
-	bool begun; /* to be watched, at this look */
+	bool begun; /* a connection is watched only since this look */
 };
 
 static const struct identity *identity;
 static unsigned long listening, former; /* inodes; 0: none */
 static struct serving *list;
 static struct group *groups;
-static unsigned long *sockets; /* of one of them, and those that listen, sorted */
+static unsigned long *sockets; /* inodes of a group and of listening sockets, sorted */
 static size_t count;
 static int64_t last_cost; /* in nanoseconds of processor time */
 
@@ -46,7 +46,7 @@ static int64_t processor_time(void)
 	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
 }
 
-/* Who serves. */
+/* Serving processes. */
 
 static size_t size_of_group(const struct census_connection *first, size_t most)
 {
@@ -64,7 +64,7 @@ static uint64_t mix(uint64_t n)
 	return n ^ n >> 31;
 }
 
-/* Whatever their order is. */
+/* A hash of the connections, in any order. */
 static uint64_t number_of(const struct group *group)
 {
 	uint64_t number = group->count;
@@ -103,7 +103,7 @@ static bool list_groups(void)
 	return true;
 }
 
-/* Whether they wait. */
+/* Waiting for clients. */
 
 static int compare_inodes(const void *a, const void *b)
 {
@@ -137,7 +137,7 @@ static void tell_unseen(pid_t process, int error)
 	       "others like it", (long)process, strerror(error));
 }
 
-/* What hides from its own user may be shown to us. */
+/* A process hidden from its own user may be shown to root. */
 static bool seems_to_wait(const struct group *group)
 {
 	const pid_t process = group->first->process;
@@ -156,7 +156,7 @@ static bool seems_to_wait(const struct group *group)
 	return found != WAITS_NOT;
 }
 
-/* What they exchange with their clients. */
+/* Traffic with clients. */
 
 static bool is_asked_about(size_t i)
 {
@@ -202,7 +202,7 @@ static void watch_group(struct group *group, struct request_sighting *seen)
 	seen->watched = true;
 }
 
-/* How often its threads have gone to sleep. */
+/* Adds the times that a thread has gone to sleep. */
 
 static void add_switches(pid_t thread, void *argument)
 {
@@ -242,11 +242,11 @@ const struct serving *serving_look(size_t *found)
 		return NULL;
 	for (size_t i = 0; i < count; i++)
 		list[i].seen.waits = seems_to_wait(&groups[i]);
-	/* What passes later than that is told at the next look. */
+	/* Traffic since the last look, before watch_group() sets begun. */
 	traffic_tell(on_passed, NULL);
 	for (size_t i = 0; i < count; i++)
 		look_closer(i);
-	/* The first that is told of those that are new means nothing, but of others it may. */
+	/* The first event of a new connection means nothing (begun), but others count. */
 	traffic_tell(on_passed, NULL);
 	last_cost = processor_time() - begin;
 	*found = count;

@@ -1,6 +1,6 @@
 /*
- * What the processes that have connections do, seen from outside: serving-linux.c, or
- * serving-none.c where the system does not show it.
+ * Activity of processes with connections, seen from outside: serving-linux.c, or
+ * serving-none.c where the system does not show as much.
  */
 #ifndef SERVING_H
 #define SERVING_H
@@ -12,25 +12,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A process that has connections, and accepts them: what has none but was left them by another
- * may work on after the request. */
+/* A process with connections and the listening socket: one that only inherited connections may
+ * work on after the request. */
 struct serving {
 	size_t entry; /* of the census */
-	int depth;    /* and in it */
+	int depth;    /* below its leader */
 	struct request_sighting seen;
 };
 
-/* Whether that is shown here at all; after census_open(). */
+/* True if the system shows all this. Call after census_open(). */
 bool serving_open(int listener, const struct identity *identity);
 
 /* As census_renew() and census_forget_former(). */
 void serving_renew(int listener);
 void serving_forget_former(void);
 
-/* As of the last census_take(), and of now. They stay until the next look. */
+/* Looks at the processes of the last census_take() now. The list stays until the next look;
+ * NULL, and no count, without memory. */
 const struct serving *serving_look(size_t *count);
 
-/* As census_pause(), for looks of this kind in addition. */
+/* As census_pause(), for serving_look() in addition. */
 int64_t serving_pause(void);
 
 #endif

@@ -195,7 +195,7 @@ static bool read_address(struct settings *s)
 	return false;
 }
 
-/* Start scripts give these options whoever runs them, so they may not fail. */
+/* Start scripts give these options for any user, so ignore instead of failing. */
 static void drop_root_options(struct settings *s)
 {
 	const struct {
@@ -331,7 +331,7 @@ static bool read_limits(const struct settings *s)
 	return true;
 }
 
-/* Defaults that depend on other settings, and settings that contradict. */
+/* Sets dependent defaults, and reports contradictions between settings. */
 static bool settle_settings(struct settings *s, bool handed_over)
 {
 	if (!s->program && !s->command) {

@@ -17,10 +17,9 @@
 #include <sys/stat.h>
 
 /*
- * Where netlink is refused, the tables in /proc/net say nearly the same: see
- * proc_pid_net(5). They are text, and a Unix socket may have a name with ends of lines in
- * it, so that somebody can add lines, but not take one away: nothing is counted there that
- * makes a process look idle, or a queue look long.
+ * If netlink is refused, the tables in /proc/net show nearly the same: see
+ * proc_pid_net(5). A newline in the name of a Unix socket allows any user to forge lines,
+ * but not to remove one: so a line never makes a process look idle, or a queue look long.
  */
 
 enum {
@@ -28,12 +27,12 @@ enum {
 	UNIX_LISTENING = 0x10000
 };
 
-/* What a table says of one socket. */
+/* A socket, as in one line of a table. */
 struct line {
 	unsigned long inode;
 	bool listening;
 	bool is_connection; /* of the listening socket */
-	bool waits;         /* such a one that nobody has accepted */
+	bool waits;         /* a connection not accepted yet */
 	uint64_t peer;
 	long queue;
 };
@@ -47,9 +46,9 @@ struct items {
 
 static struct sockets_own own;
 static bool by_netlink;
-static unsigned long former_inode; /* of the socket before this one; 0: none */
+static unsigned long former_inode; /* of the former socket; 0: none */
 static char unix_path[sizeof own.address.as.local.sun_path + 1], former_path[sizeof unix_path];
-static char inet_address[40]; /* as the tables have it, or empty for any */
+static char inet_address[40]; /* as in the tables, or empty for any */
 
 static bool is_unix(void)
 {
@@ -63,7 +62,7 @@ static const char *table_name(void)
 							 : "/proc/net/tcp6";
 }
 
-/* Names in the manner of the tables. */
+/* Addresses in the form of the tables. */
 
 static void name_inet(const void *address, size_t size)
 {
@@ -92,7 +91,7 @@ static void name_own(void)
 	}
 }
 
-/* False for what is no line of a socket. */
+/* Lines; false if not of a socket. */
 
 static bool parse_unix(char *text, struct line *out)
 {
@@ -105,12 +104,12 @@ static bool parse_unix(char *text, struct line *out)
 	out->is_connection = path && state == UNIX_CONNECTED &&
 			     (strcmp(text + path, unix_path) == 0 ||
 			      (*former_path && strcmp(text + path, former_path) == 0));
-	out->waits = false; /* there they are, but without a name */
+	out->waits = false; /* waiting connections are shown without a name */
 	out->queue = 0;     /* not shown */
 	return true;
 }
 
-/* An address and a port as a number, different for different ones, most likely. */
+/* A hash of address and port; never 0. */
 static uint64_t name_peer(const char *text)
 {
 	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
@@ -164,7 +163,7 @@ static void find_own(const struct line *line, void *argument)
 		*found = *line;
 }
 
-/* The queue of a Unix socket has no length there: somebody waits, that is all. */
+/* /proc/net/unix shows no length of the queue: 1 stands for any number. */
 static bool table_count_waiting(long *waiting)
 {
 	struct line found = { .inode = 0 };
@@ -227,8 +226,8 @@ static bool table_open(void)
 	return found.inode == own.inode;
 }
 
-/* Whether it is said for sure that the socket is of another network namespace. Neither
- * netlink nor the tables show it then. */
+/* True if the socket certainly belongs to another network namespace: neither netlink nor
+ * the tables show it then. */
 static bool is_elsewhere(void)
 {
 	bool elsewhere = false;

@@ -1,6 +1,6 @@
 /*
- * The listening socket and what was accepted from it, as the kernel shows it to
- * processes that have nothing of it open: by netlink (diag.h), or in /proc/net.
+ * The listening socket and its connections, shown by the kernel even to processes
+ * without a descriptor of them: by netlink (diag.h), or in /proc/net.
  */
 #ifndef SOCKETS_H
 #define SOCKETS_H
@@ -17,35 +17,35 @@ struct sockets_own {
 	struct listen_address address;
 };
 
-/* A socket that some process has open. */
+/* A socket open in some process. */
 struct sockets_item {
 	unsigned long inode;
-	bool known;    /* the kernel has shown what it is */
+	bool known;    /* shown by the kernel */
 	bool accepted; /* from the listening socket */
 };
 
-/* False after reporting: this socket is never shown. */
+/* False after reporting: connections of the socket are never shown. */
 bool sockets_open(int listener);
 
-/* Another Unix socket takes its place; what was accepted from the former one still counts, until
- * that is forgotten. False with errno: the new one is not shown. */
+/* Turns to a new Unix socket; connections of the former one still count, until
+ * sockets_forget_former(). False with errno: the new socket is not shown. */
 bool sockets_renew(int listener);
 void sockets_forget_former(void);
 
 bool sockets_is_own(unsigned long inode);
 
-/* How many connections wait to be accepted. False with errno. */
+/* Counts connections not accepted yet. False with errno. */
 bool sockets_count_waiting(long *waiting);
 
-/* Whether that is the length of the queue, and not only that there is one. */
+/* True if sockets_count_waiting() gives the length of the queue; if false, 1 for any length. */
 bool sockets_have_length(void);
 
-/* Names those that wait: those of a Unix socket in the order in which they came. False with
- * errno if that cannot be said. */
+/* Names the waiting connections: of a Unix socket, oldest first. False with errno if the names
+ * are not shown. */
 bool sockets_name_waiting(struct overload_names *out);
 
-/* Finds out which of these are accepted connections; they are sorted by inode. False with
- * errno if that cannot be said. */
+/* Fills in known and accepted of items, which are sorted by inode. False with errno if not
+ * all sockets could be listed. */
 bool sockets_mark(struct sockets_item *items, size_t count);
 
 /* The item of an inode, or NULL. */

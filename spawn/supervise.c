@@ -40,7 +40,7 @@ static void on_watchdog(struct deadline *d)
 	deadline_set(d, notify_watchdog(), on_watchdog);
 }
 
-/* Whether the socket is to be found again after an end that is no stop. */
+/* True if the service manager keeps the socket for a restart after a crash. */
 static bool is_kept(void)
 {
 	return listener.bound && notify_keeps(settings->fd_store);
@@ -65,8 +65,8 @@ static void leave_socket(void)
 		notify_drop(name);
 }
 
-/* Who would connect from now on is refused, so that a web server can ask another one. A socket
- * that was passed to us may be served by others. */
+/* Refuses new connections, so that a web server can turn to another server; not on a socket
+ * passed to us, which others may serve. */
 static void refuse_others(void)
 {
 	leave_socket();
@@ -75,7 +75,7 @@ static void refuse_others(void)
 		       "the queue, too)", strerror(errno));
 }
 
-/* Ends the life of the pool; the loop stops when nothing is left of it. */
+/* Stops the pool; on_over() stops the loop when no worker is left. */
 static void stop(int with_status)
 {
 	if (stopping)
@@ -104,7 +104,7 @@ static void on_failed(int with_status)
 	stop(with_status);
 }
 
-/* A kept socket is kept by its successor. */
+/* The new socket replaces the former one at the service manager, too. */
 static int renew_socket(void)
 {
 	char name[LISTENER_NAME_SIZE];
@@ -131,7 +131,7 @@ static void on_nobody(void)
 	stop(EXIT_SUCCESS);
 }
 
-/* A second one means haste. */
+/* A second signal kills all. */
 static void on_stop(int signal)
 {
 	(void)signal;
@@ -221,13 +221,12 @@ static bool open_loop(bool resumed)
 	return pool_open(settings, identity, listener.fd, &events);
 }
 
-/* The process that stays. */
 static int stay(struct handover *from)
 {
 	status = EXIT_OWN_ERROR;
 	if (open_loop(from)) {
 		if (from) {
-			notify_ready(); /* if there was no room for that before */
+			notify_ready(); /* perhaps not sent before the exec */
 			pool_resume(from);
 			handover_free(from);
 		} else {

@@ -1,5 +1,5 @@
 /*
- * Staying, to watch over the program.
+ * Supervision of the pool (--supervise).
  */
 #ifndef SUPERVISE_H
 #define SUPERVISE_H
@@ -8,9 +8,9 @@
 #include "identity.h"
 #include "settings.h"
 
-/* Opens the socket, starts the program and stays with it, in the background
- * unless told otherwise; or goes on with what was handed over to this process, or tries
- * whether it could. Returns the exit status. */
+/* Opens the socket, starts the pool and supervises it, in the background unless -n is
+ * given. If from is not NULL, goes on with the state handed over, or, for a trial, only
+ * checks the state. Returns the exit status. */
 int supervise(const struct settings *settings, const struct identity *identity, char **argv,
 	      struct handover *from);
 

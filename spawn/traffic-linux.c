@@ -12,19 +12,19 @@
 #include <sys/syscall.h>
 
 /*
- * An epoll descriptor watches what is open, not by whom: a socket that a process has is borrowed
- * for a moment, put on the list, and closed again. It stays on the list as long as the process has
- * it, and nothing of it is kept here, so that its end is the end that the client sees.
+ * epoll(7) watches an open socket in whatever process: a socket is borrowed from its process by
+ * pidfd_getfd(2), put on the list, and closed again. The entry lasts as long as the process has
+ * the socket; no descriptor stays open here, to delay the end of the connection for the client.
  *
- * Edges are told (EPOLLET), and only of sockets that are ready when they are asked for. What has
- * come may have been read by then, but there is room to write, unless the client does not read;
- * when it does at last, that is an edge.
+ * Events are edges (EPOLLET), returned only for sockets still ready at epoll_wait(2). Input may
+ * have been read by then, but there is room to write, unless the client does not read; when the
+ * client reads at last, there is an edge.
  */
 
 enum { AT_ONCE = 64 };
 
 static int list = -1;
-static int slot = -1; /* the number under which all of them are put on the list */
+static int slot = -1; /* descriptor number under which all are put on the list */
 
 #if defined SYS_pidfd_open && defined SYS_pidfd_getfd
 static int borrow(pid_t process, int descriptor)
@@ -57,7 +57,7 @@ static bool open_list(void)
 	return slot >= 0;
 }
 
-/* The number may mean another socket by now. */
+/* The process may have reused the number for another socket. */
 static bool is_inode(int fd, unsigned long inode)
 {
 	struct stat st;

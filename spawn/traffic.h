@@ -1,5 +1,5 @@
 /*
- * Whether anything passes over connections that other processes have open: Linux alone.
+ * Traffic on connections of other processes: Linux alone.
  */
 #ifndef TRAFFIC_H
 #define TRAFFIC_H
@@ -8,16 +8,16 @@
 
 enum traffic {
 	TRAFFIC_REFUSED, /* with errno */
-	TRAFFIC_BLOCKED, /* now: its client does not read, and then less can be told */
-	TRAFFIC_BEGUN,   /* the next time it counts as if something had passed */
-	TRAFFIC_WATCHED  /* since before */
+	TRAFFIC_BLOCKED, /* watched, but the client does not read now: less shows */
+	TRAFFIC_BEGUN,   /* the first traffic_tell() reports the socket anyhow */
+	TRAFFIC_WATCHED  /* by an earlier call */
 };
 
-/* Watches a socket that the process has open by this number, as long as somebody has it. */
+/* Watches a socket that the process has open as descriptor, as long as any process has it. */
 enum traffic traffic_watch(pid_t process, int descriptor, unsigned long inode);
 
-/* Tells over which sockets something has passed since the last time: bytes, or an end, in either
- * direction, but of TCP bytes to the client only now and then. */
+/* Calls passed() for each socket with traffic since the last call: bytes or an end, in either
+ * direction, but bytes to a TCP client only now and then. */
 void traffic_tell(void (*passed)(unsigned long inode, void *argument), void *argument);
 
 #endif

@@ -14,10 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* As the stop after an exec shows in a wait status. */
+/* Wait status >> 8 of the stop after an exec: ptrace(2). */
 enum { EXECUTED = SIGTRAP | PTRACE_EVENT_EXEC << 8 };
 
-/* Should the tracer die, this process must not go on: before it has set that, and after. */
+/* If the tracer dies, the program must not run: getppid() sees to an end before PTRACE_O_EXITKILL
+ * was set, and the option to a later one. */
 static void execute_traced(const char *path, char **words, pid_t tracer, int errors)
 {
 	int error;

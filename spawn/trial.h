@@ -1,5 +1,5 @@
 /*
- * Executing a program without running it.
+ * A trial: loading a program without running it.
  */
 #ifndef TRIAL_H
 #define TRIAL_H
@@ -7,13 +7,13 @@
 #include <stdbool.h>
 
 struct trial {
-	int error;  /* of execv, or 0 */
-	int signal; /* that ended the process while it was loaded, or 0 */
+	int error;  /* errno of execv(), or 0 */
+	int signal; /* ended the process during the load, or 0 */
 };
 
-/* Lets the system load a program into a process with the limits of rlimits.h, which
- * is ended before it has run an instruction of the program. False if the system
- * does not do that. */
+/* Executes a program in a child, with the limits of rlimits.h, and kills the child before
+ * the first instruction of the program. False if the system does not allow that; a
+ * refusal of ptrace(2) is reported. */
 bool trial_execute(struct trial *out, const char *path, char **words);
 
 #endif

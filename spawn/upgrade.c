@@ -20,13 +20,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* Milliseconds for the try at least: looking up users may take long. */
+/* Milliseconds for the trial at least: looking up users may take long. */
 enum { TRY_LEAST = 1000 };
 
-/* As much as a pipe holds: what it has started may go on to write. */
+/* As much as a pipe holds: processes left by the child may write on. */
 enum { LAST_READS = 64 };
 
-/* For what cannot be handed over to come to its end. */
+/* Time for refusals, which cannot be handed over, to end: see rests(). */
 enum { REST_EVERY = 20, REST_TIMES = 50 };
 
 static char **arguments;
@@ -34,10 +34,10 @@ static bool (*describe)(struct handover *);
 static bool (*rests)(void);
 static int rest_times;
 static struct child attempt;
-static struct watch words = { .fd = -1 }; /* what it writes */
-static int child_words;                   /* its end of that, for the child alone */
+static struct watch words = { .fd = -1 }; /* output of the child */
+static int child_words;                   /* write end, for the child alone */
 static struct lines lines;
-static struct handover state; /* for the try */
+static struct handover state; /* for the trial */
 static bool trying, cancelled;
 static struct deadline due;
 
@@ -54,14 +54,14 @@ static void pass_all_on(const struct handover *h, bool keep)
 		pass_descriptor_on(h->workers[i].output, keep);
 }
 
-/* Returns if that failed, with errno; then everything is as before. */
+/* Returns only on failure, with errno; then everything is as before. */
 static void execute_anew(const struct handover *h)
 {
 	char *text = handover_write(h, getpid());
 	int error = ENOMEM;
 
 	if (text && setenv(HANDOVER_VARIABLE, text, 1) == 0) {
-		/* Without it, their time begins anew. */
+		/* On failure, waiting times merely begin anew. */
 		if (h->waits)
 			setenv(HANDOVER_WAITS_VARIABLE, h->waits, 1);
 		pass_all_on(h, true);
@@ -87,7 +87,7 @@ static int try_out(struct child *child)
 	return EXIT_OWN_ERROR;
 }
 
-/* Signals that are pending are heeded first: a new program would not hear of them. */
+/* Called from the loop, after pending signals: the new program would not get them. */
 static void on_time_to_execute(struct deadline *d)
 {
 	struct handover h = { .trial = false };
@@ -137,7 +137,7 @@ static void on_try_ended(struct child *child, int status)
 {
 	char end[80];
 
-	/* What was no spawn-fcgi may have started something. */
+	/* A program other than spawn-fcgi may have started processes. */
 	child_signal_group(child, SIGKILL);
 	for (int i = 0; i < LAST_READS && words.fd >= 0 && read_words(); i++) {
 	}
@@ -155,7 +155,7 @@ static void on_try_ended(struct child *child, int status)
 	       end);
 }
 
-/* They were killed with its end. */
+/* on_try_ended() has killed the group. */
 static bool leaves_nobody(const struct child *child)
 {
 	(void)child;

@@ -1,6 +1,6 @@
 /*
- * Executing our own program anew, in this process, with all that it has. A child tries that
- * first, and takes nothing up: there is no way back afterwards.
+ * Executing our own program anew in this process, with socket and workers. There is no way
+ * back after the exec, so a child tries first, without taking over anything.
  */
 #ifndef UPGRADE_H
 #define UPGRADE_H
@@ -9,21 +9,21 @@
 
 #include <stdbool.h>
 
-/* The exit status that such a child has if it could take over: no other program's. */
+/* Exit status of a child that could take over; unusual in other programs. */
 enum { UPGRADE_ACCEPTED = 89 };
 
 /*
- * Has describe() fill in what is to be handed over, for the try, and again when it has
- * succeeded, within so many milliseconds, and the program is executed, which waits a moment for
- * rests() to come true. Whatever fails is reported; then this one goes on.
+ * Forks a child that tries argv, for within milliseconds at most. After success, waits up to a
+ * second for rests() to be true, then executes argv in this process. describe() fills in the
+ * handover for each; the contents are freed here. Failures are reported; this process goes on.
  */
 void upgrade_begin(char **argv, int64_t within, bool (*describe)(struct handover *),
 		   bool (*rests)(void));
 
-/* Whether it has begun. */
+/* True while a trial runs, or the exec is due. */
 bool upgrade_is_on(void);
 
-/* Nothing is executed any more. */
+/* Kills a trial; nothing is executed from now on. */
 void upgrade_cancel(void);
 
 #endif

@@ -17,25 +17,25 @@
 #include <sys/syscall.h>
 
 /*
- * A thread that sleeps in a system call shows its number and its arguments; one that runs shows
- * neither. What the arguments of poll(2) and select(2) point at stands in the memory of the
- * process, which is read. What is not known counts as hidden.
+ * /proc/PID/syscall shows number and arguments of the system call in which a thread sleeps, and
+ * neither for a running thread. The arrays of poll(2) and select(2) are read from /proc/PID/mem.
+ * Data that cannot be read counts as hidden; a call missing in the table waits for no socket.
  */
 
 enum {
-	FDS_MOST = 1024, /* in a set of poll or select; more is hidden */
+	FDS_MOST = 1024, /* in a set of poll or select; a larger set is hidden */
 	FDS_AT_ONCE = 64,
 	NAME_MOST = 64
 };
 
-/* What a system call waits for. */
+/* Objects that a system call waits for. */
 enum kind {
-	ITS_FIRST, /* the descriptor that is its first argument */
-	ITS_BOTH,  /* or the third one */
+	ITS_FIRST, /* a descriptor: the first argument */
+	ITS_BOTH,  /* descriptors: first and third argument */
 	A_LIST,    /* of struct pollfd */
-	A_SET,     /* of bits */
+	A_SET,     /* of bits (fd_set) */
 	AN_EPOLL,
-	ANYTHING   /* that does not show */
+	ANYTHING   /* not shown */
 };
 
 static const struct {
@@ -117,7 +117,7 @@ static const struct {
 #ifdef SYS_io_uring_enter
 	{ SYS_io_uring_enter, ANYTHING },
 #endif
-	/* What was going on before a signal. */
+	/* Resumes any of these after a signal. */
 	{ SYS_restart_syscall, ANYTHING },
 };
 
@@ -129,7 +129,7 @@ struct search {
 	int error;
 };
 
-/* A system call that a thread sleeps in. */
+/* A system call of a sleeping thread. */
 struct call {
 	long number;
 	unsigned long long arguments[6], stack, at;
@@ -178,7 +178,7 @@ static bool is_epoll(const struct search *s, int descriptor)
 	return strstr(target, "eventpoll");
 }
 
-/* One line of what an epoll descriptor waits for; before Linux 4.13 it has no inode. */
+/* Parses a line of fdinfo of an epoll descriptor; before Linux 4.13 without an inode. */
 static void look_at_epolled(struct search *s, const char *line)
 {
 	unsigned long inode;
@@ -209,7 +209,7 @@ static void look_at_epoll(struct search *s, int descriptor)
 	fclose(list);
 }
 
-/* False after noting that it is hidden. */
+/* False after hide(). */
 static bool read_memory(struct search *s, unsigned long long from, void *out, size_t size)
 {
 	char path[NAME_MOST];
@@ -264,7 +264,7 @@ static void look_at_set(struct search *s, unsigned long long set, unsigned long 
 			look_at_descriptor(s, (int)i);
 }
 
-/* A program of 32 bits has other numbers, which mean something else here. */
+/* True for a 32-bit program on a 64-bit system: call numbers differ there. */
 static bool is_of_other_size(const struct call *call)
 {
 	return sizeof(void *) > 4 && call->stack <= UINT32_MAX;
@@ -315,11 +315,11 @@ static void look_at_thread(pid_t thread, void *argument)
 	s->thread = thread;
 	errno = 0;
 	if (!proc_read(thread, "syscall", text, sizeof text)) {
-		if (errno != ENOENT && errno != ESRCH) /* it has ended */
+		if (errno != ENOENT && errno != ESRCH) /* not ended */
 			hide(s, errno);
 		return;
 	}
-	/* One that runs, or sleeps elsewhere than in a call, has fewer fields. */
+	/* A thread that runs, or sleeps outside of a call, shows fewer fields. */
 	if (sscanf(text, "%ld %llx %llx %llx %llx %llx %llx %llx %llx", &call.number, &a[0], &a[1],
 		   &a[2], &a[3], &a[4], &a[5], &call.stack, &call.at) != 9)
 		return;

@@ -1,5 +1,5 @@
 /*
- * Whether a process waits for one of its sockets, seen from outside: Linux alone.
+ * Sockets that a process waits for, seen from outside: Linux alone.
  */
 #ifndef WAITS_H
 #define WAITS_H
@@ -8,12 +8,12 @@
 #include <sys/types.h>
 
 enum waits {
-	WAITS_NOT,    /* for sure: it computes, or waits for something else */
-	WAITS,        /* a thread of it sleeps until one of them is ready */
-	WAITS_HIDDEN, /* it may: that is not shown; errno tells, or is 0 */
+	WAITS_NOT,    /* certain: computes, or waits for anything else */
+	WAITS,        /* a thread sleeps until one of the sockets is ready */
+	WAITS_HIDDEN, /* not shown: may wait; errno says why, or is 0 */
 };
 
-/* These are inodes of sockets, sorted. */
+/* sockets are inodes, sorted. */
 enum waits waits_for(pid_t process, const unsigned long *sockets, size_t count);
 
 #endif

@@ -20,21 +20,20 @@
 #include <string.h>
 #include <unistd.h>
 
-/* In milliseconds: until it is told how many lines --log-rate has left out. */
+/* Milliseconds until the number of lines left out by --log-rate is logged. */
 enum { LEFT_OUT_AFTER = 1000 };
 
 enum { READ_MOST = 16 };
 
-/* The worker that a part belongs to. */
 #define WORKER_OF(pointer, part) LOOP_OWNER(pointer, struct worker, part)
 
 struct worker *worker_first;
 static struct worker *worker_last;
 static const struct worker_plan *plan;
 
-static pid_t tied_to; /* by all workers: this process; 0: none */
+static pid_t tied_to; /* our pid, if workers end with this process; else 0 */
 
-/* Ends of pipes between fork and the program, for the child alone. */
+/* Write ends of pipes, for the child alone, between fork and exec. */
 static int child_output, child_birth;
 
 void worker_open(const struct worker_plan *wanted)
@@ -72,7 +71,7 @@ static void unlink_worker(struct worker *w)
 	*(w->next ? &w->next->prev : &worker_last) = w->prev;
 }
 
-/* Its output. */
+/* Output. */
 
 static void tell_line(void *context, const char *line, size_t size)
 {
@@ -83,7 +82,7 @@ static void tell_line(void *context, const char *line, size_t size)
 	journal_write(w->child.pid, line, size);
 }
 
-/* The last line may say why the process ends: it is told, whatever the rate. */
+/* The last line may give the reason of an end: logged even above --log-rate. */
 static void tell_left_out(struct worker *w)
 {
 	if (w->lines.dropped == 0)
@@ -98,7 +97,7 @@ static void on_left_out(struct deadline *d)
 	tell_left_out(WORKER_OF(d, left_out));
 }
 
-/* As much as is there, but others want to be heard too. */
+/* Reads the output there is, but with a bound, to be fair to other workers. */
 static void read_output(struct worker *w)
 {
 	char bytes[4096];
@@ -138,7 +137,7 @@ const char *worker_last_line(const struct worker *w, unsigned number)
 	return number < kept ? w->last[(w->written - kept + number) % WORKER_LAST_LINES] : NULL;
 }
 
-/* Its start. */
+/* Start. */
 
 static int listener_of(const struct worker *w)
 {
@@ -167,7 +166,7 @@ static void on_expiry(struct deadline *d)
 	plan->expired(WORKER_OF(d, expiry));
 }
 
-/* Comes late by a quarter of what the program took, at most. */
+/* Pauses grow, to notice readiness late by a quarter of the start at most. */
 static void on_look_ready(struct deadline *d)
 {
 	struct worker *w = WORKER_OF(d, look_ready);
@@ -182,7 +181,7 @@ static void on_look_ready(struct deadline *d)
 	plan->ready(w);
 }
 
-/* The end of this pipe came without a word: the program runs. */
+/* End of the pipe: without a byte the program runs, with a byte the start has failed. */
 static void on_birth(struct watch *watch, unsigned events)
 {
 	struct worker *w = WORKER_OF(watch, birth);

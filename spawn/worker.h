@@ -1,5 +1,5 @@
 /*
- * One supervised process of the pool: its start, its output, its end.
+ * A worker: start, output and end of one supervised process of the pool.
  */
 #ifndef WORKER_H
 #define WORKER_H
@@ -15,10 +15,10 @@
 #include <stdint.h>
 
 enum worker_phase {
-	WORKER_STARTING, /* not known to serve yet */
+	WORKER_STARTING, /* not ready yet */
 	WORKER_READY,
-	WORKER_RETIRING, /* it will be asked to end when it serves nobody */
-	WORKER_ASKED     /* it was asked to end */
+	WORKER_RETIRING, /* to be asked to end when idle */
+	WORKER_ASKED     /* asked to end, or ended */
 };
 
 enum { WORKER_LAST_LINES = 3 };
@@ -29,80 +29,80 @@ struct worker {
 	struct worker *next, *prev;
 	struct watch output;
 	struct lines lines;
-	char last[WORKER_LAST_LINES][160]; /* what it wrote last, in a ring */
+	char last[WORKER_LAST_LINES][160]; /* last lines of output, in a ring */
 	unsigned written;
-	struct watch birth; /* ends when the process has become the program */
+	struct watch birth; /* pipe, closed by exec */
 	struct deadline look_ready, expiry, left_out;
-	bool failed;   /* it could not become the program */
+	bool failed;   /* could not become the program */
 	bool outdated; /* to be replaced by a new one */
-	bool former;   /* it listens on the socket that there was before */
-	int64_t born;  /* when it became the program */
+	bool former;   /* listens on the former socket */
+	int64_t born;  /* time of the exec */
 
 	/* For demand.h, as of its last look. */
 	bool busy;   /* with a connection, or hidden */
-	bool hidden; /* not all of it could be seen */
+	bool hidden; /* not all could be seen */
 	int64_t idle_since;
-	int64_t work; /* processor time */
-	int64_t large_after; /* so long after its start it had too much memory; -1: not yet */
-	unsigned long sum; /* of what tells connections apart */
-	bool accepts_on;   /* one connection after the other, without being seen to be idle */
+	int64_t work; /* processor time, nanoseconds */
+	int64_t large_after; /* age when first above --max-memory; -1: not yet */
+	unsigned long sum; /* of inodes of connections */
+	bool accepts_on;   /* busy at two looks, with different connections */
 
 	/* For retire.h. */
 	int64_t retiring_since;
-	int64_t end_at; /* then it must end, whether it serves or not; 0: never */
+	int64_t end_at; /* killed then, even if busy; 0: never */
 };
 
-/* What all workers have in common. */
+/* Settings and events of all workers. */
 struct worker_plan {
 	const struct settings *settings;
 	const struct identity *identity;
 	int listener;
-	int former; /* the one before it, while anybody may listen on that; else -1 */
-	bool up; /* what fails is for the journal, not for who started us */
-	/* It was seen to wait for connections, or has run for --start-time. */
+	int former; /* former listener, while workers may use it; else -1 */
+	bool up; /* errors of a child go to the log, not to our stderr */
+	/* Seen to wait for connections, or alive for --start-time. */
 	void (*ready)(struct worker *worker);
-	/* It has lived long enough (--max-lifetime). */
+	/* Alive for --max-lifetime. */
 	void (*expired)(struct worker *worker);
-	/* It has ended, with this wait status; what it has started may be left. */
+	/* Ended, with this wait status; other processes of the session may be left. */
 	void (*ended)(struct worker *worker, int status);
-	/* Nothing of it is left; the struct is freed after that. */
+	/* No process is left (as gone() of children.h); the struct is freed after the call. */
 	void (*gone)(struct worker *worker);
 };
 
 void worker_open(const struct worker_plan *plan);
 
-/* All workers, in the order in which they were started. */
+/* All workers, in the order of their start. */
 extern struct worker *worker_first;
 long worker_count(void);
 
-/* Starts one more, or one that listens on the former socket. NULL, with errno. */
+/* Starts a worker, on the listener or the former one. NULL with errno. */
 struct worker *worker_start(bool former);
 
-/* Takes up one that was started before this process executed itself anew. NULL, with errno. */
+/* Adopts a worker that was started before this process executed itself anew. NULL with errno. */
 struct worker *worker_adopt(const struct handover_worker *from);
 
-/* Says how it is, for that. */
+/* Fills in out for worker_adopt(). */
 void worker_describe(const struct worker *worker, struct handover_worker *out);
 
-/* Writes out what it has written so far, half a line too. */
+/* Logs the output so far, an unfinished line too. */
 void worker_flush(struct worker *worker);
 
-/* Whether it is one of those that the pool counts on. */
+/* True if the pool counts on the worker: starting or ready. */
 bool worker_is_here(const struct worker *worker);
 
-/* It is not counted on any more: whether it is ready, or how old it is, does not matter. */
+/* Ends the watch on readiness and age: the pool no longer counts on the worker. */
 void worker_let_go(struct worker *worker);
 
-/* Sends a signal to it, or, if it has ended, to all of its session that is left. */
+/* Sends a signal to the process, or, if ended, to all of the session that is left. */
 void worker_signal(struct worker *worker, int signal);
 
-/* Ends all of its session. */
+/* Kills the whole session. */
 void worker_kill(struct worker *worker);
 
-/* The worker whose child_kill_after() has passed. */
+/* The worker of a deadline of child_kill_after(). */
 #define WORKER_OF_KILL(deadline) LOOP_OWNER(child_of_kill(deadline), struct worker, child)
 
-/* The last lines that it wrote, the oldest first; NULL beyond the end. */
+/* The last lines of output, oldest first; NULL beyond the end. */
 const char *worker_last_line(const struct worker *worker, unsigned number);
 
 #endif
