@@ -275,7 +275,7 @@ static bool dress_file(const struct listen_address *address, const struct listen
 	int links, held = hold_file(path, name, sizeof name, &links);
 
 	ours = fstatat(AT_FDCWD, name, &st, links) == 0 && S_ISSOCK(st.st_mode) &&
-	       (!give || (st.st_uid == geteuid() && st.st_nlink == 1));
+	       st.st_nlink <= 1 && (!give || st.st_uid == geteuid());
 	if (!ours)
 		report("cannot use %s: somebody has removed or replaced it", path);
 	else if (give && fchownat(AT_FDCWD, name, file->owner, file->group, links) < 0)

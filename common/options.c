@@ -221,10 +221,10 @@ static void report_misuse(const struct option_row *table, int found, char **argv
 		       found == ':' ? "wants an argument" : "takes no argument");
 	else if (found == ':')
 		report("option -%c wants an argument (see --help)", optopt);
-	else if (strncmp(argv[optind - 1], "--", 2) == 0)
-		report("unknown option %s (see --help)", argv[optind - 1]);
-	else
+	else if (optopt)
 		report("unknown option -%c (see --help)", optopt);
+	else
+		report("unknown option %s (see --help)", argv[optind - 1]);
 }
 
 static bool store_initial(const struct option_row *table, size_t count, void *settings)
@@ -264,7 +264,7 @@ int options_parse(const struct option_row *table, size_t count, int argc, char *
 	bool given[OPTIONS_MOST] = { false };
 	int found;
 
-	assert(count <= OPTIONS_MOST);
+	assert(table && count <= OPTIONS_MOST);
 	if (!store_initial(table, count, settings))
 		return -1;
 	fill_getopt(table, count, letters, longs);

@@ -92,7 +92,7 @@ static bool find_limit(const struct limit *l, struct rlimit *out)
 	if (l->value < out->rlim_max || out->rlim_max == RLIM_INFINITY) {
 		out->rlim_cur = l->value;
 		/* RLIMIT_CPU: SIGXCPU at the soft limit, SIGKILL at the hard one. */
-		out->rlim_max = out->rlim_cur + (l->resource == RLIMIT_CPU);
+		out->rlim_max = out->rlim_cur + (l->resource == RLIMIT_CPU && l->value < RLIM_INFINITY);
 	}
 	return true;
 }

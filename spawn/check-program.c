@@ -123,17 +123,19 @@ static bool check_command(const char *line, char **shell_words, const char *root
 	char command[PATH_MAX], found[PATH_MAX];
 	const char *path = getenv("PATH");
 	char *words[] = { command, NULL };
+	bool is_found;
 
 	if (!self_apart(shell_reads, shell_words)) {
 		report("-f: the shell does not understand this line: %s", line);
 		return false;
 	}
-	if (!find_command(line, command, sizeof command) || (!strchr(command, '/') && !path)) {
+	is_found = find_command(line, command, sizeof command);
+	if (is_found && strchr(command, '/'))
+		return would_execute(command, words, root, true);
+	if (!is_found || !path) {
 		report("-f: what the shell makes of this line was not looked at: %s", line);
 		return true;
 	}
-	if (strchr(command, '/'))
-		return would_execute(command, words, root, true);
 	if (search(path, command, found, sizeof found))
 		return would_execute(found, words, root, true);
 	if (*found)

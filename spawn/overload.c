@@ -85,7 +85,7 @@ long overload_late(const struct overload *o, int64_t now, int64_t limit)
 {
 	long late = 0;
 
-	for (size_t i = 0; i < o->count; i++)
+	for (size_t i = 0; o->named && i < o->count; i++)
 		late += now - o->ones[i].since >= limit;
 	return late;
 }

@@ -44,7 +44,8 @@ void overload_empty(struct overload *overload, int64_t now);
  */
 void overload_follow(struct overload *overload, const struct overload_names *names, int64_t now);
 
-/* Number of connections that wait for limit milliseconds, or may do: always the oldest. */
+/* Number of connections that wait for limit milliseconds, or may do: always the oldest. 0 after a
+ * look without names: others may wait by now. */
 long overload_late(const struct overload *overload, int64_t now, int64_t limit);
 
 /*

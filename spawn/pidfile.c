@@ -105,17 +105,20 @@ void pidfile_claim(struct pidfile *file)
 static bool write_pids(int fd, const pid_t *pids, size_t count)
 {
 	FILE *stream = fdopen(fd, "w");
-	bool good;
+	int error = errno;
 
 	if (!stream) {
 		close(fd);
+		errno = error;
 		return false;
 	}
 	for (size_t i = 0; i < count; i++)
 		fprintf(stream, "%s%ld", i ? "\n" : "", (long)pids[i]);
-	good = fflush(stream) == 0 && !ferror(stream);
-	fclose(stream);
-	return good;
+	error = fflush(stream) == 0 && !ferror(stream) ? 0 : errno ? errno : EIO;
+	if (fclose(stream) != 0 && !error)
+		error = errno;
+	errno = error;
+	return !error;
 }
 
 /* Creates a new file beside the old one, with the name in new_name; -1 with errno. */

@@ -257,7 +257,7 @@ static void on_retiring_look(struct deadline *d)
 			list[count++] = w;
 	}
 	idle = signal_idle(list, count, settings->stop_signal);
-	for (size_t i = 0; i < idle; i++)
+	for (size_t i = 0; list && i < idle; i++)
 		be_asked(list[i]);
 	free(list);
 	if (idle == count && list)

@@ -142,17 +142,21 @@ static bool seems_to_wait(const struct group *group)
 {
 	const pid_t process = group->first->process;
 	enum waits found;
+	int error;
 
 	if (group->first->opaque)
 		return true;
 	list_sockets_of(group);
 	proc_look_as(identity, true);
 	found = waits_for(process, sockets, group->count + LISTENING);
+	error = errno;
 	proc_look_as(identity, false);
-	if (found == WAITS_HIDDEN && is_refusal(errno))
+	if (found == WAITS_HIDDEN && is_refusal(error)) {
 		found = waits_for(process, sockets, group->count + LISTENING);
+		error = errno;
+	}
 	if (found == WAITS_HIDDEN)
-		tell_unseen(process, errno);
+		tell_unseen(process, error);
 	return found != WAITS_NOT;
 }
 

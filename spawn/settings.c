@@ -311,11 +311,14 @@ static bool read_pool(struct settings *s)
 
 static bool read_supervision(struct settings *s, bool handed_over)
 {
-	static char *names; /* never freed */
+	const char *names = getenv("LISTEN_FDNAMES");
 
-	if (getenv("LISTEN_FDNAMES"))
-		names = strdup(getenv("LISTEN_FDNAMES"));
-	s->inherited_names = names;
+	/* Never freed: listen_inherited() takes the variable away. */
+	s->inherited_names = names ? strdup(names) : NULL;
+	if (names && !s->inherited_names) {
+		report("LISTEN_FDNAMES: %s", strerror(errno));
+		return false;
+	}
 	if (s->supervise)
 		s->inherited = handed_over ? 1 : listen_inherited();
 	return read_stop_signal(s) && read_crash_limit(s) &&

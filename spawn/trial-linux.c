@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -43,15 +44,19 @@ static bool let_execute(pid_t pid, int *status)
 
 bool trial_execute(struct trial *out, const char *path, char **words)
 {
-	int ends[2], status = 0;
+	int ends[2], status = 0, error;
 	pid_t self = getpid();
 	bool known;
 	pid_t pid;
 
 	*out = (struct trial){ .error = 0 };
-	if (call_pipe(ends, O_CLOEXEC) < 0)
+	if (call_pipe(ends, O_CLOEXEC) < 0) {
+		report("cannot try %s: %s; only its mode and first line are looked at", path,
+		       strerror(errno));
 		return false;
+	}
 	pid = fork();
+	error = errno;
 	if (pid == 0)
 		execute_traced(path, words, self, ends[1]);
 	close(ends[1]);
@@ -68,6 +73,7 @@ bool trial_execute(struct trial *out, const char *path, char **words)
 		out->signal = WSTOPSIG(status);
 	close(ends[0]);
 	if (!known)
-		report("ptrace is refused; only mode and first line of %s are looked at", path);
+		report("cannot try %s: %s; only its mode and first line are looked at", path,
+		       pid < 0 ? strerror(error) : "ptrace is refused");
 	return known;
 }

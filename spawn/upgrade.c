@@ -101,6 +101,7 @@ static void on_time_to_execute(struct deadline *d)
 	if (!describe(&h)) {
 		report("cannot execute %s anew: %s (this one goes on)", arguments[0],
 		       strerror(ENOMEM));
+		handover_free(&h);
 		return;
 	}
 	journal_flush();

@@ -302,8 +302,9 @@ struct worker *worker_adopt(const struct handover_worker *from)
 		return NULL;
 	child_adopt(&w->child, &owner, from->pid, from->started);
 	link_worker(w);
-	if (from->output >= 0 && fcntl(from->output, F_SETFL, O_NONBLOCK) == 0)
-		loop_watch(&w->output, from->output, LOOP_READ, on_output);
+	if (from->output >= 0 && (fcntl(from->output, F_SETFL, O_NONBLOCK) < 0 ||
+				  !loop_watch(&w->output, from->output, LOOP_READ, on_output)))
+		report("output of process %ld is not read: %s", (long)from->pid, strerror(errno));
 	w->born = from->started;
 	w->phase = (enum worker_phase)from->phase;
 	w->outdated = from->outdated;

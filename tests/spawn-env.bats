@@ -110,6 +110,13 @@ nice_of() {
 	[ "$(limit_of "$PIDS" 'Max cpu time')" = '60 61' ]
 }
 
+@test "--limit: the greatest number is no limit" {
+	[ "$(ulimit -H -t)" = unlimited ] || skip 'there is a limit on CPU time here'
+	spawn -s "$S" --limit cpu=18446744073709551615 -- /bin/sleep 60
+	[ "$status" = 0 ]
+	[ "$(limit_of "$PIDS" 'Max cpu time')" = 'unlimited unlimited' ]
+}
+
 @test "--limit holds for another user, too" {
 	need_users
 	spawn -s "$S" -u "$USER_A" --limit nofile=77 --limit nproc=500 --nice 5 -- /bin/sleep 60

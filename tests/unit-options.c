@@ -257,6 +257,7 @@ static void misuse(void)
 	ok(says("-z", "unknown option -z (see --help)"), "an unknown letter is named");
 	ok(says("-fz", "unknown option -z (see --help)"), "also among others");
 	ok(says("-?", "unknown option -? (see --help)"), "-? is unknown, unless it is in the table");
+	ok(says("--flag -zf", "unknown option -z (see --help)"), "behind a long one, too");
 	ok(says("--nonsense", "unknown option --nonsense (see --help)"), "an unknown name is named");
 	ok(says("a --nonsense b", "unknown option --nonsense (see --help)"), "between operands too");
 	ok(says("--non\302\233" "31m", "unknown option --non??31m"), "without controls in it");

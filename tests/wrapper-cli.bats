@@ -222,6 +222,10 @@ make_stale() {
 	not grep . "$T/log"
 }
 
+@test "of more words than fit in a unit file's variable none is dropped" {
+	refuses 'more than 63 words in one argument: give them singly' "$(printf -- '-f %.0s' {1..64})"
+}
+
 @test "a stale socket is replaced" {
 	make_stale "$T/s"
 	start_wrapper

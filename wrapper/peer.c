@@ -100,6 +100,8 @@ static bool add_web_servers(const char *list)
 	char *copy = strdup(list), *rest = copy;
 	bool fine = copy != NULL, named = false;
 
+	if (!copy)
+		report("FCGI_WEB_SERVER_ADDRS: %s", strerror(errno));
 	for (char *one; fine && (one = strtok_r(rest, ", ", &rest)); named = true)
 		fine = add_network(one, "FCGI_WEB_SERVER_ADDRS");
 	free(copy);

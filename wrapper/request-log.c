@@ -52,8 +52,10 @@ static bool request_log_send(struct request_log *log, char *text, size_t size)
 	    buffer_space(out) < RECORD_HEADER_SIZE + size + 1 + RESPONSE_RESERVE)
 		return false;
 	text[size] = '\n';
-	log->sent = response_put(out, FCGI_STDERR, log->id, text, size + 1);
-	return log->sent;
+	if (!response_put(out, FCGI_STDERR, log->id, text, size + 1))
+		return false;
+	log->sent = true;
+	return true;
 }
 
 static size_t request_log_prefix(const struct request_log *log, char *out, size_t size)

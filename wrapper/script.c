@@ -513,26 +513,32 @@ static int open_home(const char *path)
 }
 
 /* A root may be switched between realpath(3) of the file and of the root: resolve the file
- * again, and check the new path if there is one. */
+ * again, and check the new path if there is one. False with errno, 0 if outside. */
 static bool is_allowed_by_now(struct script *s)
 {
-	char *now = is_allowed(s->path) ? s->path : realpath(s->called, NULL);
+	char *now;
+	bool moved;
 
-	if (now == s->path)
+	if (is_allowed(s->path))
 		return true;
-	if (!now || strcmp(now, s->path) == 0) {
-		free(now);
+	now = realpath(s->called, NULL);
+	if (!now)
 		return false;
-	}
+	moved = strcmp(now, s->path) != 0;
 	free(s->path);
 	s->path = now;
-	return is_allowed(now);
+	if (moved && is_allowed(now))
+		return true;
+	errno = 0;
+	return false;
 }
 
 /* Without restrictions, or if listed by -p, path is the script as called. Else the resolved
  * file must be below a --root, and home is opened. */
 static bool confine(struct script *s)
 {
+	bool is_inside;
+
 	if (!is_restricted() || is_listed(s->called)) {
 		s->path = strdup(s->called);
 		return s->path || refuse_no_memory(s);
@@ -543,7 +549,10 @@ static bool confine(struct script *s)
 	s->path = realpath(s->called, NULL);
 	if (!s->path)
 		return refuse_by_error(s, s->called, errno);
-	if (!is_allowed_by_now(s))
+	is_inside = is_allowed_by_now(s);
+	if (!is_inside && errno)
+		return refuse_by_error(s, s->called, errno);
+	if (!is_inside)
 		return refuse(s, 404, "script " SHOWN ": is " SHOWN ", outside of every --root%s",
 			      SHOW(s->called), SHOW(s->path),
 			      files->count ? " and not allowed by -p" : "");
@@ -634,23 +643,18 @@ static bool choose_directory(struct script *s, const struct environment *e)
 
 /* Meta-variables of the script. */
 
-/* Returns text without suffix, to be freed; NULL if text ends differently, or without
- * memory. */
-static char *without_suffix(const char *text, const char *suffix)
-{
-	size_t length = strlen(text), cut = strlen(suffix);
-
-	if (length < cut || strcmp(text + length - cut, suffix) != 0)
-		return NULL;
-	return strndup(text, length - cut);
-}
-
+/* Cuts what follows the script off SCRIPT_NAME, or off the PATH_INFO that named the script. */
 static bool set_script_name(struct environment *e, const char *rest, bool is_info)
 {
 	const char *name = environment_get_text(e, is_info ? "PATH_INFO" : "SCRIPT_NAME");
-	char *shorter = name && (*rest || is_info) ? without_suffix(name, rest) : NULL;
-	bool done = !shorter || environment_set(e, "SCRIPT_NAME", shorter);
+	size_t length = name ? strlen(name) : 0, cut = strlen(rest);
+	char *shorter;
+	bool done;
 
+	if (!name || (cut == 0 && !is_info) || length < cut || strcmp(name + length - cut, rest) != 0)
+		return true;
+	shorter = strndup(name, length - cut);
+	done = shorter && environment_set(e, "SCRIPT_NAME", shorter);
 	free(shorter);
 	return done;
 }

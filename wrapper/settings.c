@@ -107,17 +107,26 @@ void settings_help(void)
 }
 
 /* Splits the single argument, maybe empty, from a unit file with all options in one
- * variable (ExecStart=fcgiwrap ${OPTIONS}). Returns the number of words. The words point
- * into a copy that is never freed. */
+ * variable (ExecStart=fcgiwrap ${OPTIONS}). Returns the number of words, which
+ * point into a copy that is never freed; -1 after reporting. */
 static int split_sole_argument(const char *program, const char *argument, char **words)
 {
 	char *copy = strdup(argument);
 	int count = 0;
 
+	if (!copy) {
+		report("cannot keep the options: %s", strerror(errno));
+		return -1;
+	}
 	words[count++] = (char *)(size_t)program;
-	for (char *word = copy ? strtok(copy, " \t") : NULL; word && count < WORDS_MOST;
-	     word = strtok(NULL, " \t"))
+	for (char *word = strtok(copy, " \t"); word; word = strtok(NULL, " \t")) {
+		if (count == WORDS_MOST) {
+			report("more than %d words in one argument: give them singly",
+			       WORDS_MOST - 1);
+			return -1;
+		}
 		words[count++] = word;
+	}
 	words[count] = NULL;
 	return count;
 }
@@ -185,6 +194,8 @@ bool settings_read(struct settings *out, int argc, char **argv)
 	if (argc == 2 && (argv[1][0] == '\0' || (argv[1][0] == '-' && strpbrk(argv[1], " \t")))) {
 		argc = split_sole_argument(argv[0], argv[1], words);
 		argv = words;
+		if (argc < 0)
+			return false;
 	}
 	errno = 0;
 	first = options_parse(table, sizeof table / sizeof *table, argc, argv, out);

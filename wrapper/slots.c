@@ -69,14 +69,15 @@ void slots_enter(size_t worker)
 
 bool slots_spool(int64_t bytes)
 {
-	int64_t sum = bytes;
+	int64_t sum = 0;
 
+	/* Counted before the look: two workers may refuse each other, but never pass the limit. */
+	atomic_fetch_add(&spooled[self], bytes);
 	for (size_t w = 0; w < workers; w++)
 		sum += atomic_load(&spooled[w]);
 	if (sum > spool_most)
-		return false;
-	atomic_fetch_add(&spooled[self], bytes);
-	return true;
+		atomic_fetch_sub(&spooled[self], bytes);
+	return sum <= spool_most;
 }
 
 void slots_unspool(int64_t bytes)

@@ -26,8 +26,8 @@ void slots_enter(size_t worker);
 /* Frees the slots and spooled bytes of a worker that has ended. */
 void slots_free_all(size_t worker);
 
-/* Counts bytes to store on disk. False if the sum over all workers would be too large;
- * concurrent calls may exceed the limit slightly. */
+/* Counts bytes to store on disk. False if the sum over all workers would be too
+ * large, with what other workers ask for at the same time. */
 bool slots_spool(int64_t bytes);
 void slots_unspool(int64_t bytes);
 

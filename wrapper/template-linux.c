@@ -121,7 +121,7 @@ static void on_load_end(struct deadline *d)
 /* Hexadecimal, since an interpreter may lack 64-bit integers. Empty without a limit. */
 static void write_cpu_limit(char *out, size_t size)
 {
-	uint64_t limit[2];
+	uint64_t limit[2] = { 0 };
 	const unsigned char *bytes = (const unsigned char *)limit;
 
 	*out = '\0';
