@@ -20,7 +20,7 @@
  */
 enum { TICK_US = 200 };
 
-static void on_alarm(int signal)
+static void on_timer_signal(int signal)
 {
 	(void)signal;
 }
@@ -34,7 +34,7 @@ static void set_timer(suseconds_t us)
 
 int accept_now(int listener)
 {
-	struct sigaction tick = { .sa_handler = on_alarm }, before;
+	struct sigaction tick = { .sa_handler = on_timer_signal }, before;
 	sigset_t ticks, mask;
 	int fd, error;
 

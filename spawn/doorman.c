@@ -9,6 +9,7 @@
 #include "overload.h"
 #include "refusal.h"
 #include "report.h"
+#include "self.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -30,7 +31,6 @@ enum { /* milliseconds */
 };
 
 enum {
-	NS_PER_S = 1000000000,
 	NS_PER_MS = 1000000,
 	SHARE = 50,     /* looks take 1/SHARE of a processor at most */
 	BUSY_SHARE = 5, /* and 1/BUSY_SHARE while many are refused */
@@ -63,14 +63,6 @@ static struct doorman {
 } doorman = { .former = -1, .queue = { .fd = -1 } };
 
 static void on_door_look(struct deadline *d);
-
-static int64_t processor_time(void)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 static int64_t most(int64_t a, int64_t b)
 {
@@ -171,14 +163,14 @@ static void follow(long *waiting)
 /* Names cost more than a number, and matter only for late or surplus connections. */
 static bool see(long *waiting)
 {
-	const int64_t begin = processor_time();
+	const int64_t begin = self_processor_time();
 	bool good = census_count_waiting(waiting);
 
 	if (good && (doorman.settings->queue_timeout > 0 || *waiting > doorman.settings->queue))
 		follow(waiting);
 	else if (good)
 		overload_empty(&doorman.overload, loop_now());
-	doorman.cost = processor_time() - begin;
+	doorman.cost = self_processor_time() - begin;
 	return good;
 }
 

@@ -48,7 +48,7 @@ static bool read_worker(struct handover_worker *out, const char **text)
 	return true;
 }
 
-static bool read_name(char *out, const char **text)
+static bool read_socket_name(char *out, const char **text)
 {
 	const char *name = *text + 1;
 	size_t size = **text == ' ' ? strcspn(name, ";") : 0;
@@ -69,7 +69,7 @@ static bool read_all(struct handover *out, const char *text)
 	    !read_number(&text, ' ', 0, INT_MAX, &socket) ||
 	    !read_number(&text, ' ', 0, 1, &bound) ||
 	    !read_number(&text, ' ', 0, 1, &reloading) ||
-	    !read_number(&text, ' ', 0, COUNT_MOST, &count) || !read_name(out->name, &text))
+	    !read_number(&text, ' ', 0, COUNT_MOST, &count) || !read_socket_name(out->name, &text))
 		return false;
 	out->trial = trial;
 	out->socket = (int)socket;

@@ -65,6 +65,14 @@ void self_leave(void)
 	sigprocmask(SIG_SETMASK, &found_mask, NULL);
 }
 
+int64_t self_processor_time(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
 void self_watch_signals(void)
 {
 	struct sigaction ignore = { .sa_handler = SIG_IGN };

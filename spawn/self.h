@@ -5,6 +5,7 @@
 #define SELF_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <time.h>
 
@@ -20,6 +21,9 @@ void self_leave(void);
 /* For an event loop that has begun to catch signals: unblocks the others, and ignores
  * SIGPIPE. */
 void self_watch_signals(void);
+
+/* Nanoseconds of processor time of this thread so far; 0 if unknown. */
+int64_t self_processor_time(void);
 
 /*
  * Forks a child in a session of its own; the parent waits for self_release_parent() or

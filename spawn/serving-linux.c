@@ -5,6 +5,7 @@
 #include "census.h"
 #include "proc.h"
 #include "report.h"
+#include "self.h"
 #include "traffic.h"
 #include "waits.h"
 
@@ -17,7 +18,6 @@
 
 enum {
 	WATCHED_MOST = 16, /* connections of a process; with more, not stuck with one */
-	NS_PER_S = 1000000000,
 	NS_PER_MS = 1000000,
 	LISTENING = 2, /* sockets: the present and perhaps a former one */
 	SHARE = 50 /* looks take a 50th of a processor at most */
@@ -37,14 +37,6 @@ static struct group *groups;
 static unsigned long *sockets; /* inodes of a group and of listening sockets, sorted */
 static size_t count;
 static int64_t last_cost; /* in nanoseconds of processor time */
-
-static int64_t processor_time(void)
-{
-	struct timespec now = { 0 };
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-	return (int64_t)now.tv_sec * NS_PER_S + now.tv_nsec;
-}
 
 /* Serving processes. */
 
@@ -105,20 +97,13 @@ static bool list_groups(void)
 
 /* Waiting for clients. */
 
-static int compare_inodes(const void *a, const void *b)
-{
-	const unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
-
-	return (x > y) - (x < y);
-}
-
 static void list_sockets_of(const struct group *group)
 {
 	for (size_t i = 0; i < group->count; i++)
 		sockets[i] = group->first[i].inode;
 	sockets[group->count] = listening;
 	sockets[group->count + 1] = former;
-	qsort(sockets, group->count + LISTENING, sizeof *sockets, compare_inodes);
+	qsort(sockets, group->count + LISTENING, sizeof *sockets, waits_compare_sockets);
 }
 
 static bool is_refusal(int error)
@@ -239,7 +224,7 @@ static void look_closer(size_t i)
 
 const struct serving *serving_look(size_t *found)
 {
-	const int64_t begin = processor_time();
+	const int64_t begin = self_processor_time();
 
 	*found = 0;
 	if (!list_groups())
@@ -252,7 +237,7 @@ const struct serving *serving_look(size_t *found)
 		look_closer(i);
 	/* The first event of a new connection means nothing (begun), but others count. */
 	traffic_tell(on_passed, NULL);
-	last_cost = processor_time() - begin;
+	last_cost = self_processor_time() - begin;
 	*found = count;
 	return list;
 }

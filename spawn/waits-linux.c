@@ -135,7 +135,7 @@ struct call {
 	unsigned long long arguments[6], stack, at;
 };
 
-static int compare_inodes(const void *a, const void *b)
+int waits_compare_sockets(const void *a, const void *b)
 {
 	const unsigned long x = *(const unsigned long *)a, y = *(const unsigned long *)b;
 
@@ -144,7 +144,7 @@ static int compare_inodes(const void *a, const void *b)
 
 static bool is_wanted(const struct search *s, unsigned long inode)
 {
-	return bsearch(&inode, s->sockets, s->count, sizeof inode, compare_inodes);
+	return bsearch(&inode, s->sockets, s->count, sizeof inode, waits_compare_sockets);
 }
 
 static void hide(struct search *s, int error)

@@ -13,7 +13,8 @@ enum waits {
 	WAITS_HIDDEN, /* not shown: may wait; errno says why, or is 0 */
 };
 
-/* sockets are inodes, sorted. */
+/* sockets are inodes, sorted by waits_compare_sockets(), for qsort(3). */
 enum waits waits_for(pid_t process, const unsigned long *sockets, size_t count);
+int waits_compare_sockets(const void *a, const void *b);
 
 #endif

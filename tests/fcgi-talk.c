@@ -14,13 +14,16 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stdnoreturn.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
@@ -77,7 +80,7 @@ struct verb {
 	const char *synopsis, *help;
 };
 
-static struct {
+static struct talk {
 	const char *address;
 	int fd, trace;
 	const struct step *step;
@@ -102,7 +105,9 @@ static struct {
 	bool values_came;
 	int unknown_type;
 	struct request *requests[UINT16_MAX + 1];
-} talk = {
+} talk;
+
+static const struct talk silence = {
 	.fd = -1, .trace = -1, .id = 1, .split = CONTENT_MAX, .slice = SIZE_MAX,
 	.appetite = SIZE_MAX, .unknown_type = -1,
 };
@@ -1241,8 +1246,8 @@ static void usage(FILE *to)
 		"Speaks the steps to the FastCGI server at unix:/PATH, /PATH,\n"
 		"tcp:1.2.3.4:PORT or tcp6:[::1]:PORT. STDOUT records go to standard output,\n"
 		"STDERR to standard error. -n runs the dialogue COUNT times, -j PARALLEL at\n"
-		"once, and prints only the counts. Each step takes its words, then the\n"
-		"NAME=VALUE words after them. TEXT, BYTES, CONTENT, NAME and VALUE may have\n"
+		"once, or until TERM, and prints only the counts. Each step takes its words,\n"
+		"then the NAME=VALUE words after them. TEXT, BYTES, CONTENT, NAME and VALUE may have\n"
 		"\\xNN \\n \\r \\t \\0 \\\\.\n"
 		"Exit status: 0 all went as expected, 1 it did not, 2 usage, 3 connection\n"
 		"or time-out.\n\n");
@@ -1316,41 +1321,96 @@ static void dialogue(const struct step *steps, size_t count)
 	}
 }
 
-static pid_t lane_start(const struct step *steps, size_t count)
+static void request_forget(struct request *r)
+{
+	if (r->out != STDOUT_FILENO)
+		close(r->out);
+	free(r->text.at);
+	free(r->errors.at);
+	free(r);
+}
+
+/* Ends a dialogue as the end of this process would. */
+static void forget(void)
+{
+	const char *address = talk.address;
+
+	if (talk.fd >= 0)
+		close(talk.fd);
+	if (talk.trace >= 0)
+		close(talk.trace);
+	for (unsigned id = 0; id <= UINT16_MAX; id++)
+		if (talk.requests[id] != NULL)
+			request_forget(talk.requests[id]);
+	free(talk.pairs.at);
+	free(talk.out.at);
+	free(talk.values.at);
+	talk = silence;
+	talk.address = address;
+}
+
+/* What all lanes count together. */
+struct counts {
+	atomic_long left, ok;
+};
+
+static struct counts *counts;
+
+/* No lane begins another dialogue. */
+static void on_term(int number)
+{
+	(void)number;
+	atomic_store(&counts->left, 0);
+}
+
+/* One dialogue after the other; the first that fails ends this process. */
+static void lane_start(const struct step *steps, size_t count)
 {
 	pid_t pid = fork();
 
 	if (pid < 0)
 		quit(TROUBLE, "cannot fork: %s", strerror(errno));
 	if (pid > 0)
-		return pid;
+		return;
 	if (freopen("/dev/null", "w", stdout) == NULL)
 		quit(TROUBLE, "/dev/null: %s", strerror(errno));
-	dialogue(steps, count);
+	while (atomic_fetch_sub(&counts->left, 1) > 0) {
+		dialogue(steps, count);
+		forget();
+		atomic_fetch_add(&counts->ok, 1);
+	}
 	exit(0);
 }
 
-/* Runs the dialogue this many times; each in a process of its own, so that each may fail. */
+/* Runs the dialogue this many times, in so many processes. */
 static int lanes_run(const struct step *steps, size_t count, long times, long parallel)
 {
-	long running = 0, ok = 0, failed = 0;
+	FILE *file = tmpfile();
+	struct sigaction action = { .sa_handler = on_term, .sa_flags = SA_RESTART };
+	long running = 0, failed = 0;
 	int worst = 0, status;
 
-	while (times > 0 || running > 0) {
-		if (times > 0 && running < parallel) {
+	counts = MAP_FAILED;
+	if (file != NULL && ftruncate(fileno(file), sizeof(*counts)) == 0)
+		counts = mmap(NULL, sizeof(*counts), PROT_READ | PROT_WRITE, MAP_SHARED,
+			      fileno(file), 0);
+	if (counts == MAP_FAILED)
+		quit(TROUBLE, "no shared memory: %s", strerror(errno));
+	atomic_store(&counts->left, times);
+	sigaction(SIGTERM, &action, NULL);
+	do {
+		while (running < parallel && atomic_load(&counts->left) > 0) {
 			lane_start(steps, count);
-			times--;
 			running++;
-			continue;
 		}
 		if (wait(&status) < 0)
 			quit(TROUBLE, "cannot wait: %s", strerror(errno));
 		running--;
 		status = WIFEXITED(status) ? WEXITSTATUS(status) : TROUBLE;
-		*(status == 0 ? &ok : &failed) += 1;
+		failed += status != 0;
 		worst = status > worst ? status : worst;
-	}
-	printf("ok=%ld failed=%ld\n", ok, failed);
+	} while (running > 0 || atomic_load(&counts->left) > 0);
+	printf("ok=%ld failed=%ld\n", atomic_load(&counts->ok), failed);
 	return worst;
 }
 
@@ -1375,6 +1435,7 @@ int main(int argc, char **argv)
 	}
 	if (optind == argc || parallel == 0)
 		return usage(stderr), USAGE;
+	talk = silence;
 	talk.address = argv[optind];
 	steps = calloc((size_t)argc, sizeof(*steps));
 	if (steps == NULL)

@@ -322,8 +322,7 @@ need_gate() {
 	need_app
 	without bindtoifindex attach-filter
 	at_port --stop-timeout 4 -- "$APP" naive
-	"$FCGI_TALK" -n 1000000 -j 4 "$SOCKET" get /x QUERY_STRING=ms=50 >/dev/null 2>&1 &
-	adopt load $!
+	talk_on load 4 get /x QUERY_STRING=ms=50
 	sleep 0.3
 	begin=$EPOCHREALTIME
 	kill -TERM "$KEEPER"
@@ -660,12 +659,12 @@ need_gate() {
 	supervise -s "$S" --stop-busy 0.5 -- "$FCGIWRAP"
 	old=$(children)
 	SOCKET=unix:$S
-	"$FCGI_TALK" -n 400 -j 6 "$SOCKET" get "$CGI/hello.sh" expect-text hello >"$T/load.out" &
-	sleep 0.1
+	talk_on load 6 get "$CGI/hello.sh" expect-text hello
+	in_load() { [ "$(clients_here)" -ge 6 ]; }
+	eventually in_load
 	kill -HUP "$KEEPER"
 	eventually replaced "$old"
-	wait $!
-	grep -x 'ok=400 failed=0' "$T/load.out"
+	talked_well load
 }
 
 @test "HUP of processes that are never idle: a new socket takes the place of the old one" {
@@ -921,12 +920,11 @@ goes_on() {
 	upgradable -F 2 --log "$T/logs/log" -- "$APP"
 	LOGFILE=$T/gone/log
 	mv "$T/logs" "$T/gone"
-	"$FCGI_TALK" -n 300 -j 4 "$SOCKET" get /x >"$T/load.out" &
+	talk_on load 4 get /x
 	kill -USR2 "$KEEPER"
 	logged "tried by USR2, says: .*--log: cannot open $T/logs/log: No such file"
 	logged 'tried by USR2, exited with status 255, and cannot take over'
-	wait $!
-	grep -x 'ok=300 failed=0' "$T/load.out"
+	talked_well load
 	has 2
 	mkdir "$T/logs"
 	kill -USR2 "$KEEPER"

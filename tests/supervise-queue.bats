@@ -295,20 +295,15 @@ waits_too_long() {
 }
 
 @test "HUP and USR2 lose nobody meanwhile" {
-	local load
-
 	need_queue
 	supervise -s "$S" -F 2 --queue 3 --queue-timeout 1 -- "$APP"
-	"$FCGI_TALK" -n 6000 -j 40 "$SOCKET" get /x QUERY_STRING=ms=1 expect-end >"$T/talk.out" &
-	load=$!
+	talk_on load 40 get /x QUERY_STRING=ms=1 expect-end
 	logged 'refused with 503'
 	kill -HUP "$KEEPER"
 	logged 'reloaded'
 	kill -USR2 "$KEEPER"
 	logged 'goes on with the processes'
-	kill -0 "$load"
-	wait "$load" || :
-	grep -x 'ok=6000 failed=0' "$T/talk.out"
+	talked_well load
 }
 
 @test "a reload with a new socket loses nobody, and who waits there is counted" {

@@ -111,6 +111,22 @@ ask_later() {
 	eventually has_come "$1" || :
 }
 
+# talk_on NAME PARALLEL STEP...: in the background, dialogues without end, so many at once.
+talk_on() {
+	local name=$1 parallel=$2
+
+	shift 2
+	start "$name" "$FCGI_TALK" -n 1000000 -j "$parallel" "$SOCKET" "$@"
+}
+
+# talked_well NAME: ends them; none has failed.
+talked_well() {
+	alive "$(pid_of "$1")" || return
+	stop "$1"
+	cat "$T/$1.out" "$T/$1.log"
+	has_match '^ok=[1-9][0-9]* failed=0$' "$T/$1.out"
+}
+
 # answered NAME: that one gets, or has got, its answer.
 answered() {
 	await "$1" 20

@@ -631,7 +631,7 @@ traced() {
 
 @test "a script without output is 502, and its exit status told" {
 	start_wrapper
-	refused 502 'no-output.sh: exited with status 0 .*without an answer' get "$CGI/no-output.sh"
+	refused 502 'no-output.sh: exited with status 0 .*without a response' get "$CGI/no-output.sh"
 }
 
 @test "a script that fails without output is 502, and its last words told" {
@@ -649,7 +649,7 @@ traced() {
 
 @test "a script that crashes without output is 502, and the signal named" {
 	start_wrapper
-	refused 502 'crash.sh: was killed by signal 11 .*without an answer' get "$CGI/crash.sh"
+	refused 502 'crash.sh: was killed by signal 11 .*without a response' get "$CGI/crash.sh"
 }
 
 @test "a script that crashes in its answer is logged, and the client notices that it is cut" {
@@ -657,7 +657,7 @@ traced() {
 	ask request "$CGI/crash.sh" QUERY_STRING=late CONTENT_LENGTH=0 keep stdin-end may-close expect-closed
 	has 'half an ans'
 	lacks 'Status:'
-	logged 'crash.sh.*: was killed by signal 11 .*in the middle of its answer'
+	logged 'crash.sh.*: was killed by signal 11 .*in the middle of its response'
 }
 
 @test "a script that forgets its header is 502, and the line quoted" {

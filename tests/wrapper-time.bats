@@ -180,7 +180,7 @@ make_worker() {
 		exec head -c 350000 /dev/zero
 	END
 	start_client client deaf request "$T/kept.sh" CONTENT_LENGTH=0 keep wait 30000
-	logged 'read nothing of its answer|--silence-timeout'
+	logged 'read nothing of its response|--silence-timeout'
 	eventually has_descriptors "$before"
 }
 

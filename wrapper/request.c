@@ -596,7 +596,7 @@ static void request_finish_without_response(struct request *r)
 	if (!in_header)
 		request_let_go(r, false);
 	request_fail(r, 502, "%s after %s %s%s", what, after,
-		     in_header ? "within its header" : "without an answer", said);
+		     in_header ? "within its header" : "without a response", said);
 }
 
 static void request_finish_response(struct request *r)
@@ -606,7 +606,7 @@ static void request_finish_response(struct request *r)
 
 	if (was_killed(r)) {
 		request_describe_exit(r, what, sizeof what);
-		request_log_say(&r->log, NULL, "%s in the middle of its answer", what);
+		request_log_say(&r->log, NULL, "%s in the middle of its response", what);
 	}
 	request_let_go(r, false);
 	request_conclude(r, 0);

@@ -103,13 +103,15 @@ struct request *request_new(struct client *client, uint16_t id, uint8_t role,
 bool request_tell(struct request *request, enum request_event event, const unsigned char *bytes,
 		  size_t size);
 
+/* True if request_splice_stdin() is worth a try. */
+bool request_can_splice(const struct request *request);
+
 /*
  * Moves a part of the body from the socket to the script by splice_in(), without
- * request_tell(); worth a try if request_can_splice(). Returns the number of bytes, 0
+ * request_tell(). Returns the number of bytes, 0
  * at the end of the socket, or -1 with errno: EAGAIN if socket or pipe has to be waited
  * for, ENOTSUP if the body has to be read.
  */
-bool request_can_splice(const struct request *request);
 ssize_t request_splice_stdin(struct request *request, int socket, size_t size);
 
 /* Goes on as far as possible: starts the script, feeds the body, ends the request. */

@@ -31,7 +31,6 @@ struct client {
 	struct service *service;
 	struct buffer out;
 	struct queue_party party;
-	bool has_left;
 	void (*changed)(struct client *); /* marks the connection dirty */
 	/* True if the socket's send queue is not empty, and shrank since the last call or
 	 * was not measured yet. */
