@@ -115,7 +115,8 @@ sleepers() {
 	eventually -t 110 has_children "$(worker)" 1000
 	echo "own memory: $(own_memory) KiB, peak: $(peak_memory) KiB"
 	[ "$(own_memory)" -lt 16384 ]
-	stop crowd
+	kill -KILL -- "-$(pid_of crowd)"
+	await crowd
 	eventually -t 20 has_children "$(worker)" 0
 	[ "$(peak_memory)" -lt 24576 ]
 }
