@@ -390,6 +390,17 @@ static void test_exit_timer(void)
 	begin();
 	s = begin_running();
 	script_says(s, "X: 1\n\n");
+	world_pass(500);
+	script_closes(s, 2);
+	world_pass(500);
+	script_closes(s, 1);
+	ok_after(100, client_answer(1)->ends == 0, ends_with(1, "X: 1\r\n\r\n"),
+		 "however long it has run, and its standard error been closed, before");
+	end("exit timer");
+
+	begin();
+	s = begin_running();
+	script_says(s, "X: 1\n\n");
 	script_closes(s, 1);
 	world_pass(1000);
 	ok(client_answer(1)->ends == 0, "a script whose standard error is open has not ended");
@@ -794,6 +805,12 @@ static void test_starts(void)
 		{ LAUNCH_EXEC, ENOEXEC, 0, 502, "a file that cannot be executed: 502" },
 		{ LAUNCH_LIMITS, EPERM, 0, 503, "limits that cannot be set: 503" },
 	};
+	static const char *const reasons[] = {
+		[LAUNCH_RESOLVE] = "cannot be found",
+		[LAUNCH_CHDIR] = "cannot change to its directory",
+		[LAUNCH_EXEC] = "cannot be executed",
+		[LAUNCH_LIMITS] = "cannot be started",
+	};
 	struct world_script *s;
 
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -802,6 +819,8 @@ static void test_starts(void)
 		client_ask(1, 0, 0);
 		world_fail(world_job(0), rows[i].step, rows[i].error, rows[i].found);
 		ok(is_document(1, rows[i].status), "%s", rows[i].what);
+		ok(was_reported(reasons[rows[i].step]) && strstr(text_of(1), reasons[rows[i].step]),
+		   "and log and client are told why");
 		ok(!world_find_remains() || client.closed, "and nothing runs");
 		end("failed start");
 	}
@@ -1084,6 +1103,41 @@ static void test_ends(void)
 	end("end");
 }
 
+static int refuse_memory(enum world_call call, int fd)
+{
+	(void)fd;
+	return call == WORLD_MEMORY ? ENOMEM : 0;
+}
+
+static void test_end_without_memory(void)
+{
+	begin();
+	client_open(&settings);
+	client_ask(1, 0, CLIENT_KEEP);
+	world.refuse = refuse_memory;
+	world_fail(world_job(0), LAUNCH_FORK, ENOSYS, 0);
+	world_run();
+	world.refuse = NULL;
+	client_run();
+	ok(client.closed && was_reported("no memory for the end of a request"),
+	   "an end for which there is no memory closes the connection, and is reported");
+	end("end without memory");
+}
+
+/* The turns of one request are short, for the sake of the others. */
+static void test_turns(void)
+{
+	struct world_script *s;
+
+	begin();
+	s = begin_running();
+	world_put(s->ends[1], "X: 1\n\n", 6);
+	world_put(s->ends[1], large, 60000);
+	world_turn();
+	ok(world_room(s->ends[1]) < WORLD_PIPE_SIZE, "output of a script is read once in a turn");
+	end("turns");
+}
+
 /* Scripts in the background. */
 
 static int refuse_spool(enum world_call call, int fd)
@@ -1176,6 +1230,8 @@ int main(void)
 	test_strangers();
 	test_long_header();
 	test_ends();
+	test_end_without_memory();
+	test_turns();
 	test_body_in_background();
 	test_background();
 	return tap_done();
