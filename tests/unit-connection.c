@@ -240,6 +240,24 @@ static void test_management(void)
 	end("management");
 }
 
+/* Two clients whose questions are there in the same turn. */
+static void test_at_once(void)
+{
+	unsigned char question[RECORD_HEADER_SIZE], answer[64];
+	int other;
+
+	begin();
+	other = world_connect();
+	record_put_header(question, 99, 0, 0);
+	world_put(other, question, sizeof question);
+	client_record(99, 0, "", 0);
+	client_run();
+	ok(client.unknown == 1 && world_get(other, answer, sizeof answer) == 16,
+	   "clients who ask at the same time are all answered");
+	world_close(other);
+	end("at once");
+}
+
 static void test_mistakes(void)
 {
 	begin();
@@ -401,6 +419,8 @@ static void test_half_closing(void)
 
 static void test_lingering(void)
 {
+	static const unsigned char filter[RECORD_BODY_SIZE] = { 0, FCGI_FILTER };
+
 	begin();
 	client_ask(1, 100000, 0);
 	client_body(1, large, 10000);
@@ -428,6 +448,13 @@ static void test_lingering(void)
 	client_end_body(1);
 	script_exits(world_start(), 0);
 	ok(client.closed && world.service.count == 0, "who has sent all is not waited for");
+	end("lingering");
+
+	begin();
+	client_record(FCGI_BEGIN_REQUEST, 1, filter, sizeof filter);
+	client_run();
+	ok(client.closed && world.service.count == 1,
+	   "who asks for a role that we do not have may send the rest of its request");
 	end("lingering");
 }
 
@@ -483,6 +510,19 @@ static void test_finishing(void)
 	end("finishing");
 
 	begin();
+	serve(1, CLIENT_KEEP);
+	client_record(FCGI_BEGIN_REQUEST, 2, responder, sizeof responder);
+	client_record(FCGI_PARAMS, 2, "", 0);
+	connection_finish_all(&world.service);
+	world_run();
+	s = world_start();
+	ok(s, "but a request that is there already is begun");
+	script_says(s, "X: 1\n\n");
+	script_exits(s, 0);
+	ok(is_served(2) && is_lost(), "and served");
+	end("finishing");
+
+	begin();
 	connection_finish_all(&world.service);
 	client_ask(1, 0, CLIENT_KEEP);
 	s = world_start();
@@ -530,6 +570,7 @@ int main(void)
 	test_slow_clients();
 	test_multiplexing();
 	test_management();
+	test_at_once();
 	test_mistakes();
 	test_half_closing();
 	test_lingering();
