@@ -238,7 +238,7 @@ static void test_body(void)
 	end("full");
 
 	begin();
-	say("X: 1\n\n");
+	say("Content-Length: 90000\n\n");
 	read_once();
 	world.can_splice = true;
 	os_write(script, large, 40000);
@@ -249,6 +249,7 @@ static void test_body(void)
 	ok(read_once() == RESPONSE_MORE && buffer_has_gap(&out) && out.gap == 50000,
 	   "which is not read, but spliced");
 	ok(!response_has_room(&response, &out), "and nothing can come before that");
+	ok(response_is_whole(&response), "it counts as sent");
 	out.gap = 0;
 	end("splice");
 }
