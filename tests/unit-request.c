@@ -1169,9 +1169,27 @@ static void test_body_in_background(void)
 	end("body in the background");
 }
 
+static int refuse_reading(enum world_call call, int fd)
+{
+	(void)fd;
+	return call == WORLD_READ ? EIO : 0;
+}
+
 static void test_background(void)
 {
 	struct world_script *s;
+
+	begin();
+	settings.on_abort = ON_ABORT_IGNORE;
+	s = begin_running();
+	leave();
+	world_put(s->ends[1], "nobody reads this", 17);
+	world.refuse = refuse_reading;
+	world_run();
+	world.refuse = NULL;
+	ok(world_put(s->ends[1], "nor this", 8) < 0,
+	   "output in the background that cannot be read is closed");
+	end("background");
 
 	begin();
 	settings.background_timeout = 60000;
@@ -1203,6 +1221,8 @@ static void test_background(void)
 	script_exits(s, 0);
 	world_pass(1000);
 	ok(world.slots_taken[SLOT_BACKGROUND] == 1, "what a script leaves behind is in the background");
+	world_pass(1000);
+	ok(s->helpers == 1, "where it may work");
 	world_end_helpers(s);
 	world_pass(1100);
 	ok(world.slots_taken[SLOT_BACKGROUND] == 0, "until it ends");
