@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { SLOTS = 4, SPOOL = 1000, ROUNDS = 20000, RIVALS = 4 };
+enum { SLOTS = 4, MANY = 1000000, SPOOL = 1000, ROUNDS = 20000, RIVALS = 4 };
 
 static long taken[64];
 
@@ -83,6 +83,8 @@ static void check_limits(void)
 	ok(take(SLOT_WAITING, 64) == 2, "each kind has slots of its own");
 	ok(take(SLOT_BACKGROUND, 64) == 0, "or none");
 	ok(!slots_are_shared(), "one worker shares with nobody");
+	ok(begin(MANY, 2, 0, 1) && take(SLOT_RUNNING, 1) == 1 && slots_most(SLOT_RUNNING) == MANY,
+	   "there may be a million of them");
 }
 
 static void check_workers(void)
@@ -104,6 +106,7 @@ static void check_workers(void)
 static void check_parts(void)
 {
 	begin(8, 8, 0, 2);
+	take(SLOT_UNFINISHED, 1);
 	ok(as_worker(1, wait_with_one) == 1, "another worker has requests that wait");
 	ok(take(SLOT_RUNNING, 64) == 4, "then this one takes no more than its part");
 	ok(as_worker(1, wait_and_take_all) == 4, "and the other can have its own");
@@ -118,6 +121,22 @@ static void check_parts(void)
 	   "a part is no reason for more than there are");
 	begin(8, 8, 0, 2);
 	ok(take(SLOT_RUNNING, 64) == 8, "while nobody waits, one may take all");
+}
+
+static int spool_rest(void)
+{
+	return slots_spool(SPOOL - 600) && !slots_spool(1);
+}
+
+static void check_spool(void)
+{
+	begin(SLOTS, 2, 0, 2);
+	ok(slots_spool(600) && !slots_spool(SPOOL - 599), "bytes on disk have a limit");
+	ok(as_worker(1, spool_rest) == 1, "which is one for all workers");
+	ok(!slots_spool(1), "and what a worker held when it was killed stays taken");
+	slots_free_all(1);
+	slots_unspool(100);
+	ok(slots_spool(SPOOL - 500) && !slots_spool(1), "what is given back can be taken again");
 }
 
 /* Several take and give as fast as they can; never do more hold a slot than may. */
@@ -169,6 +188,7 @@ int main(void)
 	check_limits();
 	check_workers();
 	check_parts();
+	check_spool();
 	check_contention();
 	check_spool();
 	return tap_done();
