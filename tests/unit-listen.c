@@ -5,8 +5,13 @@
 #include "tap.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static struct listen_address address;
@@ -57,16 +62,16 @@ static void urls(void)
 static void paths(void)
 {
 	enum { MOST = sizeof address.as.local.sun_path };
-	char path[MOST + 1];
+	char longest[MOST + 1];
 
-	memset(path, 'p', sizeof path);
-	path[MOST - 1] = '\0';
-	ok(listen_address_local(&address, path) && strcmp(address.as.local.sun_path, path) == 0,
+	memset(longest, 'p', sizeof longest);
+	longest[MOST - 1] = '\0';
+	ok(listen_address_local(&address, longest) && strcmp(address.as.local.sun_path, longest) == 0,
 	   "a path of %d bytes fits", MOST - 1);
-	path[MOST - 1] = 'p';
-	path[MOST] = '\0';
+	longest[MOST - 1] = 'p';
+	longest[MOST] = '\0';
 	errno = 0;
-	ok(!listen_address_local(&address, path) && errno == ENAMETOOLONG, "one more does not");
+	ok(!listen_address_local(&address, longest) && errno == ENAMETOOLONG, "one more does not");
 	ok(!listen_address_local(&address, ""), "an empty path is none");
 }
 
@@ -99,6 +104,119 @@ static void listening(void)
 	ok(!listen_is_socket(datagram), "nor does one for datagrams");
 	ok(pipe(ends) == 0 && !listen_is_socket(ends[0]), "nor a pipe");
 	ok(!listen_is_socket(-1), "nor what is not open");
+}
+
+/* Files of sockets, in a folder of their own. */
+
+static char folder[] = "/tmp/unit-listen-XXXXXX";
+static char path[48], beside[64];
+static struct listen_file file = { 0600, (uid_t)-1, (gid_t)-1, NULL };
+
+static bool is_there(const char *name)
+{
+	struct stat st;
+
+	return lstat(name, &st) == 0;
+}
+
+static int open_here(void)
+{
+	return listen_open(&address, &file, 1);
+}
+
+static void binding(void)
+{
+	struct stat st;
+	int fd = open_here();
+
+	ok(fd >= 0 && lstat(path, &st) == 0 && st.st_mode == (S_IFSOCK | 0600),
+	   "the file of a socket has the mode that it is to have");
+	ok(open_here() < 0 && !listen_would_bind(&address, NULL) && listen_is_live(&address),
+	   "one that is served is not replaced");
+	close(fd);
+	ok(!listen_is_live(&address) && listen_would_bind(&address, NULL), "one that nobody serves");
+	/* Another group, if there is one that may be had. */
+	file.group = chown(folder, (uid_t)-1, getegid() + 1) == 0 ? getegid() + 1 : getegid();
+	fd = open_here();
+	ok(fd >= 0 && lstat(path, &st) == 0 && st.st_gid == file.group,
+	   "is, and may be given to a group alone");
+	file.group = (gid_t)-1;
+	close(fd);
+	unlink(path);
+	close(open(path, O_WRONLY | O_CREAT, 0600));
+	ok(open_here() < 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode),
+	   "any other file stays, and nobody listens");
+	unlink(path);
+}
+
+static void replacing(void)
+{
+	struct listen_identity own, other;
+	int old = open_here(), new = listen_socket(&address);
+
+	listen_identify(&address, &own);
+	unlink(path);
+	close(open_here());
+	listen_identify(&address, &other);
+	ok(!listen_replace(new, &address, &file, 1, &own) && !is_there(beside),
+	   "another's socket is not replaced, and no file is left beside it");
+	listen_remove_own(&address, &own);
+	ok(is_there(path), "nor removed");
+	close(new);
+	new = listen_socket(&address);
+	ok(listen_replace(new, &address, &file, 1, &other) && !is_there(beside) &&
+	   listen_is_live(&address), "one's own is");
+	listen_identify(&address, &own);
+	listen_remove_own(&address, &own);
+	ok(!is_there(path), "and removed");
+	close(old);
+	close(new);
+}
+
+/* While somebody else is between a look at the path and the bind. */
+static void taking_turns(void)
+{
+	int directory = open(folder, O_RDONLY | O_DIRECTORY), status;
+	bool waited;
+	pid_t child;
+
+	flock(directory, LOCK_EX);
+	child = fork();
+	if (child == 0)
+		_exit(open_here() < 0);
+	poll(NULL, 0, 100);
+	waited = !is_there(path);
+	flock(directory, LOCK_UN);
+	ok(waited && waitpid(child, &status, 0) == child && status == 0 && is_there(path),
+	   "two that start on one path take turns");
+	close(directory);
+	unlink(path);
+}
+
+static void trying(void)
+{
+	int before = dup(STDIN_FILENO), after;
+
+	close(before);
+	ok(listen_address_internet(&address, "127.0.0.1", 0) && listen_would_bind(&address, NULL),
+	   "a port that is free would be bound");
+	after = dup(STDIN_FILENO);
+	close(after);
+	ok(after == before, "and is given back");
+}
+
+static void files(void)
+{
+	if (!mkdtemp(folder))
+		abort();
+	snprintf(path, sizeof path, "%s/s", folder);
+	snprintf(beside, sizeof beside, "%s.new", path);
+	listen_address_local(&address, path);
+	binding();
+	replacing();
+	taking_turns();
+	trying();
+	rmdir(folder);
 }
 
 static int inherited(const char *pid, const char *fds)
@@ -135,6 +253,7 @@ int main(void)
 	paths();
 	internet();
 	listening();
+	files();
 	passed_sockets();
 	return tap_done();
 }
