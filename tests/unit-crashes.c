@@ -26,6 +26,7 @@ static void loops(void)
 	ok(crashes_failed_start(&c, 1000), "three within the time are one");
 	ok(c.loop && !crashes_failed_start(&c, 1010), "which begins once");
 	ok(crashes_over(&c) && !c.loop && !crashes_over(&c), "and is over once");
+	ok(c.pause == 0, "with its pauses");
 	ok(!crashes_failed_start(&c, 1020) && !crashes_failed_start(&c, 1030),
 	   "what was before does not count any more");
 	begin(3, 1000, 1);

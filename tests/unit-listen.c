@@ -147,6 +147,10 @@ static void binding(void)
 	ok(open_here() < 0 && lstat(path, &st) == 0 && S_ISREG(st.st_mode),
 	   "any other file stays, and nobody listens");
 	unlink(path);
+	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	ok(!listen_bind(fd, &address, &file, 1) && !is_there(path),
+	   "of a socket that cannot listen no file is left");
+	close(fd);
 }
 
 static void replacing(void)

@@ -244,6 +244,23 @@ static void reading_and_writing(void)
 	ok(ends[0].calls == 2, "closed twice, or wanted afterwards, nothing happens");
 }
 
+/* It may be had by whoever is started without a standard input. */
+static void descriptor_0(void)
+{
+	int saved = dup(STDIN_FILENO), fds[2];
+
+	close(STDIN_FILENO);
+	if (pipe(fds) < 0 || fds[0] != STDIN_FILENO || write(fds[1], "x", 1) != 1)
+		abort();
+	watch(&ends[0], fds[0], LOOP_READ, note);
+	ok(run() && ends[0].calls == 1, "descriptor 0 is one like others");
+	loop_close(&ends[0].watch);
+	ok(fcntl(STDIN_FILENO, F_GETFD) < 0, "and closed like them");
+	close(fds[1]);
+	dup2(saved, STDIN_FILENO);
+	close(saved);
+}
+
 static void an_end_that_is_not_wanted(void)
 {
 	int fds[2];
@@ -539,6 +556,8 @@ static void no_room(void)
 	ok(!wanted && errno == ENOSPC, "what is shared cannot be wanted again");
 	run_a_moment();
 	ok(ends[0].calls == 0, "and is not told then");
+	deadline_set(&pause_end, 300, on_pause_end);
+	run(); /* past an attempt that fails, too */
 	ok(!loop_watch(&ends[1].watch, fds[1], LOOP_WRITE, note) && ends[1].watch.fd == -1,
 	   "nothing new is taken up");
 	epoll_error = 0;
@@ -628,6 +647,7 @@ static void all(void)
 	cleared_and_moved();
 	deadlines_from_deadlines();
 	reading_and_writing();
+	descriptor_0();
 	an_end_that_is_not_wanted();
 	closing_within_a_turn();
 	replacing_within_a_turn();
