@@ -130,7 +130,8 @@ static void many(void)
 
 static void texts(void)
 {
-	static const char *const bad[] = { "", "x", "10,", "10,1", "10,1:", "10,1:2;", "10 ,1:2", "10,1:2 x" };
+	static const char *const bad[] = { "", "x", "10,", "10,1", "10,1:", "10,1:2;", "10 ,1:2", "10,1:2 x",
+					    "11111111111111111,1:2", "10,1:22222222222222222" };
 	bool refused = true;
 	char *text;
 
