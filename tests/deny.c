@@ -111,6 +111,7 @@ static const struct call calls[] = {
 	CALL(getrandom),
 #endif
 	CALL(kill),
+	{ "kill-all", SYS_kill, 0, UINT32_MAX, UINT32_MAX }, /* a signal to all processes */
 #ifdef SYS_memfd_create
 	CALL(memfd_create),
 #endif
@@ -261,8 +262,8 @@ static int usage(void)
 		"Usage: deny NAME=ERRNO|NAME=kill... -- PROGRAM [ARGUMENT...]\n"
 		"       deny --can [NAME=ERRNO|NAME=kill...]\n"
 		"Runs PROGRAM where these system calls fail so, or kill by SIGSYS. clone-vm,\n"
-		"clone-vfork, clone-thread, fcntl-setpipe-sz, openat-tmpfile, setsockopt-... and\n"
-		"socket-netlink are only those uses of a call.\n"
+		"clone-vfork, clone-thread, fcntl-setpipe-sz, kill-all, openat-tmpfile,\n"
+		"setsockopt-... and socket-netlink are only those uses of a call.\n"
 		"--can tells by its exit status whether that is possible here.\n");
 	return USAGE;
 }
