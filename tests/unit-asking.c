@@ -210,6 +210,28 @@ static void resolving(void)
 	asking_free(a);
 }
 
+/* Whether that is found in the folder, for a SCRIPT_NAME as it is decoded. */
+static bool finds(const char *name, const char *sent, const char *decoded)
+{
+	struct asking *a = ask_as(FCGI_RESPONDER, THESE(pair("SCRIPT_FILENAME", in_folder(sent)),
+							pair("SCRIPT_NAME", decoded)));
+	bool found = asking_resolve(a, &settings, 0) && strcmp(a->script.path, in_folder(name)) == 0;
+
+	asking_free(a);
+	return found;
+}
+
+static void encoded(void)
+{
+	make_file("a b.sh", 0755);
+	make_file("a%20b.sh", 0755);
+	ok(finds("a b.sh", "a%20b.sh/x", "/pp/a b.sh/x"), "an encoded path is decoded");
+	ok(finds("a%20b.sh", "a%20b.sh/x", "/pp/a%20b.sh/x"), "one that is not encoded is left alone");
+	ok(finds("a%20b.sh", "a%20b.sh/x", "/pp/a b.sh/y"), "and so is one with another tail");
+	unlink(in_folder("a b.sh"));
+	unlink(in_folder("a%20b.sh"));
+}
+
 static bool is_no_script(const char *name)
 {
 	struct asking *a = ask_as(FCGI_RESPONDER, THESE(pair("SCRIPT_FILENAME", in_folder(name))));
@@ -261,6 +283,10 @@ static void confined(void)
 	mkfifo(in_folder("in/page.x"), 0755);
 	script_explain_exec(&a->script, EACCES, text, sizeof text);
 	ok(strstr(text, "page.x: Permission denied"), "a FIFO holds up no explanation");
+	script_explain_exec(&a->script, E2BIG, text, sizeof text);
+	ok(strstr(text, "parameters are too long"), "too many parameters are one");
+	script_explain_exec(&a->script, ELOOP, text, sizeof text);
+	ok(strstr(text, "symbolic link"), "and so is a link that was put in its place");
 	ok(is_no_script("in/page.x"), "nor a search");
 	asking_free(a);
 	unlink(in_folder("in/page.x"));
@@ -352,6 +378,7 @@ int main(void)
 	lengths();
 	names();
 	resolving();
+	encoded();
 	ok(is_no_script(""), "a directory is no script");
 	restrict_scripts();
 	confined();
