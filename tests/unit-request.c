@@ -5,6 +5,7 @@
 #include "tap.h"
 
 #include "../wrapper/process.h"
+#include "../wrapper/request.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -1098,9 +1099,15 @@ static void test_ends(void)
 	s = begin_running();
 	world_put(s->ends[2], "to the log\n", 11);
 	client_run();
-	ok(was_reported("to the log") && client_answer(1)->error_size == 0,
-	   "without it standard error goes to the log");
+	ok(was_reported("]: to the log") && client_answer(1)->error_size == 0,
+	   "without it standard error goes to the log, under the script's name");
 	end("end");
+}
+
+static int refuse_reading(enum world_call call, int fd)
+{
+	(void)fd;
+	return call == WORLD_READ ? EIO : 0;
 }
 
 static int refuse_memory(enum world_call call, int fd)
@@ -1122,6 +1129,49 @@ static void test_end_without_memory(void)
 	ok(client.closed && was_reported("no memory for the end of a request"),
 	   "an end for which there is no memory closes the connection, and is reported");
 	end("end without memory");
+}
+
+/* Standard error that cannot be read is closed; the rest of the response is not lost. */
+static void test_unreadable_errors(void)
+{
+	struct world_script *s;
+
+	begin();
+	s = begin_running();
+	script_says(s, "X: 1\n\n");
+	world_put(s->ends[2], "lost\n", 5);
+	world.refuse = refuse_reading;
+	world_turn();
+	world.refuse = NULL;
+	ok(world_put(s->ends[2], "more\n", 5) < 0, "standard error that cannot be read is closed");
+	script_says(s, "body");
+	script_exits(s, 0);
+	ok(ends_with(1, "X: 1\r\n\r\nbody"), "and the response goes on");
+	end("unreadable errors");
+}
+
+static void test_long_messages(void)
+{
+	struct client of_log = { .service = &world.service };
+	struct request_log log = { .client = &of_log, .id = 1 };
+	char text[2000];
+	bool fine = true;
+
+	begin();
+	settings.stderr_to_client = true;
+	client_open(&settings);
+	for (size_t size = 1000; size < 1050; size++) {
+		size_t at = of_log.out.end;
+
+		memset(text, 'x', size);
+		text[size] = '\0';
+		request_log_tell(&log, NULL, text);
+		fine &= of_log.out.end > at && !memchr(of_log.out.bytes + at + RECORD_HEADER_SIZE, '?',
+						       of_log.out.end - at - RECORD_HEADER_SIZE);
+	}
+	ok(fine, "a long message is cut, and nothing is added to it");
+	buffer_free(&of_log.out);
+	end("long messages");
 }
 
 /* The turns of one request are short, for the sake of the others. */
@@ -1167,12 +1217,6 @@ static void test_body_in_background(void)
 	   "a script in the background is terminated when its body cannot be read back");
 	ok(world_get(s->ends[0], large, 1) < 0, "and sees no end of what it has read");
 	end("body in the background");
-}
-
-static int refuse_reading(enum world_call call, int fd)
-{
-	(void)fd;
-	return call == WORLD_READ ? EIO : 0;
 }
 
 static void test_background(void)
@@ -1251,6 +1295,8 @@ int main(void)
 	test_long_header();
 	test_ends();
 	test_end_without_memory();
+	test_unreadable_errors();
+	test_long_messages();
 	test_turns();
 	test_body_in_background();
 	test_background();
