@@ -638,11 +638,23 @@ static void the_end_of_a_turn(void)
 	ok(run() && after_turns >= 1, "the end of a turn is told");
 }
 
+static int next_descriptor(void)
+{
+	int fd = dup(STDIN_FILENO);
+
+	close(fd);
+	return fd;
+}
+
 static void all(void)
 {
+	int next;
+
 	caught[0] = caught[1] = 0;
 	if (!loop_open())
 		abort();
+	next = next_descriptor();
+	ok(loop_open() && next_descriptor() == next, "opened anew, a loop has no more descriptors");
 	deadlines();
 	cleared_and_moved();
 	deadlines_from_deadlines();
