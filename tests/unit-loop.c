@@ -373,6 +373,10 @@ static void many_descriptors(void)
 	for (int i = 0; i < MANY; i++)
 		close(writers[i]);
 	ok(told == MANY - (MANY + 2) / 3, "among many descriptors the right one is called");
+	run_a_moment();
+	loop_watch(&many[0].watch, dup(STDERR_FILENO), 0, note);
+	ok(many[0].watch.slot < MANY / 2, "and the places of those that were closed are used again");
+	loop_close(&many[0].watch);
 }
 
 /* Events before deadlines. ------------------------------------------------------------------ */
