@@ -143,6 +143,21 @@ static void test_slow_clients(void)
 	ok(world.service.count == 0 && was_reported("--silence-timeout"),
 	   "one that does not read is given up");
 	end("slow client");
+
+	begin();
+	client_start(1, CLIENT_KEEP);
+	world_put(world.scripts[0].ends[1], "X: 1\n\n", 6);
+	for (int i = 0; i < 10; i++) {
+		world_put(world.scripts[0].ends[1], large, 25000);
+		world_run();
+	}
+	for (int i = 0; i < 6 && world.service.count > 0; i++) {
+		world_put(world.scripts[0].ends[2], "busy\n", 5);
+		world_run();
+		world_pass(SILENCE / 2);
+	}
+	ok(world.service.count == 0, "also while its script is busy");
+	end("slow client");
 }
 
 static void test_multiplexing(void)

@@ -19,6 +19,7 @@ enum {
 	SILENCE = 40000,
 	CLIENT_TIME = 10000,
 	KILL_AFTER = 5000,
+	NUMBERS = 256,   /* places in which scripts are looked for */
 	STRANGERS = 1100 /* more than there are numbers, and than are remembered */
 };
 
@@ -91,6 +92,8 @@ static void end(const char *what)
 
 static void test_queue_timer(void)
 {
+	struct world_script *s;
+
 	begin();
 	settings.max_scripts = 1;
 	client_open(&settings);
@@ -98,6 +101,26 @@ static void test_queue_timer(void)
 	client_ask(1, 0, CLIENT_KEEP);
 	ok_answer_after(QUEUE_TIME, 503, "--max-scripts, --queue-timeout",
 			"no slot within --queue-timeout: 503");
+	end("queue timer");
+
+	begin();
+	settings.max_scripts = 1;
+	client_open(&settings);
+	world.slots_most[SLOT_WAITING] = 0;
+	client_start(2, CLIENT_KEEP);
+	client_ask(1, 0, CLIENT_KEEP);
+	ok(is_document(1, 503) && strstr(text_of(1), "--max-scripts, --queue"), "no room in the queue: 503");
+	end("full queue");
+
+	begin();
+	settings.max_scripts = 1;
+	client_open(&settings);
+	s = client_start(2, CLIENT_KEEP);
+	client_ask(1, 0, CLIENT_KEEP);
+	script_exits(s, 0);
+	s = world_start();
+	world_pass(QUEUE_TIME + 1);
+	ok(s && !is_answered(1) && !was_terminated(s), "once it runs, it has as much time as others");
 	end("queue timer");
 
 	begin();
@@ -650,6 +673,7 @@ static void test_gone(void)
 	world_put(s->ends[1], "X: 1\n\nnobody reads this", 23);
 	world_pass(100);
 	ok(world_room(s->ends[1]) == WORLD_PIPE_SIZE, "and its output is read and discarded");
+	ok(world_put(s->ends[1], "nor this", 8) == 8, "again and again");
 	end("gone");
 
 	begin();
@@ -708,7 +732,7 @@ static void abort_request(uint16_t id)
 static void test_abort(void)
 {
 	static const unsigned char keep[RECORD_BODY_SIZE] = { 0, FCGI_RESPONDER, FCGI_KEEP_CONN };
-	struct world_script *s;
+	struct world_script *s, *other;
 
 	begin();
 	client_open(&settings);
@@ -734,6 +758,16 @@ static void test_abort(void)
 	   "its script is terminated");
 	abort_request(4);
 	ok(client_answer(4)->ends == 1, "an abort that comes too late is ignored");
+	end("abort");
+
+	begin();
+	client_open(&settings);
+	s = client_start(1, CLIENT_KEEP);
+	other = client_start(2, CLIENT_KEEP);
+	s->own_group = other->group;
+	abort_request(1);
+	ok(was_terminated(s) && !was_terminated(other),
+	   "a script that has gone to another's group is terminated, and nobody else of that");
 	end("abort");
 }
 
@@ -961,6 +995,28 @@ static void test_strangers(void)
 	   "nor is its own end lost, however many others there were");
 	script_exits(world_start(), 0);
 	end("strangers");
+}
+
+/* Scripts are found by their numbers, which may be alike. */
+static void test_numbers(void)
+{
+	struct world_script *first, *second = NULL;
+
+	begin();
+	client_open(&settings);
+	first = client_start(1, CLIENT_KEEP);
+	for (int i = 0; i < STRANGERS; i++) {
+		second = client_start(2, CLIENT_KEEP);
+		if (second->pid % NUMBERS == first->pid % NUMBERS)
+			break;
+		script_exits(second, 0);
+	}
+	ok(second->pid % NUMBERS == first->pid % NUMBERS, "of two scripts that are looked for in one place");
+	script_says(first, "X: 1\n\n");
+	script_exits(first, 3 << 8);
+	ok(ends_with(1, "X: 1\r\n\r\n") && client_answer(1)->app_status == 3 && !second->reaped,
+	   "the right one is found");
+	end("numbers");
 }
 
 /* Ends. */
@@ -1271,6 +1327,18 @@ static void test_background(void)
 	world_pass(1100);
 	ok(world.slots_taken[SLOT_BACKGROUND] == 0, "until it ends");
 	end("background");
+
+	begin();
+	settings.on_abort = ON_ABORT_IGNORE;
+	s = begin_running();
+	leave();
+	s->helpers = 1;
+	world_exit(s, 0);
+	world_pass(1000);
+	ok(world.slots_taken[SLOT_BACKGROUND] == 1 && s->helpers == 1,
+	   "also if the script itself was there first");
+	world_end_helpers(s);
+	end("background");
 }
 
 int main(void)
@@ -1292,6 +1360,7 @@ int main(void)
 	test_starts();
 	test_unheard_starts();
 	test_strangers();
+	test_numbers();
 	test_long_header();
 	test_ends();
 	test_end_without_memory();
