@@ -619,11 +619,15 @@ static void signals(void)
 	ok(caught[0] == 2 && caught[1] == 1, "and not again");
 	kill(getpid(), SIGUSR2);
 	ok(run() && caught[1] == 2, "a later one is told again");
+	loop_hold_signals();
+	raise(SIGUSR2);
+	loop_release_signals();
+	ok(run() && caught[1] == 3, "and one that was held back, when it is let go");
 	loop_leave_signals();
-	signal(SIGUSR1, SIG_IGN);
+	ok(signal(SIGUSR1, SIG_IGN) == SIG_DFL, "left, it does what it does by default");
 	raise(SIGUSR1);
 	run_a_moment();
-	ok(caught[0] == 2, "after leaving them none is told");
+	ok(caught[0] == 2, "and is not told");
 }
 
 static int after_turns;

@@ -1330,6 +1330,7 @@ static void test_background(void)
 
 	begin();
 	settings.on_abort = ON_ABORT_IGNORE;
+	settings.background_timeout = 0;
 	s = begin_running();
 	leave();
 	s->helpers = 1;
