@@ -176,6 +176,8 @@ static void test_order(void)
 	ok(starts(&plan) && strcmp(name, "another name") == 0, "it may be called otherwise");
 	plan.called = "a\"b";
 	ok(!starts(&plan), "but not what cannot be quoted");
+	plan.called = "a\177b";
+	ok(!starts(&plan), "nor by a name with controls");
 	plan.called = NULL;
 
 	has_source = false;
@@ -199,6 +201,7 @@ static void test_descriptors(void)
 	plan = plan_of("script");
 	plan.home = open(folder, O_RDONLY | O_DIRECTORY);
 	ok(starts(&plan) && directory == plan.home, "a script runs in its own directory");
+	ok(fcntl(plan.home, F_GETFD) >= 0, "which stays open");
 	plan.path = path_of("link");
 	ok(symlink("script", plan.path) == 0 && !starts(&plan), "and is no link then");
 	close(plan.home);
@@ -210,6 +213,18 @@ static bool opens(const char *rule)
 	const struct option_list rules = { .texts = texts, .count = 1 };
 
 	return warm_open(&rules);
+}
+
+static void test_rules(void)
+{
+	static const char *const bad[] = { "", "=", "=9", "=A:", "=A:B", "=A,", "=,A", "=A,,B", "=A;B",
+					   "=A b" };
+	char rule[400];
+
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		snprintf(rule, sizeof rule, "%s/perl%s", folder, bad[i]);
+		ok(!opens(rule), "\"perl%s\" is no rule", bad[i]);
+	}
 }
 
 int main(void)
@@ -227,13 +242,14 @@ int main(void)
 		close(fd);
 	}
 	snprintf(perl_rule, sizeof perl_rule, "%s/perl=A", folder);
-	snprintf(other_rule, sizeof other_rule, "%s/perl5=B::C,D", folder);
+	snprintf(other_rule, sizeof other_rule, "%s/perl5=B2::C,D_1", folder);
 	snprintf(first_line, sizeof first_line, "#!%s/perl\n", folder);
 	native = false;
 	ok(opens(perl_rule), "an interpreter of another word size is no error");
 	make_script(first_line);
 	ok(!*starter(first_line, NULL), "but cold");
 	native = true;
+	test_rules();
 	ok(warm_open(&rules), "rules are taken");
 	test_choice();
 	test_files();
