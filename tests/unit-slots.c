@@ -168,27 +168,11 @@ static void check_contention(void)
 	ok(!*wrong && slots_taken(SLOT_RUNNING) == 0, "the limit holds whoever takes meanwhile");
 }
 
-static int spool_some(void)
-{
-	return slots_spool(SPOOL / 2);
-}
-
-static void check_spool(void)
-{
-	begin(1, 0, 0, 2);
-	ok(slots_spool(SPOOL) && !slots_spool(1), "so many bytes may be in files, and no more");
-	ok(as_worker(1, spool_some) == 0, "whoever asks");
-	slots_unspool(SPOOL);
-	ok(as_worker(1, spool_some) == 1 && slots_spool(SPOOL / 2) && !slots_spool(1),
-	   "a refusal takes nothing, and what is given back is free");
-}
-
 int main(void)
 {
 	check_limits();
 	check_workers();
 	check_parts();
-	check_spool();
 	check_contention();
 	check_spool();
 	return tap_done();
