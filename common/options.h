@@ -3,7 +3,7 @@
  *
  * Parser, help text and the check of the manual all work from one table of rows
  * per program. Values are written into the program's settings by offset, so a new
- * option needs only a row.
+ * option needs only a field and a row.
  */
 #ifndef OPTIONS_H
 #define OPTIONS_H

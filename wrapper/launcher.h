@@ -1,7 +1,7 @@
 /*
  * Starts scripts without holding up the event loop. Finding and executing a script may
- * wait for a file system, so starter threads do both, sharing nothing with the loop's
- * thread but the jobs: from a template (warm.h) or the usual way (launch.h).
+ * wait for a file system, so starter threads do both, from a template (warm.h) or the
+ * usual way (launch.h). They share with the loop's thread the jobs, and what is under a lock.
  *
  * Starters live as long as the worker: a system that kills scripts whose parent dies goes
  * by the thread that started the script.

@@ -1,7 +1,7 @@
 /*
  * Lines about a request: the script's standard error, and errors. Lines go to the
- * log, or as FCGI_STDERR to the client (--stderr-to-client). No other file words the
- * beginning of such lines.
+ * log, or as FCGI_STDERR to the client (--stderr-to-client), and begin with the script and
+ * the process. Refusals by script.c and reasons of a failed start name the script themselves.
  */
 #ifndef REQUEST_LOG_H
 #define REQUEST_LOG_H
