@@ -14,9 +14,10 @@ static bool is_whole;
 
 static int64_t some_number(void)
 {
-	int64_t number = fuzz_next();
+	uint64_t number = fuzz_next();
 
-	return fuzz_chance(30) ? number << 32 | fuzz_next() : fuzz_chance(50) ? number & 15 : number;
+	return (int64_t)(fuzz_chance(30) ? number << 32 | fuzz_next()
+			 : fuzz_chance(50) ? number & 15 : number);
 }
 
 static void make_sent(void)
