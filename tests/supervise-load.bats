@@ -22,13 +22,13 @@ start_front() {
 	END
 }
 
-# load_front [MS]: $REQUESTS requests through nginx that take so long each, by four clients; the
-# count of each status is in $T/load.
+# $REQUESTS requests through nginx that take 5 ms each, by four clients; the count of each status
+# is in $T/load.
 load_front() {
 	local i pids=()
 
 	for i in 1 2 3 4; do
-		curl_ -o /dev/null -w '%{http_code}\n' "$URL/?ms=${1:-5}&n=[1-$((REQUESTS / 4))]" \
+		curl_ -o /dev/null -w '%{http_code}\n' "$URL/?ms=5&n=[1-$((REQUESTS / 4))]" \
 			>"$T/codes$i" 2>"$T/curl$i" &
 		pids+=($!)
 	done
@@ -37,7 +37,7 @@ load_front() {
 }
 
 start_load() {
-	load_front "$@" &
+	load_front &
 	LOAD=$!
 	eventually has_match 'n=9 ' "$T/nginx-access.log"
 }
