@@ -111,6 +111,54 @@ version() {
 	[ "$status" -le 1 ]
 }
 
+# section NAME MANUAL
+section() {
+	awk -v name="$1" '/^\.S[hs] / { on = substr($0, 5) == name } on' "$2"
+}
+
+# variables_read FILE...: environment variables that sources ask for, but for PATH; one per line.
+variables_read() {
+	grep -ohE 'getenv\("[A-Z_]+"|_VARIABLE "[A-Z_]+"' "$@" | grep -oE '[A-Z_]{5,}' |
+		grep -vx _VARIABLE | sort -u
+}
+
+# same_variables SECTION MANUAL FILE...: those of its list; what is only set stands in quotes.
+same_variables() {
+	local manual=$2 name named
+
+	named=$(section "$1" "$manual" | sed -n 's/^\.It Ev //p' | tr -d ' ' | tr , '\n' | sort)
+	shift 2
+	echo "$named"
+	diff <(variables_read "$@" | grep -vxF "$named") /dev/null
+	for name in $named; do
+		grep -q "\"${name}[\"=]" "$@" || { echo "$name is in no source"; return 1; }
+	done
+}
+
+@test "the manuals name all environment variables that the programs heed" {
+	local common=("$FCGI_SOURCE"/common/*.[ch])
+
+	same_variables ENVIRONMENT "$SPAWN_MAN" "$FCGI_SOURCE"/spawn/*.[ch] "${common[@]}"
+	same_variables 'Environment of fcgiwrap' "$WRAP_MAN" "$FCGI_SOURCE"/wrapper/*.[ch] \
+		"${common[@]}"
+}
+
+# same_signals MANUAL FILE
+same_signals() {
+	diff <(section SIGNALS "$1" | sed -n 's/^\.It Dv //p' | tr -d ' ' | tr , '\n' | sed 's/^SIG//' | sort) \
+		<(grep -oE 'loop_catch\(SIG[A-Z0-9]+' "$2" | sed 's/.*SIG//' | sort)
+}
+
+@test "the manuals name all signals that the programs heed" {
+	same_signals "$SPAWN_MAN" "$FCGI_SOURCE/spawn/supervise.c"
+	same_signals "$WRAP_MAN" "$FCGI_SOURCE/wrapper/parent.c"
+}
+
+@test "spawn-fcgi's manual has the exit status of its own errors" {
+	section 'EXIT STATUS' "$SPAWN_MAN" |
+		grep -x ".It $(sed -n 's/.*EXIT_OWN_ERROR = \([0-9]*\).*/\1/p' "$FCGI_SOURCE/spawn/settings.h")"
+}
+
 @test "fcgiwrap's manual names all parameters that are refused" {
 	diff <(sed -nE '/^static const char \*const refused/,/^\}/p; /^static const char (proxy|functions)\[/p' \
 		"$FCGI_SOURCE/wrapper/environment.c" | grep -oE '"[^"]+"' | tr -d '"' | sort) \
