@@ -66,6 +66,31 @@ same_defaults() {
 	[ "$checked" -gt 1 ]
 }
 
+# bytes SIZE: 4k is 4096.
+bytes() {
+	case $1 in
+	*k) echo $((${1%k} * 1024)) ;;
+	*m) echo $((${1%m} * 1048576)) ;;
+	*) echo "$1" ;;
+	esac
+}
+
+# same_bounds PROGRAM MANUAL: "from 1 to 1024" is what the program says when it refuses a value.
+same_bounds() {
+	local head text bounds='from ([0-9]+[km]?) to ([0-9]+[km]?)' option said checked=0
+
+	while IFS=$'\t' read -r head text; do
+		[[ $text =~ $bounds ]] || continue
+		said="from $(bytes "${BASH_REMATCH[1]}") to $(bytes "${BASH_REMATCH[2]}")"
+		option=${head%% *}
+		run run_under "$1" "$option" x
+		[[ $output == *"$option "*" $said"[,\ ]* ]] ||
+			{ echo "$option, by the manual $said: $output"; return 1; }
+		checked=$((checked + 1))
+	done < <(man_options "$2")
+	[ "$checked" -gt 1 ]
+}
+
 # A configuration without comments, blank lines and indentation.
 bare() {
 	sed -E 's/^[[:space:]]+//; /^#/d; /^$/d'
@@ -94,6 +119,11 @@ version() {
 
 @test "fcgiwrap's manual has the defaults of --help" {
 	same_defaults "$FCGIWRAP" "$WRAP_MAN"
+}
+
+@test "what the manuals call bounds are bounds of the programs" {
+	same_bounds "$SPAWN_FCGI" "$SPAWN_MAN"
+	same_bounds "$FCGIWRAP" "$WRAP_MAN"
 }
 
 @test "the messages that the manuals explain are messages of the programs" {
