@@ -1246,7 +1246,7 @@ static void usage(FILE *to)
 		"Speaks the steps to the FastCGI server at unix:/PATH, /PATH,\n"
 		"tcp:1.2.3.4:PORT or tcp6:[::1]:PORT. STDOUT records go to standard output,\n"
 		"STDERR to standard error. -n runs the dialogue COUNT times, -j PARALLEL at\n"
-		"once, or until TERM, and prints only the counts. Each step takes its words,\n"
+		"once, or until USR1, and prints only the counts. Each step takes its words,\n"
 		"then the NAME=VALUE words after them. TEXT, BYTES, CONTENT, NAME and VALUE may have\n"
 		"\\xNN \\n \\r \\t \\0 \\\\.\n"
 		"Exit status: 0 all went as expected, 1 it did not, 2 usage, 3 connection\n"
@@ -1357,7 +1357,7 @@ struct counts {
 static struct counts *counts;
 
 /* No lane begins another dialogue. */
-static void on_term(int number)
+static void on_enough(int number)
 {
 	(void)number;
 	atomic_store(&counts->left, 0);
@@ -1386,7 +1386,7 @@ static void lane_start(const struct step *steps, size_t count)
 static int lanes_run(const struct step *steps, size_t count, long times, long parallel)
 {
 	FILE *file = tmpfile();
-	struct sigaction action = { .sa_handler = on_term, .sa_flags = SA_RESTART };
+	struct sigaction action = { .sa_handler = on_enough, .sa_flags = SA_RESTART };
 	long running = 0, failed = 0;
 	int worst = 0, status;
 
@@ -1397,7 +1397,7 @@ static int lanes_run(const struct step *steps, size_t count, long times, long pa
 	if (counts == MAP_FAILED)
 		quit(TROUBLE, "no shared memory: %s", strerror(errno));
 	atomic_store(&counts->left, times);
-	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGUSR1, &action, NULL);
 	do {
 		while (running < parallel && atomic_load(&counts->left) > 0) {
 			lane_start(steps, count);

@@ -121,8 +121,8 @@ talk_on() {
 
 # talked_well NAME: ends them; none has failed.
 talked_well() {
-	alive "$(pid_of "$1")" || return
-	stop "$1"
+	kill -USR1 "$(pid_of "$1")" || return
+	await "$1" 30
 	cat "$T/$1.out" "$T/$1.log"
 	has_match '^ok=[1-9][0-9]* failed=0$' "$T/$1.out"
 }

@@ -500,7 +500,7 @@ torment() {
 	start_wrapper
 	torment "$(pid_of wrapper)" 2>/dev/null &
 	torment=$!
-	crowd 2000 8 get /bin/true expect-text 'Status: 502 ' expect-end
+	crowd 800 8 get /bin/true expect-text 'Status: 502 ' expect-end
 	kill "$torment"
 	kill -CONT -- "-$(pid_of wrapper)"
 	crowd 20 8 get "$CGI/hello.sh" expect-text hello

@@ -115,8 +115,7 @@ sleepers() {
 	eventually -t 110 has_children "$(worker)" 1000
 	echo "own memory: $(own_memory) KiB, peak: $(peak_memory) KiB"
 	[ "$(own_memory)" -lt 16384 ]
-	kill -KILL -- "-$(pid_of crowd)"
-	await crowd
+	stop crowd
 	eventually -t 20 has_children "$(worker)" 0
 	[ "$(peak_memory)" -lt 24576 ]
 }
