@@ -110,6 +110,7 @@ break_it() {
 	need_app
 	supervise -s "$S" -F 3 --crash-limit 2/60 --give-up -- "$APP"
 	for _ in 1 2 3 4 5 6; do
+		let_start
 		ask exit=1
 	done
 	eventually has 3

@@ -28,14 +28,23 @@ need_census() {
 
 # Nor that a program waits.
 need_sight() {
-	[ -e "$FCGI_BUILD/spawn/ready-linux.o" ] || skip 'built without a look into /proc'
+	has_sight || skip 'built without a look into /proc'
+}
+
+has_sight() {
+	[ -e "$FCGI_BUILD/spawn/ready-linux.o" ]
+}
+
+# Until all processes count as serving.
+let_start() {
+	has_sight || sleep 0.4
 }
 
 # supervise [OPTION...]: as process "keeper", in the foreground, with its output in $T/keeper.log;
 # returns when it is up. $KEEPER is its pid.
 supervise() {
 	# Where nobody sees that a program waits, all the tests would.
-	[ -e "$FCGI_BUILD/spawn/ready-linux.o" ] || set -- --start-time 0.2 "$@"
+	has_sight || set -- --start-time 0.2 "$@"
 	rm -f "$T/keeper.pid"
 	start keeper run_under "$SPAWN_FCGI" --supervise -n -P "$T/keeper.pid" "$@"
 	KEEPER=$(pid_of keeper)
