@@ -1160,24 +1160,12 @@ static void test_ends(void)
 	end("end");
 }
 
-static int refuse_reading(enum world_call call, int fd)
-{
-	(void)fd;
-	return call == WORLD_READ ? EIO : 0;
-}
-
-static int refuse_memory(enum world_call call, int fd)
-{
-	(void)fd;
-	return call == WORLD_MEMORY ? ENOMEM : 0;
-}
-
 static void test_end_without_memory(void)
 {
 	begin();
 	client_open(&settings);
 	client_ask(1, 0, CLIENT_KEEP);
-	world.refuse = refuse_memory;
+	world.refuse = world_refuse_memory;
 	world_fail(world_job(0), LAUNCH_FORK, ENOSYS, 0);
 	world_run();
 	world.refuse = NULL;
@@ -1196,7 +1184,7 @@ static void test_unreadable_errors(void)
 	s = begin_running();
 	script_says(s, "X: 1\n\n");
 	world_put(s->ends[2], "lost\n", 5);
-	world.refuse = refuse_reading;
+	world.refuse = world_refuse_reading;
 	world_turn();
 	world.refuse = NULL;
 	ok(world_put(s->ends[2], "more\n", 5) < 0, "standard error that cannot be read is closed");
@@ -1284,7 +1272,7 @@ static void test_background(void)
 	s = begin_running();
 	leave();
 	world_put(s->ends[1], "nobody reads this", 17);
-	world.refuse = refuse_reading;
+	world.refuse = world_refuse_reading;
 	world_run();
 	world.refuse = NULL;
 	ok(world_put(s->ends[1], "nor this", 8) < 0,

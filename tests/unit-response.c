@@ -254,40 +254,28 @@ static void test_body(void)
 	end("splice");
 }
 
-static int refuse_reading(enum world_call call, int fd)
-{
-	(void)fd;
-	return call == WORLD_READ ? EIO : 0;
-}
-
-static int refuse_memory(enum world_call call, int fd)
-{
-	(void)fd;
-	return call == WORLD_MEMORY ? ENOMEM : 0;
-}
-
 static void test_failures(void)
 {
 	begin();
-	world.refuse = refuse_reading;
+	world.refuse = world_refuse_reading;
 	ok(read_once() == RESPONSE_UNREADABLE && errno == EIO, "output that cannot be read");
 	end("unreadable");
 
 	begin();
 	say("X: 1\n\n");
 	read_once();
-	world.refuse = refuse_reading;
+	world.refuse = world_refuse_reading;
 	ok(read_once() == RESPONSE_UNREADABLE && errno == EIO, "nor in the body");
 	end("unreadable");
 
 	begin();
-	world.refuse = refuse_memory;
+	world.refuse = world_refuse_memory;
 	say("X: 1\n");
 	ok(read_once() == RESPONSE_NO_MEMORY, "no memory for a header block");
 	end("memory");
 
 	begin();
-	world.refuse = refuse_memory;
+	world.refuse = world_refuse_memory;
 	say("X: 1\n\n");
 	ok(read_once() == RESPONSE_NO_MEMORY, "nor for the buffer");
 	end("memory");

@@ -91,6 +91,18 @@ void world_expect(bool holds, const char *what)
 		world.fault = what;
 }
 
+int world_refuse_reading(enum world_call call, int fd)
+{
+	(void)fd;
+	return call == WORLD_READ ? EIO : 0;
+}
+
+int world_refuse_memory(enum world_call call, int fd)
+{
+	(void)fd;
+	return call == WORLD_MEMORY ? ENOMEM : 0;
+}
+
 static int refusal(enum world_call call, int fd)
 {
 	int error = world.refuse ? world.refuse(call, fd) : 0;

@@ -110,6 +110,10 @@ void world_jump(int64_t milliseconds);
 /* Milliseconds to the next deadline, or -1: none. */
 int64_t world_next_deadline(void);
 
+/* For world.refuse: nothing can be read; there is no memory. */
+int world_refuse_reading(enum world_call call, int fd);
+int world_refuse_memory(enum world_call call, int fd);
+
 /* Notes a fault if something does not hold. */
 void world_expect(bool holds, const char *what);
 
