@@ -97,7 +97,11 @@ static void take_record(void)
 	const unsigned char *c = client.content;
 
 	switch (client.reader.record.type) {
+	case FCGI_STDERR:
+		a->error_open = client.content_size > 0;
+		break;
 	case FCGI_END_REQUEST:
+		world_expect(!a->error_open, "FCGI_STDERR does not end before its request");
 		a->ends++;
 		a->app_status = (uint32_t)c[0] << 24 | (uint32_t)c[1] << 16 |
 				(uint32_t)c[2] << 8 | c[3];

@@ -20,6 +20,7 @@ struct answer {
 	size_t size;
 	char error[512]; /* of FCGI_STDERR, its beginning */
 	size_t error_size;
+	bool error_open; /* it has begun, and not ended */
 	unsigned ends; /* END_REQUEST records */
 	uint32_t app_status;
 	unsigned protocol_status;

@@ -1152,6 +1152,22 @@ static void test_ends(void)
 	end("end");
 
 	begin();
+	settings.stderr_to_client = true;
+	s = begin_running();
+	world_put(s->ends[2], "one\n", 4);
+	client_run();
+	world.refuse = world_refuse_memory;
+	world_put(s->ends[2], "two\n", 4);
+	client_run();
+	world.refuse = NULL;
+	script_says(s, "Content-Type: a/b\n\n");
+	script_exits(s, 0);
+	ok(ends_with(1, "Content-Type: a/b\r\n\r\n") && strcmp(client_answer(1)->error, "one\n") == 0 &&
+	   !client_answer(1)->error_open && was_reported(": two"),
+	   "a line that finds no memory goes to the log, and the stream ends all the same");
+	end("end");
+
+	begin();
 	s = begin_running();
 	world_put(s->ends[2], "to the log\n", 11);
 	client_run();
