@@ -166,6 +166,12 @@ static void on_expiry(struct deadline *d)
 	plan->expired(WORKER_OF(d, expiry));
 }
 
+static void become_ready(struct worker *w)
+{
+	w->phase = WORKER_READY;
+	plan->ready(w);
+}
+
 /* Pauses grow, to notice readiness late by a quarter of the start at most. */
 static void on_look_ready(struct deadline *d)
 {
@@ -177,8 +183,7 @@ static void on_look_ready(struct deadline *d)
 		deadline_set(d, pause < left ? pause : left, on_look_ready);
 		return;
 	}
-	w->phase = WORKER_READY;
-	plan->ready(w);
+	become_ready(w);
 }
 
 /* End of the pipe: without a byte the program runs, with a byte the start has failed. */
@@ -203,6 +208,10 @@ static void on_ended(struct child *child, int status)
 	if (w->birth.fd >= 0)
 		w->failed = read(w->birth.fd, &word, 1) == 1;
 	loop_close(&w->birth);
+	/* Late deadlines pass after events: the one for readiness may still be set. */
+	if (w->phase == WORKER_STARTING && w->born != 0 && !w->failed &&
+	    loop_now() - w->born >= plan->settings->start_time)
+		become_ready(w);
 	worker_let_go(w);
 	worker_flush(w);
 	plan->ended(w, status);

@@ -35,11 +35,6 @@ has_sight() {
 	[ -e "$FCGI_BUILD/spawn/ready-linux.o" ]
 }
 
-# Until all processes count as serving.
-let_start() {
-	has_sight || sleep 0.4
-}
-
 # supervise [OPTION...]: as process "keeper", in the foreground, with its output in $T/keeper.log;
 # returns when it is up. $KEEPER is its pid.
 supervise() {
