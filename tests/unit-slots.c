@@ -56,11 +56,6 @@ static int take_all(void)
 	return take(SLOT_RUNNING, 64);
 }
 
-static int wait_with_one(void)
-{
-	return take(SLOT_WAITING, 1) == 1 ? take(SLOT_RUNNING, 1) : -1;
-}
-
 static int wait_and_take_all(void)
 {
 	return take(SLOT_WAITING, 1) == 1 ? take_all() : -1;
@@ -103,13 +98,47 @@ static void check_workers(void)
 	ok(slots_taken(SLOT_RUNNING) == 0 && !slots_are_shared(), "or until it is told to be gone");
 }
 
+static long waiting[64];
+
+static void wait_with(int count)
+{
+	for (int i = 0; i < count; i++)
+		waiting[i] = slots_take(SLOT_WAITING);
+}
+
+/* As admission does: so many of those that wait run, if a slot is due. How many do. */
+static int serve(int count)
+{
+	int running = 0;
+
+	while (running < count && slots_take(SLOT_RUNNING) != SLOT_NONE)
+		slots_give(SLOT_WAITING, waiting[running++]);
+	return running;
+}
+
+static int serve_one_of_four(void)
+{
+	wait_with(4);
+	return serve(1);
+}
+
+static int serve_six_of_twelve(void)
+{
+	wait_with(12);
+	return serve(6);
+}
+
 static void check_parts(void)
 {
 	begin(8, 8, 0, 2);
-	take(SLOT_UNFINISHED, 1);
-	ok(as_worker(1, wait_with_one) == 1, "another worker has requests that wait");
-	ok(take(SLOT_RUNNING, 64) == 4, "then this one takes no more than its part");
-	ok(as_worker(1, wait_and_take_all) == 4, "and the other can have its own");
+	wait_with(4);
+	ok(as_worker(1, serve_one_of_four) == 1, "another worker has requests that wait");
+	ok(serve(4) == 2, "then this one runs no greater part of its own");
+	begin(8, 16, 0, 2);
+	wait_with(4);
+	serve(1);
+	ok(as_worker(1, serve_six_of_twelve) == 4,
+	   "who has more that wait may run more");
 	begin(8, 8, 0, 2);
 	take(SLOT_RUNNING, 4);
 	as_worker(1, wait_and_take_all);

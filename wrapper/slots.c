@@ -85,24 +85,21 @@ void slots_unspool(int64_t bytes)
 	atomic_fetch_sub(&spooled[self], bytes);
 }
 
-static bool waits(size_t worker)
-{
-	return atomic_load(&pools[SLOT_WAITING].held[worker]) > 0;
-}
-
+/* A slot is due to the worker with the least part of its requests running: so all requests wait
+ * about as long, however the kernel has spread them. */
 static bool is_due(void)
 {
-	const struct pool *running = &pools[SLOT_RUNNING];
-	size_t claims = 1, part;
+	const atomic_uint *running = pools[SLOT_RUNNING].held, *waiting = pools[SLOT_WAITING].held;
+	uint64_t mine = atomic_load(&running[self]), waits = atomic_load(&waiting[self]);
+	uint64_t all_mine = mine + (waits > 0 ? waits : 1);
 
-	for (size_t w = 0; w < workers; w++)
-		claims += w != self && waits(w);
-	part = running->most / claims;
-	if (claims == 1 || atomic_load(&running->held[self]) < part)
-		return true;
-	for (size_t w = 0; w < workers; w++)
-		if (w != self && waits(w) && atomic_load(&running->held[w]) < part)
+	for (size_t w = 0; w < workers; w++) {
+		uint64_t other = atomic_load(&running[w]);
+
+		waits = atomic_load(&waiting[w]);
+		if (w != self && waits > 0 && other * all_mine < mine * (other + waits))
 			return false;
+	}
 	return true;
 }
 

@@ -31,9 +31,8 @@ void slots_free_all(size_t worker);
 bool slots_spool(int64_t bytes);
 void slots_unspool(int64_t bytes);
 
-/* Takes a slot; SLOT_NONE if none is free or another worker is due. While several workers
- * have waiting requests, each is due an equal share of SLOT_RUNNING: a worker with its
- * share takes no more as long as another has less. */
+/* Takes a slot; SLOT_NONE if none is free or another worker is due: of those with waiting
+ * requests, SLOT_RUNNING is due to the one with the smallest part of its requests running. */
 long slots_take(enum slot_kind kind);
 void slots_give(enum slot_kind kind, long slot);
 
