@@ -2,9 +2,10 @@
 
 #include "report.h"
 
+#include "utf8.h"
+
 #include <errno.h>
 #include <poll.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,53 +28,19 @@ void report_to(void (*sink)(const char *, size_t))
 	diverted = sink;
 }
 
-/* Decodes the first character of a text, and returns the length in bytes; 0 if not UTF-8
- * (RFC 3629), with the number of bytes cut off at the end in *missing. */
-static size_t decode_utf8(const unsigned char *text, size_t size, uint32_t *character,
-			  size_t *missing)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	unsigned char lead = text[0];
-	size_t length = lead < 0x80 ? 1 : lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3
-			: lead < 0xf5 ? 4 : 0;
-	uint32_t c = length == 1 ? lead : length == 0 ? 0 : lead & (0x7fu >> length);
-
-	*missing = 0;
-	for (size_t i = 1; i < length; i++) {
-		if (i == size) {
-			*missing = length - size;
-			return 0;
-		}
-		if ((text[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (text[i] & 0x3f);
-	}
-	*character = c;
-	return c < least[length] || c > 0x10ffff || (c >= 0xd800 && c < 0xe000) ? 0 : length;
-}
-
-/* True for characters that terminals and viewers obey instead of showing: control characters
- * (C0 except tabs, DEL, C1), ends of lines, and marks that change the direction of text. */
-static bool is_obeyed(uint32_t c)
-{
-	return (c < ' ' && c != '\t') || (c >= 0x7f && c <= 0x9f) || c == 0x61c ||
-	       c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
-	       (c >= 0x2066 && c <= 0x206f);
-}
-
 void report_sanitize(char *text, size_t size)
 {
 	for (size_t at = 0; at < size;) {
 		const unsigned char *bytes = (const unsigned char *)text + at;
 		uint32_t c;
-		size_t missing, length = decode_utf8(bytes, size - at, &c, &missing);
+		size_t missing, length = utf8_decode(bytes, size - at, &c, &missing);
 
 		/* Not UTF-8: a byte may be a character of another encoding. */
 		if (length == 0) {
 			c = *bytes;
 			length = 1;
 		}
-		if (is_obeyed(c))
+		if (utf8_is_obeyed(c))
 			memset(text + at, '?', length);
 		at += length;
 	}
@@ -85,7 +52,7 @@ size_t report_whole(const char *text, size_t size)
 		uint32_t c;
 		size_t missing;
 
-		decode_utf8((const unsigned char *)text + size - back, back, &c, &missing);
+		utf8_decode((const unsigned char *)text + size - back, back, &c, &missing);
 		if (missing > 0)
 			return size - back;
 	}

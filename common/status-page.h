@@ -42,6 +42,8 @@ struct status_value {
 	enum status_kind { STATUS_GAUGE, STATUS_COUNTER } kind;
 	const char *unit; /* "seconds", "bytes", or NULL; the end of family */
 	double value;     /* whole numbers are shown as such */
+	double limit;     /* most possible, for a bar of what is in use; 0: none */
+	bool trouble;     /* on the page for people, more than 0 is shown as what failed */
 };
 
 struct status_histogram {
