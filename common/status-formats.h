@@ -27,6 +27,7 @@ void status_chart_histogram(struct text *text, const struct status_histogram *hi
 void status_put_count(struct text *text, double number);    /* 12 345, 0.25 */
 void status_put_seconds(struct text *text, double seconds); /* 250 ms, 3 min 20 s */
 void status_put_bytes(struct text *text, double bytes);     /* 1.5 MiB */
+void status_put_in_unit(struct text *text, double value, const char *unit); /* NULL: a count */
 
 const char *status_state_name(enum status_state state);
 uint64_t status_histogram_total(const struct status_histogram *histogram);

@@ -258,7 +258,7 @@ static void write_knowns(struct writer *w, const struct status_page *page)
 /* Many a reader of the text takes whole numbers only. */
 static int64_t nearest(double number)
 {
-	return isfinite(number) && fabs(number) < 9e18 ? (int64_t)floor(number + 0.5) : 0;
+	return isfinite(number) && fabs(number) < 9e18 ? (int64_t)(number + (number < 0 ? -0.5 : 0.5)) : 0;
 }
 
 /* In text, a time is in milliseconds. */
@@ -442,7 +442,12 @@ char *status_page_render(const struct status_page *page, const char *query, cons
 	const char *type = TYPE_TEXT, *more = "";
 	struct text body = { .bytes = NULL };
 
-	if (status_page_asks(query, "xml")) {
+	if (status_page_asks(query, "html")) {
+		type = "text/html; charset=utf-8";
+		more = "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; "
+		       "img-src data:; base-uri 'none'; form-action 'none'\r\n";
+		status_html(page, query, &body);
+	} else if (status_page_asks(query, "xml")) {
 		type = "text/xml; charset=utf-8";
 		write_xml(&body, page, full);
 	} else if (status_page_asks(query, "json")) {

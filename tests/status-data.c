@@ -100,6 +100,14 @@ static void add_histograms(struct status_page *page, const uint64_t *run, const 
 	page->histogram_count = 2;
 }
 
+/* Rises from 0 to 10, and falls again. */
+static double wave(size_t i, size_t length)
+{
+	const size_t at = i % length;
+
+	return 20.0 * (double)(at < length / 2 ? at : length - at) / (double)length;
+}
+
 static void add_series(struct status_page *page, size_t count)
 {
 	static const char *const names[][2] = {
@@ -107,8 +115,8 @@ static void add_series(struct status_page *page, size_t count)
 	};
 
 	for (size_t i = 0; i < MINUTES; i++) {
-		points[0][i] = 9 + 5 * sin((double)i / 7) + (double)(i * 7 % 5) + (i > 48 && i < 54 ? 18 : 0);
-		points[1][i] = 0.08 + 0.03 * sin((double)i / 4) + (i > 49 && i < 55 ? 0.31 : 0);
+		points[0][i] = 9 + wave(i, 22) / 2 + (double)(i * 7 % 5) + (i > 48 && i < 54 ? 18 : 0);
+		points[1][i] = 0.08 + wave(i, 14) / 100 + (i > 49 && i < 55 ? 0.31 : 0);
 		points[2][i] = i > 49 && i < 56 ? (double)(i * 5 % 13) : 0;
 	}
 	for (size_t i = 0; i < 3; i++)
