@@ -2,6 +2,8 @@
 
 #include "status-formats.h"
 
+#include "common/status-style.h"
+
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
@@ -11,63 +13,9 @@
 
 enum {
 	SHOWN_MOST = 300,   /* bytes of a string from a request */
+	LONG = 1000000,     /* a number from here on takes a smaller font */
 	REFRESH_MOST = 3600 /* seconds */
 };
-
-static const char style[] =
-	":root{color-scheme:light dark;--bg:#f3f5f7;--card:#fff;--ink:#191d22;--soft:#55606c;"
-	"--line:#d8dde3;--accent:#1459c7;--good:#15703a;--warn:#855300;--bad:#b3261e}"
-	"@media(prefers-color-scheme:dark){:root{--bg:#0f1317;--card:#181e24;--ink:#e7ebee;"
-	"--soft:#9ba7b3;--line:#2e3740;--accent:#6caaff;--good:#5fd38a;--warn:#f2b63c;--bad:#ff8b80}}"
-	"*{box-sizing:border-box}"
-	"body{margin:0;padding:0 16px 24px;font:15px/1.45 system-ui,sans-serif;background:var(--bg);"
-	"color:var(--ink);font-variant-numeric:tabular-nums;overflow-wrap:anywhere}"
-	"header,main,footer{max-width:1200px;margin:0 auto}"
-	"h1{margin:20px 0 0;font-size:26px}h1 small{font-size:15px;font-weight:400;color:var(--soft)}"
-	"h2{margin:0 0 8px;font-size:15px}p{margin:0}a{color:var(--accent)}"
-	"i,.soft{font-style:normal;color:var(--soft)}"
-	".verdict{display:flex;gap:10px;align-items:center;margin:10px 0;padding:10px 14px;"
-	"border-radius:8px;border-left:6px solid;background:var(--card);font-size:17px}"
-	".verdict b{white-space:nowrap}"
-	".good{color:var(--good);fill:var(--good)}.warn{color:var(--warn);fill:var(--warn)}"
-	".bad{color:var(--bad);fill:var(--bad)}.verdict span{color:var(--ink)}"
-	"main{display:grid;gap:12px}"
-	".row{display:grid;gap:12px;grid-template-columns:repeat(auto-fit,minmax(min(100%,260px),1fr))}"
-	".tiles{grid-template-columns:repeat(auto-fit,minmax(150px,1fr))}"
-	".pairs{grid-template-columns:repeat(auto-fit,minmax(min(100%,360px),1fr))}"
-	".row:empty{display:none}.scroll{max-height:80vh;overflow:auto}"
-	".card{margin:0;padding:12px 14px;border:1px solid var(--line);border-radius:8px;"
-	"background:var(--card);min-width:0}"
-	".big{font-size:30px;line-height:1.2;font-weight:600}.big small{font-size:15px;font-weight:400;"
-	"color:var(--soft)}.note,.axis,.none{font-size:13px;color:var(--soft)}"
-	"svg{display:block;width:100%}.use{height:6px;margin:6px 0;border-radius:3px;"
-	"background:var(--line);fill:var(--accent)}"
-	"figcaption{display:flex;gap:6px;align-items:baseline}figcaption strong{margin-left:auto;"
-	"font-size:20px;white-space:nowrap}.axis{display:flex;gap:8px;justify-content:space-between}"
-	".chart{height:84px;margin:6px 0;border-bottom:1px solid var(--line)}"
-	".line{fill:none;stroke:var(--accent);stroke-width:2;stroke-linejoin:round;"
-	"stroke-linecap:round;vector-effect:non-scaling-stroke}.area{fill:var(--accent);opacity:.16}"
-	".bars{margin-top:6px;fill:var(--accent)}.bars text{font-size:11px;fill:var(--soft);"
-	"text-anchor:middle}.base{stroke:var(--line)}"
-	"dl{margin:0}dl div{display:flex;gap:12px;justify-content:space-between;padding:2px 0}"
-	"dd{margin:0;font-weight:600;text-align:right;white-space:nowrap}"
-	".figures{columns:3 240px;column-gap:32px}.figures dl{break-inside:avoid;margin-bottom:12px}"
-	".figures dl p{font-size:13px;color:var(--soft)}"
-	"table{width:100%;border-collapse:collapse}th{text-align:left;font-size:13px;"
-	"color:var(--soft);font-weight:400}td,th{padding:6px 10px 6px 0;vertical-align:top;"
-	"border-top:1px solid var(--line)}thead th{border:0;padding-top:0}td small,th small{display:block;"
-	"font-size:13px;color:var(--soft);font-weight:400}tbody th{font-size:15px;color:var(--ink)}"
-	".n{text-align:right;white-space:nowrap;padding-right:20px}td.n:last-child,th.n:last-child{padding-right:0}"
-	".idle td,.idle th{color:var(--soft)}.dot{display:inline-block;width:10px;height:10px;"
-	"margin-right:7px;border-radius:5px;background:var(--accent)}.idle .dot{background:none;"
-	"border:2px solid var(--soft)}"
-	"footer{margin-top:16px;display:flex;flex-wrap:wrap;gap:4px 24px;font-size:13px;"
-	"color:var(--soft)}footer a{white-space:nowrap}"
-	"[aria-current]{color:inherit;font-weight:600;text-decoration:none}"
-	"@media(max-width:640px){table,tbody{display:block}thead{position:absolute;left:-9999px}.scroll{max-height:none}"
-	"tr{display:grid;grid-template-columns:1fr auto;gap:0 12px;padding:8px 0;"
-	"border-top:1px solid var(--line)}td,tbody th{border:0;padding:0}.wide{grid-column:1/-1;"
-	"grid-row:2}.more{color:var(--soft);font-size:13px}.more br{display:none}}";
 
 /* ------------------------------------------------------------------------ what it means */
 
@@ -186,7 +134,7 @@ static void put_head(struct text *text, const struct status_page *page, long ref
 	text_format(text, ", %s</title><link rel=icon href=\"data:image/svg+xml,"
 		    "&lt;svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'&gt;"
 		    "&lt;circle cx='4' cy='4' r='4' fill='%%23%s'/&gt;&lt;/svg&gt;\"><style>%s</style>"
-		    "</head>\n<body><header><h1>", page->program, mood_colours[verdict.mood], style);
+		    "</head>\n<body><header><h1>", page->program, mood_colours[verdict.mood], status_style);
 	put_isolated(text, page->pool);
 	text_format(text, " <small>%s ", page->program);
 	put_html(text, page->version);
@@ -198,7 +146,8 @@ static void put_head(struct text *text, const struct status_page *page, long ref
 
 static void begin_tile(struct text *text, const char *name, double value)
 {
-	text_format(text, "<div class=card><h2>%s</h2><p class=big>", name);
+	text_format(text, "<div class=card><h2>%s</h2><p class='big%s'>", name,
+		    value < LONG ? "" : " long");
 	status_put_count(text, value);
 }
 
@@ -229,8 +178,8 @@ static void put_requests_tile(struct text *text, const struct status_page *page)
 
 static void put_trouble_tile(struct text *text, double trouble)
 {
-	text_format(text, "<div class=card><h2>Failures</h2><p class='big %s'>",
-		    trouble > 0 ? "bad" : "good");
+	text_format(text, "<div class=card><h2>Failures</h2><p class='big %s%s'>",
+		    trouble > 0 ? "bad" : "good", trouble < LONG ? "" : " long");
 	status_put_count(text, trouble);
 	text_add(text, "</p><p class=note>since the start</p></div>\n");
 }
@@ -349,10 +298,10 @@ static void put_traffic(struct text *text, const struct status_process *p)
 {
 	text_add(text, "<td class='n more'>");
 	if (p->bytes_in >= 0 || p->bytes_out >= 0) {
+		text_add(text, "in ");
 		status_put_bytes(text, p->bytes_in > 0 ? (double)p->bytes_in : 0);
-		text_add(text, " in <br>");
+		text_add(text, " <br>out ");
 		status_put_bytes(text, p->bytes_out > 0 ? (double)p->bytes_out : 0);
-		text_add(text, " out");
 	}
 	text_add(text, "</td><td class='n more'>");
 	if (p->memory > 0) {
@@ -395,10 +344,10 @@ static void put_table(struct text *text, const struct status_page *page)
 	for (size_t i = 0; i < page->process_count; i++)
 		sorted[i] = &page->processes[i];
 	qsort(sorted, page->process_count, sizeof *sorted, compare_processes);
-	text_add(text, "<div class=scroll tabindex=0 role=region "
-		       "aria-label=Processes><table><thead><tr><th scope=col>State<th scope=col class=n>Time"
-		       "<th scope=col>Request<th scope=col class=n>Bytes"
-		       "<th scope=col class=n>Memory, CPU</tr></thead><tbody>\n");
+	text_add(text, "<div class=scroll tabindex=0 role=region aria-label=Processes><table><thead><tr>"
+		       "<th scope=col>State</th><th scope=col class=n>Time</th>"
+		       "<th scope=col>Request</th><th scope=col class=n>Bytes</th>"
+		       "<th scope=col class=n>Memory, CPU</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < page->process_count; i++)
 		put_process(text, sorted[i], page->now);
 	text_add(text, "</tbody></table></div>");
@@ -412,10 +361,14 @@ static void put_processes(struct text *text, const struct status_page *page, boo
 		text_add(text, "<p>");
 		put_link(text, true, refresh, false, "Show processes and their requests");
 		text_add(text, "</p>");
-	} else if (page->process_count == 0) {
-		text_add(text, "<p class=none>Nothing.</p>");
 	} else {
-		put_table(text, page);
+		if (page->process_count == 0)
+			text_add(text, "<p class=none>Nothing.</p>");
+		else
+			put_table(text, page);
+		text_add(text, "<p class=note>");
+		put_link(text, false, refresh, false, "Hide processes");
+		text_add(text, "</p>");
 	}
 	text_add(text, "</section>\n");
 }

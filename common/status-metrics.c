@@ -145,7 +145,9 @@ static void put_values(struct metrics *m)
 
 		if (i == 0 || strcmp(v[-1].family, v->family) != 0)
 			begin_family(m, v->family, counter ? "counter" : "gauge", v->unit, v->help);
-		put_sample(m, v->family, counter ? "_total" : "", v->labels, v->value);
+		/* A counter has to be a number. */
+		if (!counter || v->value >= 0)
+			put_sample(m, v->family, counter ? "_total" : "", v->labels, v->value);
 	}
 }
 

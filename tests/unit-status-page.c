@@ -100,7 +100,9 @@ static void check_header(const struct status_page *page)
 		{ "json", "application/json" },
 		{ "xml", "text/xml; charset=utf-8" },
 		{ "openmetrics", "application/openmetrics-text; version=1.0.0; charset=utf-8" },
-		{ "openmetrics&phpfpm", "text/plain; version=0.0.4; charset=utf-8" }
+		{ "openmetrics&phpfpm", "text/plain; version=0.0.4; charset=utf-8" },
+		{ "html", "text/html; charset=utf-8" },
+		{ "html&full", "text/html; charset=utf-8" }
 	};
 
 	for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
@@ -349,15 +351,93 @@ static void check_hostile(struct status_page *page)
 	ok(strcspn(response, "\033\007\177") == strlen(response), "text has no control characters");
 	free(response);
 	lacks(page, "xml&full", "<script>alert", "XML has no elements of a client");
+	lacks(page, "html&full", "<script>", "HTML has none either");
+	lacks(page, "html&full", "onmouseover=alert(1) x='", "nor attributes");
+	lacks(page, "html&full", "\342\200\256", "nor marks that turn text around");
+	lacks(page, "html", "inf", "HTML has no infinity");
 	lacks(page, "json&full", "\n\"", "JSON has no lines of a client");
 	lacks(page, "json", "nan", "JSON has no NaN");
 	lacks(page, "json", "inf", "JSON has no infinity");
 }
 
+/* Response to a query with other values; the page is restored. */
+static void is_judged(struct status_page page, const char *manager, uint64_t queue, uint64_t active,
+		      uint64_t total, const char *word)
+{
+	page.manager = manager;
+	page.queue = queue;
+	page.active = active;
+	page.total = total;
+	has(&page, "html", THESE("<title>", word, ": www", "<b>", word, "</b>"), word);
+}
+
+static void check_html(struct status_page *page)
+{
+	has(page, "html",
+	    THESE("Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'; img-src data:;",
+		  "<!DOCTYPE html>\n<html lang=en>", "<title>Busy: www, fcgiwrap</title>",
+		  "<bdi>www</bdi> <small>fcgiwrap 2.0, static, running for 3 d 4 h",
+		  "class='verdict warn'", "<h2>Busy processes</h2>", "6 <small>of 8</small>",
+		  "<h2>Waiting</h2>", "40\342\200\257560", "<h2>Failures</h2>", ">88<", "<h2>What failed</h2>",
+		  "responses 5xx</dt><dd>43<", "refused, queue full</dt><dd>12<", "<h2>Limits and use</h2>",
+		  "scripts running</dt><dd>6 <span class=soft>of 8<", "<h2>What runs now</h2>",
+		  "href='?html&amp;full'", "<h2>All figures</h2>", "memory peak</dt><dd>179 MiB<",
+		  "cpu user</dt><dd>33 min 32 s<", "2026-01-01 00:00:00 +0000", "href='?json&amp;full'"),
+	    "HTML shows state, totals, failures, limits and figures");
+	lacks(page, "html", "refused, waited too long</dt><dd>0</dd></div><div><dt>refused, body too large"
+	      "</dt><dd>2</dd></div><div><dt>script ends, other", "what did not fail is not among failures");
+	lacks(page, "html", "<table", "HTML has no processes");
+	lacks(page, "html&full", "<script", "HTML has no script");
+	lacks(page, "html", "http-equiv", "HTML stays as it is");
+	has(page, "html", THESE("now 15.2, lowest 9, highest 34.6, on average ", "d='M0,100L0,",
+				"V100Z", "d='M0,", "10 min ago", "highest 34.6"),
+	    "a chart is described, and drawn");
+	has(page, "html", THESE("run time of 40\342\200\257560", "half within 50 ms, 95 % within 500 ms, "
+				"99 % within 2.5 s", "up to 5 ms: 310<", "above 1 min: 1<", ">25 ms</text>"),
+	    "a histogram too");
+	has(page, "html&full",
+	    THESE("<table>", "<th scope=col>State", "Ending<small>pid 19988, 1 request<", "31 s",
+		  "GET /cgi-bin/slow.sh", "Running<small>pid 20112", "12.4 s",
+		  "POST /cgi-bin/gitweb.cgi/project.git?a=search;s=x&amp;y=&lt;b&gt;",
+		  " for <bdi>192.0.2.17</bdi> by <bdi>anna</bdi>", "in 47.1 KiB <br>out 1.17 KiB",
+		  "3 ms", "<tr class=idle>", "up 1 d", "12 MiB <br>83.3 % CPU"),
+	    "full HTML shows the longest request first, and who is idle last");
+	has(page, "html&refresh=10", THESE("<meta http-equiv=refresh content=10>",
+					   "href='?html&amp;full&amp;refresh=10'",
+					   "refresh=10' aria-current=true>10 s"), "HTML comes anew if wanted");
+	has(page, "refresh=999999999&html", THESE("content=3600>"), "within an hour");
+	lacks(page, "html&refresh=-1", "http-equiv", "but not at once");
+	is_judged(*page, "static", 511, 6, 8, "Full");
+	is_judged(*page, "static", 0, 0, 0, "Down");
+	is_judged(*page, "ondemand", 1, 0, 0, "Down");
+	is_judged(*page, "ondemand", 0, 0, 0, "Asleep");
+	is_judged(*page, "static", 1, 8, 8, "Busy");
+	is_judged(*page, "static", 0, 8, 8, "Busy");
+	is_judged(*page, "static", 0, 7, 8, "Healthy");
+}
+
+static void check_fresh_html(const struct status_page *page)
+{
+	char *response = render(page, "html&full", NULL, false);
+
+	ok(strstr(response, "Healthy") && strstr(response, "No figures yet.") &&
+	   strstr(response, "Nothing.") && !strstr(response, "What failed") && !strstr(response, "nan"),
+	   "HTML says that nothing has been yet");
+	free(response);
+}
+
+static void check_size(const struct status_page *page)
+{
+	char *response = render(page, "html", NULL, false);
+
+	ok(strlen(response) < 20000, "HTML without processes is small: %zu bytes", strlen(response));
+	free(response);
+}
+
 static void check_memory(const struct status_page *page)
 {
 	static const char *const queries[] = { "full", "json&full", "xml&full", "openmetrics",
-					       "openmetrics&phpfpm" };
+					       "openmetrics&phpfpm", "html&full" };
 	size_t size;
 
 	for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
@@ -403,9 +483,13 @@ int main(void)
 	check_json(&page);
 	check_xml(&page);
 	check_metrics(&page);
+	check_html(&page);
+	check_size(&page);
 	check_strings();
 	check_memory(&page);
 	check_pong();
+	status_data_fresh(&page);
+	check_fresh_html(&page);
 	status_data_hostile(&page);
 	check_hostile(&page);
 	return tap_done();
