@@ -8,19 +8,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The name stands for scarce_realloc() up to here, in stdlib.h too. */
+/* The names stand for those below up to here, in stdlib.h too. */
+#undef malloc
 #undef realloc
+void *malloc(size_t size);
 void *realloc(void *memory, size_t size);
 
 static long allocations_left = -1; /* -1: no bound */
 
-void *scarce_realloc(void *memory, size_t size)
+static bool is_refused(void)
 {
-	if (allocations_left == 0)
-		return NULL;
 	if (allocations_left > 0)
 		allocations_left--;
-	return realloc(memory, size);
+	else if (allocations_left == 0)
+		return true;
+	return false;
+}
+
+void *scarce_malloc(size_t size)
+{
+	return is_refused() ? NULL : malloc(size);
+}
+
+void *scarce_realloc(void *memory, size_t size)
+{
+	return is_refused() ? NULL : realloc(memory, size);
 }
 
 /* A response as a string; the caller frees it. */
@@ -355,6 +367,7 @@ static void check_hostile(struct status_page *page)
 	lacks(page, "html&full", "onmouseover=alert(1) x='", "nor attributes");
 	lacks(page, "html&full", "\342\200\256", "nor marks that turn text around");
 	lacks(page, "html", "inf", "HTML has no infinity");
+	has(page, "html", THESE("now 15.2, lowest 9.", ", highest 34.6,"), "a chart leaves out what is no number");
 	lacks(page, "json&full", "\n\"", "JSON has no lines of a client");
 	lacks(page, "json", "nan", "JSON has no NaN");
 	lacks(page, "json", "inf", "JSON has no infinity");
@@ -407,6 +420,7 @@ static void check_html(struct status_page *page)
 					   "refresh=10' aria-current=true>10 s"), "HTML comes anew if wanted");
 	has(page, "refresh=999999999&html", THESE("content=3600>"), "within an hour");
 	lacks(page, "html&refresh=-1", "http-equiv", "but not at once");
+	has(page, "html&refresh=-1", THESE("aria-current=true>off"), "and says so");
 	is_judged(*page, "static", 511, 6, 8, "Full");
 	is_judged(*page, "static", 0, 0, 0, "Down");
 	is_judged(*page, "ondemand", 1, 0, 0, "Down");
@@ -419,10 +433,10 @@ static void check_html(struct status_page *page)
 static void check_fresh_html(const struct status_page *page)
 {
 	char *response = render(page, "html&full", NULL, false);
+	static const char none[] = "No figures yet.";
 
-	ok(strstr(response, "Healthy") && strstr(response, "No figures yet.") &&
-	   strstr(response, "Nothing.") && !strstr(response, "What failed") && !strstr(response, "nan"),
-	   "HTML says that nothing has been yet");
+	ok(in_order(response, THESE("Healthy", none, none, none, "Nothing.", none, none)) &&
+	   !strstr(response, "What failed"), "HTML says that nothing has been yet");
 	free(response);
 }
 
@@ -441,17 +455,18 @@ static void check_memory(const struct status_page *page)
 	size_t size;
 
 	for (size_t i = 0; i < sizeof queries / sizeof *queries; i++) {
-		char *response = NULL;
-		long refused = 0;
+		char *whole = render(page, queries[i], NULL, false), *response = NULL;
+		long allowed = 0;
 
-		for (; !response && refused < 1000; refused++) {
-			allocations_left = refused;
+		for (; !response && allowed < 1000; allowed++) {
+			allocations_left = allowed;
 			response = status_page_render(page, queries[i], NULL, false, &size);
 		}
 		allocations_left = -1;
-		ok(response && refused > 2, "\"%s\" is whole or nothing, with %ld allocations or less",
-		   queries[i], refused - 1);
+		ok(response && allowed > 2 && size == strlen(whole) && memcmp(response, whole, size) == 0,
+		   "\"%s\" is whole or nothing, with %ld allocations or less", queries[i], allowed - 1);
 		free(response);
+		free(whole);
 	}
 	allocations_left = 0;
 	ok(!status_page_pong(false, &size), "no pong without memory");
