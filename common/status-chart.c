@@ -14,8 +14,12 @@ void status_put_count(struct text *text, double number)
 	char digits[64];
 	size_t length;
 
-	if (!isfinite(number) || fabs(number) >= 1e18) {
-		text_add(text, isnan(number) ? "\342\200\223" : number > 0 ? "very many" : "below all");
+	if (isnan(number)) {
+		text_add(text, "\342\200\223");
+		return;
+	}
+	if (fabs(number) >= 1e18) {
+		text_add(text, number > 0 ? "very many" : "below all");
 		return;
 	}
 	if (number != (double)(int64_t)number && fabs(number) < 100) {
@@ -224,7 +228,8 @@ static void put_bars(struct text *text, const struct status_histogram *h, size_t
 				      : share * CHART_HEIGHT < 1.5 ? 1.5 : share * CHART_HEIGHT;
 
 		text_format(text, "<rect x=%.4g y=%.4g width=%.4g height=%.4g><title>",
-			    (double)(i - first) * width + 1, CHART_HEIGHT - height, width - 2, height);
+			    (double)(i - first) * width + 1, CHART_HEIGHT - height, width - 2,
+			    height);
 		text_add(text, i < h->count ? "up to " : "above ");
 		if (h->count > 0)
 			status_put_seconds(text, h->bounds[i < h->count ? i : i - 1]);
@@ -235,7 +240,8 @@ static void put_bars(struct text *text, const struct status_histogram *h, size_t
 }
 
 /* Bounds stand between bars; as many as there is room for. */
-static void put_bounds(struct text *text, const struct status_histogram *h, size_t first, size_t last)
+static void put_bounds(struct text *text, const struct status_histogram *h, size_t first,
+		       size_t last)
 {
 	const double width = (double)CHART_WIDTH / (double)(last - first + 1);
 	const size_t step = (last - first) / LABELS_MOST + 1;
@@ -253,7 +259,8 @@ void status_chart_histogram(struct text *text, const struct status_histogram *h,
 	const uint64_t total = status_histogram_total(h);
 	size_t first = 0, last = h->count;
 
-	text_format(text, "<figure class=card><figcaption><b>%s</b> <i>since the start</i>", h->label);
+	text_format(text, "<figure class=card><figcaption><b>%s</b> <i>since the start</i>",
+		    h->label);
 	if (total == 0) {
 		text_add(text, "</figcaption><p class=none>No figures yet.</p></figure>\n");
 		return;

@@ -7,7 +7,8 @@
 #include "status-page.h"
 #include "text.h"
 
-enum { STATUS_STRING_MOST = 2048 }; /* bytes of a string from a request; readers take 64 KiB a line */
+/* Bytes that are shown of a string from a request: some readers take no line of 64 KiB. */
+enum { STATUS_STRING_MOST = 2048 };
 
 /* Our own families, by the rules of OpenMetrics 1.0 or of the older text format. */
 void status_metrics(const struct status_page *page, bool open, struct text *text);

@@ -28,18 +28,20 @@ struct verdict {
 	const char *word, *reason;
 };
 
-static struct verdict judge(const struct status_page *page)
+static struct verdict judge_pool(const struct status_page *page)
 {
 	const bool busy = page->active >= page->total, waiting = page->queue > 0;
 
 	if (page->queue_limit > 0 && page->queue >= page->queue_limit)
-		return (struct verdict){ BAD, "Full", "the queue is full, and who comes now is refused" };
+		return (struct verdict){ BAD, "Full",
+					 "the queue is full, and who comes now is refused" };
 	if (page->total == 0 && (waiting || strcmp(page->manager, "ondemand") != 0))
 		return (struct verdict){ BAD, "Down", "no process runs" };
 	if (page->total == 0)
 		return (struct verdict){ GOOD, "Asleep", "a process starts with the next request" };
 	if (busy && waiting)
-		return (struct verdict){ WARN, "Busy", "all processes are busy, and requests wait" };
+		return (struct verdict){ WARN, "Busy",
+					 "all processes are busy, and requests wait" };
 	if (waiting)
 		return (struct verdict){ WARN, "Busy", "requests wait" };
 	if (busy)
@@ -85,7 +87,9 @@ static void put_isolated(struct text *text, const char *string)
 /* Milliseconds, in whole seconds. */
 static void put_age(struct text *text, int64_t age)
 {
-	status_put_seconds(text, age > 0 ? (double)(age / 1000) : 0);
+	const int64_t seconds = age > 0 ? age / 1000 : 0;
+
+	status_put_seconds(text, (double)seconds);
 }
 
 static void put_use(struct text *text, double value, double limit)
@@ -131,17 +135,22 @@ static void put_head(struct text *text, const struct status_page *page, long ref
 		text_format(text, "<meta http-equiv=refresh content=%ld>", refresh);
 	text_format(text, "<title>%s: ", verdict.word);
 	put_html(text, page->pool);
-	text_format(text, ", %s</title><link rel=icon href=\"data:image/svg+xml,"
-		    "&lt;svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'&gt;"
-		    "&lt;circle cx='4' cy='4' r='4' fill='%%23%s'/&gt;&lt;/svg&gt;\"><style>%s</style>"
-		    "</head>\n<body><header><h1>", page->program, mood_colours[verdict.mood], status_style);
+	text_format(
+		text,
+		", %s</title><link rel=icon href=\"data:image/svg+xml,"
+		"&lt;svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'&gt;"
+		"&lt;circle cx='4' cy='4' r='4' fill='%%23%s'/&gt;&lt;/svg&gt;\"><style>%s</style>"
+		"</head>\n<body><header><h1>",
+		page->program, mood_colours[verdict.mood], status_style);
 	put_isolated(text, page->pool);
 	text_format(text, " <small>%s ", page->program);
 	put_html(text, page->version);
 	text_format(text, ", %s, running for ", page->manager);
 	put_age(text, page->now - page->start_time);
-	text_format(text, "</small></h1>\n<p class='verdict %s'><b>%s</b> <span>%s</span></p></header>\n"
-		    "<main>\n", mood_names[verdict.mood], verdict.word, verdict.reason);
+	text_format(text,
+		    "</small></h1>\n<p class='verdict %s'><b>%s</b> <span>%s</span></p></header>\n"
+		    "<main>\n",
+		    mood_names[verdict.mood], verdict.word, verdict.reason);
 }
 
 static void begin_tile(struct text *text, const char *name, double value)
@@ -187,7 +196,8 @@ static void put_trouble_tile(struct text *text, double trouble)
 static void put_tiles(struct text *text, const struct status_page *page, double trouble)
 {
 	text_add(text, "<section class='row tiles' aria-label='At a glance'>\n");
-	put_tile(text, "Busy processes", page->active, page->total, "most so far", page->active_max);
+	put_tile(text, "Busy processes", page->active, page->total, "most so far",
+		 page->active_max);
 	put_tile(text, "Waiting", page->queue, page->queue_limit, "most so far", page->queue_max);
 	put_requests_tile(text, page);
 	if (trouble >= 0)
@@ -344,17 +354,19 @@ static void put_table(struct text *text, const struct status_page *page)
 	for (size_t i = 0; i < page->process_count; i++)
 		sorted[i] = &page->processes[i];
 	qsort(sorted, page->process_count, sizeof *sorted, compare_processes);
-	text_add(text, "<div class=scroll tabindex=0 role=region aria-label=Processes><table><thead><tr>"
-		       "<th scope=col>State</th><th scope=col class=n>Time</th>"
-		       "<th scope=col>Request</th><th scope=col class=n>Bytes</th>"
-		       "<th scope=col class=n>Memory, CPU</th></tr></thead><tbody>\n");
+	text_add(text,
+		 "<div class=scroll tabindex=0 role=region aria-label=Processes><table><thead><tr>"
+		 "<th scope=col>State</th><th scope=col class=n>Time</th>"
+		 "<th scope=col>Request</th><th scope=col class=n>Bytes</th>"
+		 "<th scope=col class=n>Memory, CPU</th></tr></thead><tbody>\n");
 	for (size_t i = 0; i < page->process_count; i++)
 		put_process(text, sorted[i], page->now);
 	text_add(text, "</tbody></table></div>");
 	free(sorted);
 }
 
-static void put_processes(struct text *text, const struct status_page *page, bool full, long refresh)
+static void put_processes(struct text *text, const struct status_page *page, bool full,
+			  long refresh)
 {
 	text_add(text, "<section class=card><h2>What runs now</h2>");
 	if (!full) {
@@ -462,7 +474,7 @@ void status_html(const struct status_page *page, const char *query, struct text 
 	const long refresh = wanted_refresh(query);
 	const double trouble = count_trouble(page);
 
-	put_head(text, page, refresh, judge(page));
+	put_head(text, page, refresh, judge_pool(page));
 	put_tiles(text, page, trouble);
 	text_add(text, "<div class=row>");
 	if (trouble > 0)

@@ -23,7 +23,9 @@ static double accept_weight(const char *accept, const char *type)
 
 		if (strncasecmp(accept + blanks, type, size) == 0 &&
 		    strchr(" \t;,", accept[blanks + size])) {
-			for (const char *at = accept; (at = strchr(at, ';')) && at < accept + length;) {
+			const char *at = accept + strcspn(accept, ";,");
+
+			for (; *at == ';'; at += strcspn(at, ";,")) {
 				at += 1 + strspn(at + 1, " \t");
 				if (strncasecmp(at, "q=", 2) == 0)
 					return strtod(at + 2, NULL);
@@ -65,7 +67,8 @@ static void begin_family(struct metrics *m, const char *family, const char *type
 
 	text_format(m->text, "# HELP %s_%s%s ", m->prefix, family, end);
 	text_string(m->text, m->open ? TEXT_METRIC : TEXT_HELP, help, STATUS_STRING_MOST);
-	text_format(m->text, "\n# TYPE %s_%s%s %s\n", m->prefix, family, end, info ? "gauge" : type);
+	text_format(m->text, "\n# TYPE %s_%s%s %s\n", m->prefix, family, end,
+		    info ? "gauge" : type);
 	if (m->open && unit)
 		text_format(m->text, "# UNIT %s_%s %s\n", m->prefix, family, unit);
 }
@@ -121,7 +124,8 @@ static void put_knowns(struct metrics *m)
 	put_gauge(m, "start_time_seconds", "seconds", "When the pool was started, since 1970.",
 		  (double)page->start_time / 1000);
 	put_counter(m, "accepted_connections", "Requests accepted.", page->accepted);
-	put_gauge(m, "listen_queue", NULL, "Requests that wait for a process.", (double)page->queue);
+	put_gauge(m, "listen_queue", NULL, "Requests that wait for a process.",
+		  (double)page->queue);
 	put_gauge(m, "listen_queue_max", NULL, "Most requests that ever waited.",
 		  (double)page->queue_max);
 	put_gauge(m, "listen_queue_limit", NULL, "Most requests that can wait.",

@@ -258,7 +258,9 @@ static void write_knowns(struct writer *w, const struct status_page *page)
 /* Many a reader of the text takes whole numbers only. */
 static int64_t nearest(double number)
 {
-	return isfinite(number) && fabs(number) < 9e18 ? (int64_t)(number + (number < 0 ? -0.5 : 0.5)) : 0;
+	if (!isfinite(number) || fabs(number) >= 9e18)
+		return 0;
+	return (int64_t)(number + (number < 0 ? -0.5 : 0.5));
 }
 
 /* In text, a time is in milliseconds. */
@@ -303,7 +305,8 @@ static void write_histogram(struct writer *w, const struct status_histogram *h)
 	uint64_t below = 0;
 
 	begin_field(w, h->label);
-	text_format(w->text, json ? "{\"count\":%" PRIu64 ",\"sum\":" : "<count>%" PRIu64 "</count><sum>",
+	text_format(w->text,
+		    json ? "{\"count\":%" PRIu64 ",\"sum\":" : "<count>%" PRIu64 "</count><sum>",
 		    status_histogram_total(h));
 	text_number(w->text, isfinite(h->sum) ? h->sum : 0);
 	text_add(w->text, json ? ",\"buckets\":[" : "</sum>");
@@ -311,7 +314,8 @@ static void write_histogram(struct writer *w, const struct status_histogram *h)
 		below += h->counts[i];
 		text_add(w->text, !json ? "<bucket le=\"" : i > 0 ? ",{\"le\":" : "{\"le\":");
 		text_number(w->text, h->bounds[i]);
-		text_format(w->text, json ? ",\"count\":%" PRIu64 "}" : "\">%" PRIu64 "</bucket>", below);
+		text_format(w->text, json ? ",\"count\":%" PRIu64 "}" : "\">%" PRIu64 "</bucket>",
+			    below);
 	}
 	if (json)
 		text_add(w->text, "]}");
@@ -397,7 +401,8 @@ static void write_phpfpm(struct text *text, const struct status_page *page)
 	text_format(text, " (%s) answers.\n# TYPE phpfpm_up gauge\nphpfpm_up 1\n", page->manager);
 	known_numbers(page, numbers);
 	for (size_t i = 0; i < KNOWN; i++) {
-		text_format(text, "# HELP phpfpm_%s %s\n# TYPE phpfpm_%s %s\nphpfpm_%s %" PRIu64 "\n",
+		text_format(text,
+			    "# HELP phpfpm_%s %s\n# TYPE phpfpm_%s %s\nphpfpm_%s %" PRIu64 "\n",
 			    knowns[i].metric, knowns[i].help, knowns[i].metric, knowns[i].kind,
 			    knowns[i].metric, numbers[i]);
 	}

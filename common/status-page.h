@@ -33,7 +33,12 @@ struct status_process {
 	int64_t bytes_in, bytes_out; /* of the request's body and of the response; -1: not known */
 };
 
-/* A value of our own. Rows of one family stand together. */
+/*
+ * A value of our own. Rows of one family stand together. Labels and families are a program's, and
+ * none of what the page has anyway: php-fpm's labels; build, start_time_seconds, processes,
+ * accepted_connections, listen_queue, listen_queue_max, listen_queue_limit, active_processes_max,
+ * process_limit_reached, slow_requests, memory_peak_bytes.
+ */
 struct status_value {
 	const char *label;  /* in text and JSON: "waiting" or "responses 5xx" */
 	const char *family; /* of the metric, without prefix and "_total": "scripts_waiting" */

@@ -142,7 +142,8 @@ static const char *(*const escapes[])(uint32_t c, char *number) = {
 void text_string(struct text *text, enum text_form form, const char *string, size_t most)
 {
 	const unsigned char *bytes = (const unsigned char *)string;
-	size_t all = string ? strnlen(string, most + 1) : 0, size = all > most ? report_whole(string, most) : all;
+	const size_t all = string ? strnlen(string, most + 1) : 0;
+	const size_t size = all > most ? report_whole(string, most) : all;
 
 	for (size_t at = 0; at < size;) {
 		char number[ESCAPED_MOST];
