@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "status-data.h"
+#include "status-formats.h"
 #include "tap.h"
 #include "text.h"
 
@@ -147,6 +148,7 @@ static void check_accept(const struct status_page *page)
 		{ "text/plain", false },
 		{ "text/html,text/plain;q=0.9", false },
 		{ "text/plainer", true },
+		{ "image/webp;q=1", true },
 		{ "application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2", true },
 		{ "application/openmetrics-text; version=1.0.0; q=0.2, text/plain; version=0.0.4; q=0.5",
 		  false },
@@ -241,7 +243,8 @@ static void check_json(struct status_page *page)
 		  "\"content length\":48213,\"user\":\"anna\","
 		  "\"script\":\"/usr/lib/cgi-bin/gitweb.cgi\",\"last request cpu\":0.00,"
 		  "\"last request memory\":0,\"client\":\"192.0.2.17\",\"bytes in\":48213,"
-		  "\"bytes out\":1203},{\"pid\":20115,", "\"bytes in\":null,", "}],\"program\":"),
+		  "\"bytes out\":1203},{\"pid\":20115,", "\"bytes in\":0,\"bytes out\":32768}",
+		  "\"bytes in\":null,", "}],\"program\":"),
 	    "full JSON has the processes behind php-fpm's keys");
 }
 
@@ -255,7 +258,8 @@ static void check_xml(struct status_page *page)
 			       "<memory-peak>187695104</memory-peak>\n<program>",
 			       "<refused-queue-full>12</refused-queue-full>\n",
 			       "<run-time><count>40560</count><sum>3912.75</sum>"
-			       "<bucket le=\"0.001\">0</bucket>", "</status>\n"),
+			       "<bucket le=\"0.001\">0</bucket>", "</bucket></run-time>\n",
+			       "</bucket></queue-time>\n</status>\n"),
 	    "XML has php-fpm's elements, then ours");
 	has(page, "full&xml", THESE("</memory-peak>\n<processes>\n<process>\n<pid>20112</pid>\n",
 				    "<request-uri>/cgi-bin/gitweb.cgi/project.git?a=search;s=x&amp;"
@@ -269,12 +273,19 @@ static void check_metrics(struct status_page *page)
 	char *old;
 
 	has(page, "openmetrics",
-	    THESE("# TYPE fcgiwrap_build info\nfcgiwrap_build_info{pool=\"www\",version=\"2.0\"} 1\n",
+	    THESE("# HELP fcgiwrap_build Version of the program.\n# TYPE fcgiwrap_build info\nfcgiwrap_build_info{pool=\"www\",version=\"2.0\"} 1\n",
 		  "# TYPE fcgiwrap_start_time_seconds gauge\n# UNIT fcgiwrap_start_time_seconds seconds\n"
 		  "fcgiwrap_start_time_seconds{pool=\"www\"} 1766951758.5\n",
 		  "# TYPE fcgiwrap_accepted_connections counter\n"
 		  "fcgiwrap_accepted_connections_total{pool=\"www\"} 40560\n",
-		  "fcgiwrap_processes{pool=\"www\",state=\"idle\"} 2\n",
+		  "fcgiwrap_listen_queue{pool=\"www\"} 3\n", "fcgiwrap_listen_queue_max{pool=\"www\"} 64\n",
+		  "fcgiwrap_listen_queue_limit{pool=\"www\"} 511\n",
+		  "fcgiwrap_processes{pool=\"www\",state=\"idle\"} 2\n"
+		  "fcgiwrap_processes{pool=\"www\",state=\"active\"} 6\n",
+		  "fcgiwrap_active_processes_max{pool=\"www\"} 8\n",
+		  "fcgiwrap_process_limit_reached_total{pool=\"www\"} 17\n",
+		  "fcgiwrap_slow_requests_total{pool=\"www\"} 5\n",
+		  "fcgiwrap_memory_peak_bytes{pool=\"www\"} 187695104\n",
 		  "# TYPE fcgiwrap_requests counter\n"
 		  "fcgiwrap_requests_total{pool=\"www\",code=\"2xx\"} 38112\n"
 		  "fcgiwrap_requests_total{pool=\"www\",code=\"3xx\"} 1204\n",
@@ -339,12 +350,62 @@ static void check_strings(void)
 	shows(TEXT_HELP, "a\"b\\c\nd", "a\"b\\\\c\\nd", "a help text has plain quotes");
 	shows(TEXT_JSON, "\355\240\200", "\303\255\302\240\\u0080", "a surrogate is no UTF-8");
 	shows(TEXT_JSON, "\360\237\230\200", "\360\237\230\200", "four bytes are a character");
+	shows(TEXT_LINE, "\357\277\277\360\220\200\200", "\357\277\277\360\220\200\200",
+	      "three bytes become four where they have to");
+	shows(TEXT_XML, "\177~", "&#127;~", "XML has controls as numbers");
 	shows(TEXT_JSON, NULL, "", "no string is an empty one");
 	shows(TEXT_LINE, "0123456789012345678901234567890123456789",
 	      "0123456789012345678901234567890123456789", "a string of the most bytes is whole");
 	shows(TEXT_LINE, "012345678901234567890123456789012345678\303\251",
 	      "012345678901234567890123456789012345678\342\200\246",
 	      "a longer one is cut between characters, and says so");
+}
+
+/* A number as people read it. */
+static void reads(void (*put)(struct text *, double), double number, const char *expected)
+{
+	struct text text = { .bytes = NULL };
+
+	put(&text, number);
+	text_put(&text, "", 1);
+	ok(!text.failed && strcmp(text.bytes, expected) == 0, "%g reads %s", number, expected);
+	if (strcmp(text.bytes, expected) != 0)
+		printf("# %s\n", text.bytes);
+	free(text.bytes);
+}
+
+static void check_numbers(void)
+{
+	reads(status_put_count, 0, "0");
+	reads(status_put_count, 9999, "9999");
+	reads(status_put_count, 10000, "10\342\200\257000");
+	reads(status_put_count, -1234567, "-1\342\200\257234\342\200\257567");
+	reads(status_put_count, 0.125, "0.125");
+	reads(status_put_count, 12.34, "12.3");
+	reads(status_put_count, 1234.5, "1234");
+	reads(status_put_count, 1e18, "very many");
+	reads(status_put_count, -1e18, "below all");
+	reads(status_put_seconds, 0, "0 s");
+	reads(status_put_seconds, 0.00025, "250 \302\265s");
+	reads(status_put_seconds, 0.001, "1 ms");
+	reads(status_put_seconds, 0.999, "999 ms");
+	reads(status_put_seconds, 1, "1 s");
+	reads(status_put_seconds, 59.94, "59.9 s");
+	reads(status_put_seconds, 60, "1 min");
+	reads(status_put_seconds, 200, "3 min 20 s");
+	reads(status_put_seconds, 3599.9, "59 min 59 s");
+	reads(status_put_seconds, 3600 * 23 + 59 * 60, "23 h 59 min");
+	reads(status_put_seconds, 86400 * 3 + 3600 * 4 + 59, "3 d 4 h");
+	reads(status_put_seconds, 1e12, "1\342\200\257000\342\200\257000\342\200\257000\342\200\257000");
+	reads(status_put_bytes, 999, "999 B");
+	reads(status_put_bytes, 1000, "0.977 KiB");
+	reads(status_put_bytes, 1536, "1.5 KiB");
+	reads(status_put_bytes, 8.5 * 1073741824, "8.5 GiB");
+	reads(text_number, 0.1, "0.1");
+	reads(text_number, -0.0, "0");
+	reads(text_number, 187695104, "187695104");
+	reads(text_number, 123456789.125, "123456789.125");
+	reads(text_number, 1e300, "1e+300");
 }
 
 /* Whatever a client sends: no line is added, no string is left. */
@@ -402,11 +463,14 @@ static void check_html(struct status_page *page)
 	lacks(page, "html", "<table", "HTML has no processes");
 	lacks(page, "html&full", "<script", "HTML has no script");
 	lacks(page, "html", "http-equiv", "HTML stays as it is");
-	has(page, "html", THESE("now 15.2, lowest 9, highest 34.6, on average ", "d='M0,100L0,",
+	has(page, "html", THESE("<strong>15.2</strong>", "viewBox='0 0 59 100'",
+				"now 15.2, lowest 9, highest 34.6, on average ", "d='M0,100L0,",
 				"V100Z", "d='M0,", "10 min ago", "highest 34.6"),
 	    "a chart is described, and drawn");
 	has(page, "html", THESE("run time of 40\342\200\257560", "half within 50 ms, 95 % within 500 ms, "
-				"99 % within 2.5 s", "up to 5 ms: 310<", "above 1 min: 1<", ">25 ms</text>"),
+				"99 % within 2.5 s</desc>", "up to 5 ms: 310<",
+				"<rect x=113.5 y=0 width=20.5 height=96><title>up to 50 ms: 14\342\200\257210<",
+				"height=1.5><title>above 1 min: 1<", ">25 ms</text>"),
 	    "a histogram too");
 	has(page, "html&full",
 	    THESE("<table>", "<th scope=col>State", "Ending<small>pid 19988, 1 request<", "31 s",
@@ -501,6 +565,7 @@ int main(void)
 	check_html(&page);
 	check_size(&page);
 	check_strings();
+	check_numbers();
 	check_memory(&page);
 	check_pong();
 	status_data_fresh(&page);
