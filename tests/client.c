@@ -51,6 +51,8 @@ void client_ask(uint16_t id, long length, unsigned flags)
 
 	size += params_put(params + size, "REQUEST_METHOD",
 			   flags & CLIENT_HEAD ? "HEAD" : length ? "POST" : "GET");
+	if (flags & CLIENT_PAGE)
+		size += params_put(params + size, "SCRIPT_NAME", WORLD_PAGE);
 	snprintf(number, sizeof number, "%ld", length);
 	if (length > 0)
 		size += params_put(params + size, "CONTENT_LENGTH", number);

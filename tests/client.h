@@ -47,8 +47,8 @@ bool client_record(unsigned type, uint16_t id, const void *content, size_t size)
 bool client_bytes(const void *bytes, size_t size);
 
 /* A request up to the end of its FCGI_PARAMS, and a turn of the loop. Its method is POST if it is
- * to have a body: of so many bytes, -1 if that is not told. Of CLIENT_KEEP and CLIENT_HEAD. */
-enum { CLIENT_KEEP = 1, CLIENT_HEAD = 2, CLIENT_AUTHORIZER = 4 };
+ * to have a body: of so many bytes, -1 if that is not told. CLIENT_PAGE is for WORLD_PAGE. */
+enum { CLIENT_KEEP = 1, CLIENT_HEAD = 2, CLIENT_AUTHORIZER = 4, CLIENT_PAGE = 8 };
 void client_ask(uint16_t id, long length, unsigned flags);
 
 /* A part of the body; its end. Each with a turn. */

@@ -1176,6 +1176,44 @@ static void test_ends(void)
 	end("end");
 }
 
+static bool is_page(uint16_t id)
+{
+	const struct answer *a = client_answer(id);
+	bool same = a->ends == 1 && a->size == WORLD_PAGE_SIZE;
+
+	for (size_t i = 0; same && i < a->size; i++)
+		same = a->out[i] == (char)('a' + i % 23);
+	return same;
+}
+
+static void test_page(void)
+{
+	begin();
+	client_open(&settings);
+	client_ask(1, 0, CLIENT_KEEP | CLIENT_PAGE);
+	client_ask(2, 100000, CLIENT_KEEP | CLIENT_PAGE);
+	client_body(2, large, 1000);
+	client_run();
+	ok(is_page(1) && is_page(2), "a page of our own comes whole, in as many records as it needs, "
+	   "also if a body was announced");
+	end("pages");
+
+	begin();
+	settings.max_scripts = 1;
+	settings.queue = 0;
+	begin_running();
+	client_ask(2, 0, CLIENT_KEEP | CLIENT_PAGE);
+	client_run();
+	ok(is_page(2), "it needs no slot, and no place in the queue");
+	end("a page while all slots are taken");
+
+	begin();
+	client_open(&settings);
+	client_ask(1, 0, CLIENT_KEEP | CLIENT_PAGE);
+	ok(true, "a client that leaves in the middle of it leaves nothing behind");
+	end("a page to nobody");
+}
+
 static void test_end_without_memory(void)
 {
 	begin();
@@ -1368,6 +1406,7 @@ int main(void)
 	test_numbers();
 	test_long_header();
 	test_ends();
+	test_page();
 	test_end_without_memory();
 	test_unreadable_errors();
 	test_long_messages();

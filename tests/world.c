@@ -16,6 +16,7 @@
 #include "../wrapper/request.h"
 #include "rlimits.h"
 #include "../wrapper/splice.h"
+#include "../wrapper/status.h"
 #include "loop.h"
 #include "report.h"
 
@@ -595,8 +596,9 @@ pid_t os_group_of(pid_t process)
 	return -1;
 }
 
-pid_t os_reap(int *status)
+pid_t os_reap(int *status, struct os_usage *usage)
 {
+	*usage = (struct os_usage){ 0, 0, 0 };
 	for (struct world_script *s = world.scripts; s < scripts_end(); s++) {
 		if (!s->exited || s->reaped)
 			continue;
@@ -941,9 +943,32 @@ size_t slots_taken(enum slot_kind kind)
 	return world.slots_taken[kind];
 }
 
+bool slots_is_taken(enum slot_kind kind, size_t slot)
+{
+	return slot < world.slots_taken[kind];
+}
+
 size_t slots_most(enum slot_kind kind)
 {
 	return world.slots_most[kind];
+}
+
+bool status_is_at(const struct settings *settings, const char *name)
+{
+	(void)settings;
+	return name && strcmp(name, WORLD_PAGE) == 0;
+}
+
+char *status_respond(const struct settings *settings, const char *name, const char *query,
+		     const char *accept, bool head_only, size_t *size)
+{
+	char *page = world_malloc(WORLD_PAGE_SIZE);
+
+	(void)settings, (void)name, (void)query, (void)accept, (void)head_only;
+	for (int i = 0; page && i < WORLD_PAGE_SIZE; i++)
+		page[i] = (char)('a' + i % 23);
+	*size = WORLD_PAGE_SIZE;
+	return page;
 }
 
 bool slots_are_shared(void)

@@ -110,6 +110,10 @@ void world_jump(int64_t milliseconds);
 /* Milliseconds to the next deadline, or -1: none. */
 int64_t world_next_deadline(void);
 
+/* SCRIPT_NAME of a page that is answered without a script, and the size of that. */
+#define WORLD_PAGE "/page"
+enum { WORLD_PAGE_SIZE = 200000 };
+
 /* For world.refuse: nothing can be read; there is no memory. */
 int world_refuse_reading(enum world_call call, int fd);
 int world_refuse_memory(enum world_call call, int fd);

@@ -93,6 +93,7 @@ static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 	job->group = exec_open_group();
 	if (job->group > 0)
 		job->pid = warm_start(&warm, job->ends, job->group);
+	job->warm = job->pid > 0;
 	if (job->group == 0 || job->pid == 0)
 		job->pid = launch(&plan, job->ends, job->group, lane, &job->child, &job->step);
 	job->error = errno;

@@ -13,6 +13,7 @@
 #include "peer.h"
 #include "report.h"
 #include "rlimits.h"
+#include "scoreboard.h"
 #include "script.h"
 #include "settings.h"
 #include "slots.h"
@@ -131,9 +132,15 @@ static bool open_slots(const struct settings *settings)
 		[SLOT_WAITING] = (size_t)settings->queue,
 		[SLOT_UNFINISHED] = (size_t)settings->max_unfinished,
 		[SLOT_BACKGROUND] = (size_t)settings->max_background,
+		[SLOT_SHOWN] = settings->status
+				       ? (size_t)(settings->max_scripts + settings->queue +
+						  settings->max_unfinished)
+				       : 0,
 	};
 
-	return slots_open(most, settings->max_spool, parent_numbers(settings));
+	return slots_open(most, settings->max_spool, parent_numbers(settings)) &&
+	       (!settings->status ||
+		scoreboard_open(most[SLOT_SHOWN], parent_numbers(settings)));
 }
 
 static int serve(const struct settings *settings, bool heeds_hup)

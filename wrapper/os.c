@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -86,15 +87,44 @@ pid_t os_group_of(pid_t process)
 	return getpgid(process);
 }
 
-pid_t os_reap(int *status)
+#ifdef HAVE_WAIT4
+#ifdef __APPLE__
+enum { MEMORY_UNIT = 1 };
+#else
+enum { MEMORY_UNIT = 1024 };
+#endif
+
+static uint64_t microseconds(const struct timeval *t)
+{
+	return (uint64_t)t->tv_sec * 1000000 + (uint64_t)t->tv_usec;
+}
+
+pid_t os_reap(int *status, struct os_usage *usage)
+{
+	struct rusage used;
+	pid_t pid;
+
+	do
+		pid = wait4(-1, status, WNOHANG, &used);
+	while (pid < 0 && errno == EINTR);
+	if (pid <= 0)
+		return 0;
+	*usage = (struct os_usage){ microseconds(&used.ru_utime), microseconds(&used.ru_stime),
+				    (uint64_t)used.ru_maxrss * MEMORY_UNIT };
+	return pid;
+}
+#else
+pid_t os_reap(int *status, struct os_usage *usage)
 {
 	pid_t pid;
 
+	*usage = (struct os_usage){ 0, 0, 0 };
 	do
 		pid = waitpid(-1, status, WNOHANG);
 	while (pid < 0 && errno == EINTR);
 	return pid > 0 ? pid : 0;
 }
+#endif
 
 void os_reap_child(pid_t child)
 {

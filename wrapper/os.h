@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 ssize_t os_read(int fd, void *bytes, size_t size);
@@ -36,8 +37,14 @@ pid_t os_group_of(pid_t process);
  * a group of that number, if any, is still ours. */
 bool os_keeps_group(pid_t group);
 
+/* What a child has used, with the children that it has waited for. */
+struct os_usage {
+	uint64_t user, system; /* microseconds */
+	uint64_t memory;       /* bytes, of the largest process; 0: not known */
+};
+
 /* Reaps the next child that has ended. Returns its pid; 0 if there is none. */
-pid_t os_reap(int *status);
+pid_t os_reap(int *status, struct os_usage *usage);
 
 /* Reaps child if it has ended. */
 void os_reap_child(pid_t child);

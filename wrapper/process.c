@@ -4,12 +4,14 @@
 
 #include "os.h"
 #include "report.h"
+#include "scoreboard.h"
 
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum {
@@ -349,8 +351,16 @@ static bool process_open_pipes(struct process *p)
 
 /* The start. */
 
+static void count_end(int status)
+{
+	scoreboard_add(WIFSIGNALED(status)    ? SCORE_KILLED
+		       : WEXITSTATUS(status)  ? SCORE_EXITED
+					      : SCORE_EXITED_0, 1);
+}
+
 static void process_note_exit(struct process *p, int status)
 {
+	count_end(status);
 	p->exited = true;
 	p->leads = os_kill(-p->pid, 0) == 0;
 	p->alone = process_group_is_empty(p);
@@ -375,6 +385,7 @@ static void process_started(struct process *p, const int *exited)
 	process_leave(p);
 	process_enter(p, p->job.pid);
 	p->started = loop_now();
+	scoreboard_add(p->job.warm ? SCORE_WARM : SCORE_COLD, 1);
 	deadline_clear(&p->next_look);
 	if (exited)
 		process_note_exit(p, *exited);
@@ -525,16 +536,27 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 
 /* The end. */
 
+/* Also of children that have become no script: they were meant to. */
+static void count_usage(const struct os_usage *usage)
+{
+	scoreboard_add(SCORE_CPU_USER, usage->user);
+	scoreboard_add(SCORE_CPU_SYSTEM, usage->system);
+	scoreboard_note_memory(usage->memory);
+}
+
 static void on_child(int signal)
 {
+	struct os_usage usage;
 	pid_t pid;
 	int status;
 
 	(void)signal;
 	if (launching_first)
 		launcher_take_finished();
-	while ((pid = os_reap(&status)) > 0) {
+	while ((pid = os_reap(&status, &usage)) > 0) {
 		struct process *p = *bucket_of(pid);
+
+		count_usage(&usage);
 
 		while (p && (p->pid != pid || p->exited))
 			p = p->next;

@@ -5,6 +5,8 @@
 #include "os.h"
 #include "report.h"
 #include "rlimits.h"
+#include "status.h"
+#include "status-page.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -65,11 +67,31 @@ struct request *request_new(struct client *client, uint16_t id, uint8_t role, bo
 	r->id = r->response.id = r->log.id = id;
 	r->log.client = client;
 	r->keep_connection = keep_connection;
+	scoreboard_begin(&r->score);
 	r->ticket = TICKET_NONE;
 	r->unfinished = slots_take(SLOT_UNFINISHED);
 	for (int i = 0; i < REQUEST_TIMERS; i++)
 		r->timers[i].request = r;
 	return r;
+}
+
+/* What a phase is called on the status page. */
+static const enum status_state shown[REQUEST_PHASES] = {
+	[REQUEST_PARAMS] = STATUS_READING,
+	[REQUEST_BODY] = STATUS_READING,
+	[REQUEST_DUE] = STATUS_ASKING,
+	[REQUEST_WAITING] = STATUS_ASKING,
+	[REQUEST_LAUNCHING] = STATUS_RUNNING,
+	[REQUEST_RUNNING] = STATUS_RUNNING,
+	[REQUEST_ENDING] = STATUS_FINISHING,
+};
+
+static void enter(struct request *r, enum request_phase phase)
+{
+	r->phase = phase;
+	scoreboard_move(&r->score, shown[phase]);
+	if (phase == REQUEST_DUE)
+		scoreboard_due(&r->score);
 }
 
 /* Ends. */
@@ -96,6 +118,8 @@ static void request_let_go(struct request *r, bool terminate)
 
 	if (!p)
 		return;
+	if (r->upload)
+		r->score.received = r->upload->received;
 	if (is_in_gap(r))
 		buffer_lose_gap(&r->client->out);
 	r->process = NULL;
@@ -111,15 +135,18 @@ static void request_let_go(struct request *r, bool terminate)
  * an error response if nothing was sent yet. A response with an error, or with bytes not
  * in the buffer yet, is cut, so that the client does not take a part for the whole.
  */
-static void request_conclude(struct request *r, int status)
+static void request_conclude(struct request *r, int status, enum score_cause cause)
 {
 	bool broken = is_in_gap(r);
 
+	r->score.cause = cause;
+	if (r->upload)
+		r->score.received = r->upload->received;
 	request_let_go(r, true);
 	request_leave_queues(r);
 	upload_free(r->upload);
 	r->upload = NULL;
-	r->phase = REQUEST_ENDING;
+	enter(r, REQUEST_ENDING);
 	r->end.status = status;
 	r->end.cut = broken || r->response.pending || (status && r->response.started);
 }
@@ -130,26 +157,29 @@ static char **reason_of(struct request *r)
 }
 
 /* Logs a text, and concludes the request with the same text as reason (--errors-to-client). */
-#define request_fail(r, status, ...) \
+#define request_fail(r, status, cause, ...) \
 	do { \
 		request_log_say(&(r)->log, reason_of(r), __VA_ARGS__); \
-		request_conclude(r, status); \
+		request_conclude(r, status, cause); \
 	} while (0)
 
 /* The same for a text that names the script. */
-static void request_fail_bare(struct request *r, int status, const char *text)
+static void request_fail_bare(struct request *r, int status, enum score_cause cause,
+			      const char *text)
 {
 	request_log_tell(&r->log, reason_of(r), text);
-	request_conclude(r, status);
+	request_conclude(r, status, cause);
 }
 
 void request_refuse_beyond(struct request *r, size_t on_connection)
 {
 	if (on_connection >= REQUEST_MOST)
-		request_fail(r, 503, "refused, since more than %d are at once on one connection",
+		request_fail(r, 503, CAUSE_CONNECTION,
+			     "refused, since more than %d are at once on one connection",
 			     REQUEST_MOST);
 	else if (r->unfinished == SLOT_NONE)
-		request_fail(r, 503, "refused, since too many requests are not whole yet "
+		request_fail(r, 503, CAUSE_UNFINISHED,
+			     "refused, since too many requests are not whole yet "
 			     "(--max-unfinished)");
 }
 
@@ -169,6 +199,24 @@ static bool request_put_end(struct request *r, enum record_end protocol_status)
 	return true;
 }
 
+/* Puts as much of our own response as the buffer takes. False without memory. */
+static bool request_put_page(struct request *r)
+{
+	while (r->end.page_at < r->end.page_size &&
+	       response_has_room(&r->response, &r->client->out)) {
+		size_t left = r->end.page_size - r->end.page_at;
+		size_t most = buffer_space(&r->client->out) - RESPONSE_RESERVE;
+		size_t size = left < most ? left : most;
+
+		if (size > RECORD_CONTENT_MOST)
+			size = RECORD_CONTENT_MOST;
+		if (!request_put(r, FCGI_STDOUT, r->end.page + r->end.page_at, size))
+			return false;
+		r->end.page_at += size;
+	}
+	return true;
+}
+
 /* Puts the records that end the request, once there is room for all. */
 static enum request_state request_end(struct request *r)
 {
@@ -176,6 +224,12 @@ static enum request_state request_end(struct request *r)
 
 	if (r->end.cut)
 		return REQUEST_CUT;
+	if (!request_put_page(r)) {
+		report("no memory for a status page; closing its connection");
+		return REQUEST_CUT;
+	}
+	if (r->end.page_at < r->end.page_size)
+		return REQUEST_GOES_ON;
 	if (buffer_has_gap(&r->client->out) ||
 	    buffer_space(&r->client->out) < REPLY_DOCUMENT_MOST + 5 * RECORD_HEADER_SIZE)
 		return REQUEST_GOES_ON;
@@ -206,14 +260,51 @@ static bool on_params(struct request *r, const unsigned char *bytes, size_t size
 {
 	switch (asking_take(r->asking, bytes, size, (size_t)settings_of(r)->max_params)) {
 	case ASKING_TOO_LARGE:
-		request_fail(r, 431, "refused, with more than %ld bytes of parameters (--max-params)",
+		request_fail(r, 431, CAUSE_PARAMS,
+			     "refused, with more than %ld bytes of parameters (--max-params)",
 			     (long)settings_of(r)->max_params);
 		break;
 	case ASKING_OK:
 		break;
 	default:
-		request_fail(r, 503, "no memory for its parameters");
+		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its parameters");
 	}
+	return true;
+}
+
+static void request_show(struct request *r)
+{
+	const struct environment *sent = &r->asking->sent;
+	const char *name = environment_get_text(sent, "SCRIPT_NAME");
+	const struct score_texts texts = {
+		.method = environment_get(sent, "REQUEST_METHOD"),
+		.uri = name ? name : environment_get(sent, "REQUEST_URI"),
+		.query = environment_get(sent, "QUERY_STRING"),
+		.user = environment_get(sent, "REMOTE_USER"),
+		.script = environment_get(sent, "SCRIPT_FILENAME"),
+		.client = environment_get(sent, "REMOTE_ADDR"),
+		.content_length = r->asking->content_length,
+	};
+
+	scoreboard_show(&r->score, &texts);
+}
+
+/* Answers a request for the status page or a ping. False if the request is for a script. */
+static bool request_answer(struct request *r)
+{
+	const struct environment *sent = &r->asking->sent;
+	const char *name = environment_get(sent, "SCRIPT_NAME");
+
+	if (!status_is_at(settings_of(r), name))
+		return false;
+	request_leave_queues(r);
+	r->end.page = status_respond(settings_of(r), name, environment_get(sent, "QUERY_STRING"),
+				     environment_get(sent, "HTTP_ACCEPT"), r->asking->head_only,
+				     &r->end.page_size);
+	if (r->end.page)
+		request_conclude(r, 0, CAUSE_NONE);
+	else
+		request_fail(r, 503, CAUSE_SYSTEM, "no memory for the status page");
 	return true;
 }
 
@@ -226,21 +317,26 @@ static bool on_params_end(struct request *r, const unsigned char *bytes, size_t 
 	case ASKING_OK:
 		break;
 	case ASKING_INCOMPLETE:
-		request_fail(r, 400, "its parameters end in the middle of a pair");
+		request_fail(r, 400, CAUSE_PARAMS, "its parameters end in the middle of a pair");
 		return true;
 	default:
-		request_fail(r, 503, "no memory for its parameters");
+		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its parameters");
 		return true;
 	}
 	length = r->asking->content_length;
 	r->response.head_only = r->asking->head_only;
 	request_log_name(&r->log, r->asking->name);
-	r->phase = length < 0 ? REQUEST_BODY : REQUEST_DUE;
+	if (request_answer(r))
+		return true;
+	request_show(r);
 	if (length > settings_of(r)->max_body)
-		request_fail(r, 413, "request body of %lld bytes refused (--max-body is %lld)",
+		request_fail(r, 413, CAUSE_BODY,
+			     "request body of %lld bytes refused (--max-body is %lld)",
 			     (long long)length, (long long)settings_of(r)->max_body);
 	else if (length != 0 && !(r->upload = upload_new(length)))
-		request_fail(r, 503, "no memory for its body");
+		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its body");
+	else
+		enter(r, length < 0 ? REQUEST_BODY : REQUEST_DUE);
 	return true;
 }
 
@@ -254,26 +350,30 @@ static void request_heed_upload(struct request *r, enum upload_outcome outcome)
 	case UPLOAD_OK:
 		break;
 	case UPLOAD_TOO_LARGE:
-		request_fail(r, 413, "request body of more than %lld bytes refused (--max-body)",
+		request_fail(r, 413, CAUSE_BODY,
+			     "request body of more than %lld bytes refused (--max-body)",
 			     (long long)s->max_body);
 		break;
 	case UPLOAD_NO_SPACE:
 		if (errno == ENOBUFS)
-			request_fail(r, 503, "cannot keep the request body: too many bytes of such "
+			request_fail(r, 503, CAUSE_SPOOL,
+				     "cannot keep the request body: too many bytes of such "
 				     "bodies in all (--max-spool)");
 		else
-			request_fail(r, 503, "cannot keep the request body in %s: %s",
+			request_fail(r, 503, CAUSE_SPOOL, "cannot keep the request body in %s: %s",
 				     s->spool_directory, strerror(errno));
 		break;
 	case UPLOAD_SHORT:
-		request_fail(r, 400, "the request body has %lld bytes instead of %lld",
+		request_fail(r, 400, CAUSE_BODY, "the request body has %lld bytes instead of %lld",
 			     (long long)r->upload->received, (long long)r->upload->length);
 		break;
 	case UPLOAD_UNREADABLE:
-		request_fail(r, 500, "cannot read the request body back: %s", strerror(errno));
+		request_fail(r, 500, CAUSE_SYSTEM,
+			     "cannot read the request body back: %s", strerror(errno));
 		break;
 	case UPLOAD_BROKEN:
-		request_fail(r, 500, "cannot write to its standard input: %s", strerror(errno));
+		request_fail(r, 500, CAUSE_SYSTEM,
+			     "cannot write to its standard input: %s", strerror(errno));
 		break;
 	}
 }
@@ -297,7 +397,7 @@ static bool on_stdin_end(struct request *r, const unsigned char *bytes, size_t s
 	if (r->upload)
 		request_heed_upload(r, upload_end(r->upload));
 	if (r->phase == REQUEST_BODY)
-		r->phase = REQUEST_DUE;
+		enter(r, REQUEST_DUE);
 	return true;
 }
 
@@ -341,7 +441,8 @@ static void on_process_started(void *owner)
 {
 	struct request *r = owner;
 
-	r->phase = REQUEST_RUNNING;
+	enter(r, REQUEST_RUNNING);
+	scoreboard_start(&r->score, r->process->pid);
 	if (r->upload)
 		upload_room(r->upload);
 	request_log_found(&r->log, r->process->job.asking->script.path);
@@ -371,16 +472,16 @@ static void on_process_failed(void *owner)
 					job->step == LAUNCH_RESOLVE ? script->reason
 								    : strerror(job->error));
 		admission_back_off(&r->client->service->admission);
-		r->phase = REQUEST_DUE;
+		enter(r, REQUEST_DUE);
 	} else if (job->step == LAUNCH_RESOLVE && !script->shortage) {
-		request_fail_bare(r, script->status, script->reason);
+		request_fail_bare(r, script->status, CAUSE_SCRIPT, script->reason);
 	} else if (job->step == LAUNCH_CHDIR) {
-		request_fail(r, 403, "cannot change to its directory %s: %s",
+		request_fail(r, 403, CAUSE_START, "cannot change to its directory %s: %s",
 			     script->directory ? script->directory : "", strerror(job->error));
 	} else if (job->step == LAUNCH_EXEC) {
-		request_fail_bare(r, 502, job->reason);
+		request_fail_bare(r, 502, CAUSE_START, job->reason);
 	} else {
-		request_fail(r, 503, "cannot be started: %s", strerror(job->error));
+		request_fail(r, 503, CAUSE_START, "cannot be started: %s", strerror(job->error));
 	}
 	request_changed(r);
 }
@@ -417,13 +518,13 @@ static void request_heed_response(struct request *r, enum response_outcome outco
 		request_note_header(r, notes);
 		break;
 	case RESPONSE_BAD_HEADER:
-		request_fail(r, 502, "%s", notes->fault);
+		request_fail(r, 502, CAUSE_RESPONSE, "%s", notes->fault);
 		break;
 	case RESPONSE_NO_MEMORY:
-		request_fail(r, 503, "no memory for its response");
+		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its response");
 		break;
 	case RESPONSE_UNREADABLE:
-		request_fail(r, 502, "cannot read its output: %s", strerror(errno));
+		request_fail(r, 502, CAUSE_SYSTEM, "cannot read its output: %s", strerror(errno));
 		break;
 	}
 }
@@ -505,7 +606,8 @@ static void request_launch(struct request *r)
 	r->process = process_start(r->asking, r->upload, slot, &process_events, r);
 	if (r->process) {
 		r->asking = NULL;
-		r->phase = REQUEST_LAUNCHING;
+		enter(r, REQUEST_LAUNCHING);
+		scoreboard_launch(&r->score);
 		if (r->upload)
 			upload_wait(r->upload);
 		return;
@@ -514,7 +616,7 @@ static void request_launch(struct request *r)
 		request_log_say(&r->log, NULL, "cannot be started: %s (trying again)",
 				strerror(errno));
 	admission_back_off(&r->client->service->admission);
-	r->phase = REQUEST_DUE;
+	enter(r, REQUEST_DUE);
 }
 
 static void on_granted(struct ticket *ticket)
@@ -538,18 +640,22 @@ static void request_ask_admission(struct request *r)
 		request_launch(r);
 		break;
 	case ADMISSION_WAITS:
-		r->phase = REQUEST_WAITING;
+		enter(r, REQUEST_WAITING);
+		if (!r->waited)
+			scoreboard_wait();
 		r->waited = true;
 		if (r->overdue)
 			on_queue_time(r);
 		break;
 	case ADMISSION_FULL:
 		if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
-			request_fail(r, 503, "cannot be started for want of processes, descriptors or "
+			request_fail(r, 503, CAUSE_QUEUE,
+				     "cannot be started for want of processes, descriptors or "
 				     "memory, and %zu requests wait already (--queue)",
 				     slots_taken(SLOT_WAITING));
 		else
-			request_fail(r, 503, "not started, since %zu scripts run and %zu requests "
+			request_fail(r, 503, CAUSE_QUEUE,
+				     "not started, since %zu scripts run and %zu requests "
 				     "wait already (--max-scripts, --queue)",
 				     slots_taken(SLOT_RUNNING), slots_taken(SLOT_WAITING));
 	}
@@ -595,7 +701,7 @@ static void request_finish_without_response(struct request *r)
 	request_log_last(&r->log, said, sizeof said);
 	if (!in_header)
 		request_let_go(r, false);
-	request_fail(r, 502, "%s after %s %s%s", what, after,
+	request_fail(r, 502, CAUSE_RESPONSE, "%s after %s %s%s", what, after,
 		     in_header ? "within its header" : "without a response", said);
 }
 
@@ -609,7 +715,7 @@ static void request_finish_response(struct request *r)
 		request_log_say(&r->log, NULL, "%s in the middle of its response", what);
 	}
 	request_let_go(r, false);
-	request_conclude(r, 0);
+	request_conclude(r, 0, CAUSE_NONE);
 	/* The client must not take a part for the whole. */
 	r->end.cut |= cut;
 }
@@ -686,8 +792,9 @@ static void request_abandon(struct request *r)
 {
 	bool done = response_is_whole(&r->response) && buffer_is_empty(&r->client->out);
 
+	r->score.abandoned = !done;
 	request_let_go(r, !(done || keeps_scripts(r)) || !request_has_body(r));
-	request_conclude(r, 0);
+	request_conclude(r, 0, CAUSE_NONE);
 	r->end.cut = false;
 }
 
@@ -863,10 +970,12 @@ static void on_queue_time(struct request *r)
 	if (r->phase == REQUEST_LAUNCHING)
 		return;
 	if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
-		request_fail(r, 503, "not started within %g s, for want of processes, descriptors or "
+		request_fail(r, 503, CAUSE_QUEUE_TIME,
+			     "not started within %g s, for want of processes, descriptors or "
 			     "memory (--queue-timeout)", after);
 	else
-		request_fail(r, 503, "not started, since %zu scripts run already and none ended "
+		request_fail(r, 503, CAUSE_QUEUE_TIME,
+			     "not started, since %zu scripts run already and none ended "
 			     "within %g s (--max-scripts, --queue-timeout)",
 			     slots_taken(SLOT_RUNNING), after);
 }
@@ -875,7 +984,8 @@ static void on_launch_time(struct request *r)
 {
 	if (launcher_take(&r->process->job))
 		return;
-	request_fail(r, 504, "could not be started within %g s: %s (--start-timeout)",
+	request_fail(r, 504, CAUSE_START_TIME,
+		     "could not be started within %g s: %s (--start-timeout)",
 		     (double)settings_of(r)->start_timeout / 1000,
 		     launcher_is_queued(&r->process->job)
 			     ? "all threads that start scripts wait for file systems that do not answer"
@@ -889,7 +999,7 @@ static void on_time(struct request *r)
 	if (r->exited && output_is_whole(r))
 		return;
 	request_log_last(&r->log, said, sizeof said);
-	request_fail(r, 504, "ended after %s (--timeout)%s", seconds(r, after), said);
+	request_fail(r, 504, CAUSE_TIME, "ended after %s (--timeout)%s", seconds(r, after), said);
 }
 
 static void on_silence(struct request *r)
@@ -898,14 +1008,16 @@ static void on_silence(struct request *r)
 
 	if (r->client->has_read(r->client))
 		return;
-	request_fail(r, 504, "ended after %s, of which %g s without a byte to or from its client "
+	request_fail(r, 504, CAUSE_SILENCE,
+		     "ended after %s, of which %g s without a byte to or from its client "
 		     "(--silence-timeout)", seconds(r, after),
 		     (double)settings_of(r)->silence_timeout / 1000);
 }
 
 static void on_client_time(struct request *r)
 {
-	request_fail(r, 408, "the client sent nothing more of its request for %g s "
+	request_fail(r, 408, CAUSE_CLIENT_TIME,
+		     "the client sent nothing more of its request for %g s "
 		     "(--client-timeout)", (double)settings_of(r)->client_timeout / 1000);
 }
 
@@ -996,6 +1108,8 @@ void request_derive(struct request *r)
 	struct process *p = r->process;
 
 	request_derive_timers(r);
+	scoreboard_pass(&r->score, r->upload ? r->upload->received : r->score.received,
+			r->response.sent);
 	if (!p || p->launching)
 		return;
 	if (r->upload)
@@ -1007,6 +1121,9 @@ void request_derive(struct request *r)
 
 void request_free(struct request *r)
 {
+	int status = r->response.started ? r->response.status : r->end.page ? 200 : r->end.status;
+
+	scoreboard_end(&r->score, status, r->end.cut, r->response.sent);
 	for (int i = 0; i < REQUEST_TIMERS; i++)
 		deadline_clear(&r->timers[i].deadline);
 	request_leave_queues(r);
@@ -1015,5 +1132,6 @@ void request_free(struct request *r)
 	response_free(&r->response);
 	request_log_free(&r->log);
 	free(r->end.reason);
+	free(r->end.page);
 	free(r);
 }

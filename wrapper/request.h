@@ -14,6 +14,7 @@
 #include "record.h"
 #include "request-log.h"
 #include "response.h"
+#include "scoreboard.h"
 #include "service.h"
 #include "upload.h"
 
@@ -77,6 +78,7 @@ struct request {
 	struct process *process; /* from LAUNCHING on; NULL: detached or terminated */
 	struct response response;
 	struct request_log log;
+	struct score score;
 	struct timer {
 		struct deadline deadline;
 		struct request *request;
@@ -86,6 +88,8 @@ struct request {
 	struct {
 		int status;   /* of an error response; 0: none */
 		char *reason; /* for an error response, or NULL */
+		char *page;   /* status page, with its header; NULL: none */
+		size_t page_size, page_at;
 		bool cut;
 		uint32_t app_status;
 	} end;

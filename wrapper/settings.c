@@ -95,6 +95,12 @@ static const struct option_row table[] = {
 	  LIST(struct settings, allow_user) },
 	{ "stop-timeout", 0, "SEC", "time for requests to finish when told to stop",
 	  DURATION(struct settings, stop_timeout, 1, DAY), .initial = "30" },
+	{ "status", 0, "PATH", "answer requests for this path (SCRIPT_NAME) with the status page",
+	  TEXT(struct settings, status) },
+	{ "ping", 0, "PATH", "answer requests for this path with \"pong\"",
+	  TEXT(struct settings, ping) },
+	{ "pool-name", 0, "NAME", "name on the status page",
+	  TEXT(struct settings, pool_name), .initial = "fcgiwrap", .needs = "status" },
 	{ "version", 'v', NULL, "show the version and exit", FLAG(struct settings, version) },
 	{ "help", 'h', NULL, "show this help and exit", FLAG(struct settings, help) },
 };
@@ -167,6 +173,14 @@ static bool check_accepted(const char *pattern)
 	return false;
 }
 
+static bool check_path(const char *option, const char *path)
+{
+	if (!path || path[0] == '/')
+		return true;
+	report("--%s wants a path as in a URL, such as /%s, not \"%s\"", option, option, path);
+	return false;
+}
+
 /* Checks values that the table cannot. False after reporting. */
 static bool check(const struct settings *s)
 {
@@ -182,7 +196,12 @@ static bool check(const struct settings *s)
 	for (size_t i = 0; i < s->accept_params.count; i++)
 		if (!check_accepted(s->accept_params.texts[i]))
 			return false;
-	return check_socket(s->socket);
+	if (s->status && s->ping && strcmp(s->status, s->ping) == 0) {
+		report("--status and --ping cannot have the same path %s", s->ping);
+		return false;
+	}
+	return check_path("status", s->status) && check_path("ping", s->ping) &&
+	       check_socket(s->socket);
 }
 
 bool settings_read(struct settings *out, int argc, char **argv)

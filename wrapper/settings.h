@@ -44,6 +44,10 @@ struct settings {
 
 	/* messages */
 	bool stderr_to_client, errors_to_client;
+
+	/* paths answered by fcgiwrap itself; NULL: none */
+	const char *status, *ping;
+	const char *pool_name;
 };
 
 /* Fills in the settings; texts point into argv or live for ever. False after reporting the

@@ -147,6 +147,11 @@ size_t slots_taken(enum slot_kind kind)
 	return taken;
 }
 
+bool slots_is_taken(enum slot_kind kind, size_t slot)
+{
+	return atomic_load(&pools[kind].holder[slot]) != 0;
+}
+
 size_t slots_most(enum slot_kind kind)
 {
 	return pools[kind].most;

@@ -1,6 +1,6 @@
 /*
  * Limits over all workers: running scripts, requests waiting for a slot, unfinished
- * requests, scripts in the background; and bytes of request bodies on disk.
+ * requests, scripts in the background, requests shown; and bytes of request bodies on disk.
  *
  * A slot is a cell in shared memory with the number of the worker holding the slot. So
  * limits on slots are exact without a lock, and slots of a killed worker can be freed.
@@ -12,7 +12,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum slot_kind { SLOT_RUNNING, SLOT_WAITING, SLOT_UNFINISHED, SLOT_BACKGROUND, SLOT_KINDS };
+enum slot_kind {
+	SLOT_RUNNING,
+	SLOT_WAITING,
+	SLOT_UNFINISHED,
+	SLOT_BACKGROUND,
+	SLOT_SHOWN, /* on the scoreboard */
+	SLOT_KINDS
+};
 
 enum { SLOT_NONE = -1, SLOTS_WORKERS_MOST = 1024 };
 
@@ -37,6 +44,7 @@ long slots_take(enum slot_kind kind);
 void slots_give(enum slot_kind kind, long slot);
 
 size_t slots_taken(enum slot_kind kind);
+bool slots_is_taken(enum slot_kind kind, size_t slot);
 size_t slots_most(enum slot_kind kind);
 
 /* True if other workers are present: slots may become free without an event in this worker. */

@@ -97,6 +97,7 @@ static void admit(int fd)
 		 * acknowledgement of earlier data. */
 		if (service.tcp)
 			setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+		scoreboard_add(SCORE_CONNECTIONS, 1);
 		if (!connection_new(&service, fd))
 			report_often(&lost, loop_now(), "cannot serve a connection, which is lost: %s",
 				     strerror(errno));
@@ -317,6 +318,7 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 		return STATUS_FAILURE;
 	}
 	slots_enter((size_t)number);
+	scoreboard_enter((size_t)number);
 	connections_most = count_connections(descriptors, settings->max_scripts);
 	service = (struct service){
 		.settings = settings,

@@ -1,0 +1,152 @@
+#!/usr/bin/env bats
+# fcgiwrap --status, --ping, --pool-name: what the page counts and shows. Its formats: status-page.bats.
+
+#
+# shellcheck disable=SC2030,SC2031,SC2034,SC2154 # what lib.bash sets and reads
+
+load lib
+load wrapper
+
+# page [QUERY [STEP...]]: the status page.
+page() {
+	local query=${1-}
+
+	shift || :
+	ask get /nothing SCRIPT_NAME=/status QUERY_STRING="$query" "$@"
+}
+
+# shows LABEL PATTERN: in text.
+shows() {
+	page
+	[[ $'\n'$output$'\n' =~ $'\n'"$1":\ +$2$'\n' ]] || { printf 'no %s %s in\n%s\n' "$1" "$2" "$output"; return 1; }
+}
+
+@test "--ping is answered with pong, whatever script is named" {
+	start_wrapper --ping /ping
+	ask get "$CGI/hello.sh" SCRIPT_NAME=/ping
+	has 'Content-Type: text/plain' pong
+	lacks hello
+}
+
+@test "--status has php-fpm's words, and the name of the pool" {
+	start_wrapper --status /status --pool-name 'mail & web'
+	page
+	has_line 'pool:                 mail & web' 'process manager:      static' 'active processes:     0'
+	[ -z "$stderr" ]
+}
+
+@test "other paths are for scripts, also those below" {
+	start_wrapper --status /status --ping /ping
+	ask get "$CGI/hello.sh" SCRIPT_NAME=/status/x
+	has hello
+	ask get "$CGI/hello.sh" SCRIPT_NAME=/x/ping
+	has hello
+}
+
+@test "without the options the paths are for scripts" {
+	start_wrapper
+	ask get "$CGI/hello.sh" SCRIPT_NAME=/status
+	has hello
+}
+
+@test "responses are counted by class, over all workers" {
+	start_wrapper -c 2 --status /status
+	crowd 20 4 get "$CGI/hello.sh" expect-text hello
+	ask get /does/not/exist
+	shows 'responses 2xx' 20
+	shows 'responses 4xx' 1
+	shows 'refused script' 1
+	shows 'cold starts' 20
+	shows 'scripts exit 0' 20
+}
+
+@test "counts go on after a reload, and after a worker was killed" {
+	local worker
+
+	start_wrapper -c 1 --status /status
+	crowd 5 1 get "$CGI/hello.sh" expect-text hello
+	kill -KILL "$(worker)"
+	crowd 5 1 get "$CGI/hello.sh" expect-text hello
+	worker=$(worker)
+	kill -HUP "$(pid_of wrapper)"
+	eventually gone "$worker"
+	crowd 5 1 get "$CGI/hello.sh" expect-text hello
+	shows 'cold starts' 15
+}
+
+@test "full shows what runs in any worker, with its client, and hides what has ended" {
+	start_wrapper -c 2 --status /status
+	start_waiting client1 SCRIPT_NAME=/slow REMOTE_ADDR=192.0.2.7
+	start_waiting client2 SCRIPT_NAME=/slow REMOTE_ADDR=192.0.2.8
+	shows 'active processes' 2
+	page full
+	has Running '/slow' 192.0.2.7 192.0.2.8
+	touch "$T/go"
+	answered client1
+	answered client2
+	eventually shows 'active processes' 0
+	page full
+	lacks /slow
+}
+
+@test "one that waits for a slot is shown as such, and counted" {
+	start_wrapper -c 1 --max-scripts 1 --status /status
+	start_waiting client1
+	start_client client2 get "$CGI/wait.sh" QUERY_STRING="$T/go"
+	eventually shows 'listen queue' 1
+	page full
+	has 'Getting request information'
+	shows 'max children reached' 1
+	touch "$T/go"
+	answered client1
+	await client2
+	shows 'listen queue' 0
+	shows 'max listen queue' 1
+}
+
+@test "the page is answered while all slots and the queue are full" {
+	start_wrapper -c 1 --max-scripts 1 --queue 0 --status /status
+	start_waiting client1
+	page json
+	has '"active processes":1'
+	ask get "$CGI/hello.sh"
+	has 503
+	shows 'refused queue' 1
+	touch "$T/go"
+	answered client1
+}
+
+@test "how scripts end, and what they use, is counted" {
+	start_wrapper --status /status
+	script killed.sh <<-'END'
+		#!/bin/sh
+		kill -KILL $$
+	END
+	script failing.sh <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\n'
+		exit 3
+	END
+	ask get "$T/killed.sh"
+	ask get "$T/failing.sh"
+	eventually shows 'scripts killed' 1
+	shows 'scripts exit else' 1
+	shows 'failed response' 1
+	shows 'memory peak' '[1-9][0-9]*'
+}
+
+@test "HEAD gets the header alone" {
+	start_wrapper --status /status
+	ask get /nothing SCRIPT_NAME=/status REQUEST_METHOD=HEAD
+	has 'Content-Type: text/plain'
+	lacks pool:
+}
+
+@test "--status and --ping want different paths, and --pool-name wants --status" {
+	run "$FCGIWRAP" -s "$SOCKET" --status status
+	[ "$status" = 1 ] && has '--status wants a path as in a URL, such as /status, not "status"'
+	run "$FCGIWRAP" -s "$SOCKET" --status /x --ping /x
+	[ "$status" = 1 ] && has '--status and --ping cannot have the same path /x'
+	run "$FCGIWRAP" -s "$SOCKET" --pool-name x
+	[ "$status" = 1 ] && has '--pool-name needs --status'
+}
