@@ -56,6 +56,7 @@ struct client {
 	int error; /* that the connection was closed with, or 0 */
 	struct verdict verdict;
 	struct outlet output, errors;
+	bool error_line; /* has begun, and not ended */
 };
 
 /* Time. */
@@ -367,6 +368,7 @@ static void take_answer(struct client *c, const unsigned char *in, size_t size)
 		case VERDICT_ERROR:
 			if (c->settings->request)
 				outlet_put(&c->errors, piece, length);
+			c->error_line = c->settings->request && piece[length - 1] != '\n';
 			break;
 		case VERDICT_BROKEN:
 			c->broken = true;
@@ -388,6 +390,14 @@ static void receive(struct client *c)
 		c->closed = true;
 		c->error = n < 0 ? errno : 0;
 	}
+}
+
+/* PHP writes lines without an end, and a message may follow. */
+static void end_error_line(struct client *c)
+{
+	if (c->error_line)
+		outlet_put(&c->errors, (const unsigned char *)"\n", 1);
+	c->error_line = false;
 }
 
 /* The verdict. */
@@ -499,6 +509,8 @@ static int exchange(struct client *c)
 		struct pollfd places[PLACES];
 		int left = time_left(c);
 
+		if (exchange_is_over(c) && outlet_is_empty(&c->errors))
+			end_error_line(c);
 		find_wants(c, places);
 		if (places[OUTPUT].fd < 0 && places[ERRORS].fd < 0 && exchange_is_over(c))
 			return judge_exchange(c);

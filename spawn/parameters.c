@@ -70,7 +70,8 @@ static void records_add(struct records *r, const unsigned char *bytes, size_t si
 	}
 }
 
-/* PHP wants each pair in one record. Only what is too long for that is cut. */
+/* PHP wants each pair in one record. Only what is too long for that is cut, and it may lose what
+ * follows. */
 static void add_pair(struct records *r, const char *name, const char *value)
 {
 	size_t size = strlen(name) + strlen(value) + PARAMS_LENGTHS_MOST;
@@ -190,9 +191,9 @@ unsigned char *parameters_records(const struct parameters *p, int64_t body, size
 	records_begin(&r, FCGI_BEGIN_REQUEST);
 	records_add(&r, begin, sizeof begin);
 	records_begin(&r, FCGI_PARAMS);
-	if (!add_given(&r, p) || !add_script(&r, p))
-		r.failed = true;
 	add_usual(&r, p, body);
+	if (!add_script(&r, p) || !add_given(&r, p))
+		r.failed = true;
 	records_begin(&r, FCGI_PARAMS);
 	if (body <= 0)
 		records_begin(&r, FCGI_STDIN);
