@@ -498,7 +498,7 @@ static int go_on(struct client *c, const struct pollfd *p)
 	/* Without standard error there is nobody to tell. */
 	if (p[ERRORS].revents && !outlet_write(&c->errors))
 		c->errors.start = c->errors.end = 0;
-	return p[BODY].revents ? read_body(c) : GO_ON;
+	return p[BODY].revents && !exchange_is_over(c) ? read_body(c) : GO_ON;
 }
 
 static int exchange(struct client *c)
