@@ -1,6 +1,7 @@
 #!/usr/bin/env perl
-# odd-server.pl PATH|PORT STEP...: a FastCGI server that does what a program should, or should not.
-# It listens, prints a line when it does, and takes the steps with each connection:
+# odd-server.pl PATH|PORT STEP... [next STEP...]...: a FastCGI server that does what a program should,
+# or should not. It listens, prints a line when it does, and takes the steps with the first
+# connection, those behind "next" with the second, and so on; the last ones with all others, too:
 #
 #   full         before anything else: its queue is full, until it gets USR1
 #   read         reads all of the request; at the end of the connection, the next step comes
@@ -19,25 +20,28 @@ use strict;
 use warnings;
 
 use Fcntl;
-use IO::Socket::INET;
-use IO::Socket::UNIX;
 use Socket;
 
-my ($address, @steps) = @ARGV;
-my ($pad, $slow, $body, $client, @held) = (0, 0, 0);
+my ($address, @words) = @ARGV;
+my ($pad, $slow, $body, $drains, $client, @held) = (0, 0, 0, 0);
 my $is_port = $address =~ /^\d+$/;
-my $listener = $is_port
-	? IO::Socket::INET->new(LocalAddr => '127.0.0.1', LocalPort => $address, ReuseAddr => 1, Listen => 100)
-	: IO::Socket::UNIX->new(Local => $address, Listen => 100);
-die "cannot listen: $!\n" unless $listener;
-my $drains = 0;
+my $is_full = $words[0] eq 'full' && shift @words;
+my @turns = ([]);
+for (@words) {
+	if ($_ eq 'next') { push @turns, [] }
+	else { push @{ $turns[-1] }, $_ }
+}
+socket my $listener, $is_port ? AF_INET : AF_UNIX, SOCK_STREAM, 0 or die;
+setsockopt $listener, SOL_SOCKET, SO_REUSEADDR, 1 if $is_port;
+bind $listener, $is_port ? pack_sockaddr_in($address, INADDR_LOOPBACK) : pack_sockaddr_un($address)
+	or die "cannot bind: $!\n";
+listen $listener, $is_full ? 0 : 100 or die;
 
 $SIG{PIPE} = 'IGNORE';
 $SIG{USR1} = sub { $drains = 1 };
 
 # Connections that nobody accepts: more of them than can wait.
 sub fill {
-	listen $listener, 0 or die;
 	for (1 .. 3) {
 		socket my $s, $is_port ? AF_INET : AF_UNIX, SOCK_STREAM, 0 or die;
 		fcntl $s, F_SETFL, O_NONBLOCK;
@@ -101,16 +105,16 @@ sub take_step {
 	else { die "what is $step?\n" }
 }
 
-fill() if $steps[0] eq 'full';
+fill() if $is_full;
 syswrite STDOUT, "listening\n";
-if ($steps[0] eq 'full') {
-	shift @steps;
+if ($is_full) {
 	sleep 1 until $drains;
 	@held = ();
 }
 while (1) {
 	accept $client, $listener or next;
 	($pad, $slow) = (0, 0);
-	take_step($_) for @steps;
+	take_step($_) for @{ $turns[0] };
+	shift @turns if @turns > 1;
 	undef $client;
 }

@@ -9,7 +9,7 @@ load supervise
 
 OK='out=Content-Type: text/plain\n\nhello\n'
 
-# odd STEP...: the odd server, at $S.
+# odd STEP...: the odd server, at $S; see there.
 odd() {
 	need perl
 	start odd perl "$FCGI_SOURCE/tests/odd-server.pl" "${ODD_AT:-$S}" "$@"
@@ -22,14 +22,16 @@ client() {
 	local wanted=$1 begun=$SECONDS
 
 	shift
-	capture_client "$@"
+	capture run_under "$SPAWN_FCGI" "$@"
 	[ "$status" = "$wanted" ] || { echo "status $status, not $wanted"; return 1; }
 	[ $((SECONDS - begun)) -lt 10 ]
 }
 
-capture_client() {
-	# shellcheck disable=SC2086
-	capture ${TEST_WRAPPER-} "$SPAWN_FCGI" "$@"
+# capture COMMAND...: sets $status, $output and $stderr, as that of spawn.bash, with fewer processes.
+capture() {
+	status=0
+	output=$("$@" 2>"$T/stderr.log" 3>&-) || status=$?
+	stderr=$(<"$T/stderr.log")
 }
 
 # silent STATUS OPTION...: and says nothing at all.
@@ -50,7 +52,6 @@ one_line() {
 @test "--ping asks for /ping, by both names that programs look at" {
 	SOCKET=unix:$S
 	start_wrapper
-	mkdir "$T/bin"
 	client 0 --request "$S" "$CGI/env.sh"
 	[[ $output == *$'\n'"SCRIPT_FILENAME=$CGI/env.sh"$'\n'"SCRIPT_NAME=$CGI/env.sh"$'\n'* ]]
 	silent 0 --ping "$S"
@@ -75,7 +76,7 @@ one_line() {
 	odd read "err=oh\n" "$OK" "err=no" out= err= end
 	client 0 --request "$S" /x
 	[ "$output" = $'Content-Type: text/plain\n\nhello' ]
-	[ "$(cat "$T/stderr"; echo .)" = $'oh\nno\n.' ] # a line has an end, be it ours
+	[ "$(cat "$T/stderr.log"; echo .)" = $'oh\nno\n.' ] # a line has an end, be it ours
 }
 
 @test "--request: the parameters of web servers, and those of the command line over these" {
@@ -216,12 +217,9 @@ one_line() {
 }
 
 @test "a program that answers without the body" {
-	odd "$OK" end hold
+	odd "$OK" end hold next "$OK" end # and closes
 	head -c 3000000 /dev/zero >"$T/body"
 	silent 0 --ping "$S" REQUEST_METHOD=POST <"$T/body"
-	stop odd
-	rm -f "$S"
-	odd "$OK" end # and closes
 	silent 0 --ping "$S" REQUEST_METHOD=POST <"$T/body"
 }
 
@@ -235,40 +233,26 @@ one_line() {
 	[ "$stderr" = ef ]
 }
 
-@test "a program that leaves the connection open is not waited for" {
-	odd read "$OK" end hold
-	silent 0 --timeout 10 --ping "$S"
-}
-
-@test "a program that says more about itself is heard out" {
-	odd read 'record=10,0,' 'record=11,0,\x09\x00\x00\x00\x00\x00\x00\x00' "$OK" end
+@test "a program that leaves the connection open, or says more about itself" {
+	odd read "$OK" end hold next read 'record=10,0,' 'record=11,0,\x09\x00\x00\x00\x00\x00\x00\x00' "$OK" end
+	silent 0 --timeout 3 --ping "$S"
 	silent 0 --ping "$S"
 }
 
-@test "an end without a response" {
-	odd read end
+@test "an end without a response, and refusals such as FCGI_OVERLOADED" {
+	odd read end next read end=2 next read "$OK" end=3
 	client 1 --ping "$S"
 	one_line "unix:$S has ended the request without a response"
-}
-
-@test "FCGI_OVERLOADED and other refusals" {
-	odd read end=2
 	client 1 --ping "$S"
 	one_line "unix:$S refuses the request: FCGI_OVERLOADED"
-	stop odd
-	rm -f "$S"
-	odd read "$OK" end=3
 	client 1 --ping "$S"
 	one_line "unix:$S refuses the request: FCGI_UNKNOWN_ROLE"
 }
 
 @test "a response whose header is none" {
-	odd read 'out=hello world\n\n' end
+	odd read 'out=hello world\n\n' end next read 'out=Content-Type: text/plain\n' end
 	client 1 --ping "$S"
 	one_line "the response of unix:$S has no good header"
-	stop odd
-	rm -f "$S"
-	odd read 'out=Content-Type: text/plain\n' end
 	client 1 --request "$S" /x
 	one_line "the response of unix:$S has no good header"
 	[ "$output" = 'Content-Type: text/plain' ]
@@ -337,23 +321,17 @@ one_line() {
 }
 
 @test "a program that closes the connection before it has answered" {
-	odd read
+	odd read next "$OK"
 	client 4 --ping "$S"
 	one_line "unix:$S has closed the connection without a response"
-	stop odd
-	rm -f "$S"
-	odd "$OK"
 	client 4 --request "$S" /x
 	one_line "unix:$S has closed the connection before the end of the response"
 	[[ $output == *hello ]]
 }
 
 @test "half a record" {
-	odd read 'raw=\x01\x06\x00'
+	odd read 'raw=\x01\x06\x00' next read 'raw=\x01\x06\x00\x01\x00\x05\x00\x00ab' hold
 	client 4 --ping "$S"
-	stop odd
-	rm -f "$S"
-	odd read 'raw=\x01\x06\x00\x01\x00\x05\x00\x00ab' hold
 	client 3 --timeout 0.2 --ping "$S"
 	one_line "the response of unix:$S did not end within 0.2 s"
 }
@@ -365,23 +343,16 @@ one_line() {
 }
 
 @test "records that break the protocol" {
-	local step said
+	odd read "$OK" 'raw=\x02\x06\x00\x01\x00\x00\x00\x00' hold next read "$OK" record=6,2,x hold \
+		next read "$OK" record=4,1,x hold next read "$OK" record=3,1,x hold \
+		next read "$OK" out= out=x hold
+	local fault
 
-	while read -r step said; do
-		odd read "$OK" "$step" hold
+	for fault in '"' 'a record for request 2' 'FCGI_PARAMS (type 4)' \
+		'an FCGI_END_REQUEST that is too short' 'FCGI_STDOUT after its end'; do
 		client 4 --ping "$S"
-		one_line "no FastCGI from unix:$S: $said"
-		stop odd
-		rm -f "$S"
-	done <<-'END'
-		raw=\x02\x06\x00\x01\x00\x00\x00\x00 "
-		record=6,2,x a record for request 2
-		record=4,1,x FCGI_PARAMS (type 4)
-		record=3,1,x an FCGI_END_REQUEST that is too short
-	END
-	odd read "$OK" out= out=x hold
-	client 4 --ping "$S"
-	one_line 'FCGI_STDOUT after its end'
+		one_line "no FastCGI from unix:$S: $fault"
+	done
 }
 
 @test "what a program says does not reach the terminal in a message" {
@@ -392,17 +363,13 @@ one_line() {
 
 # Standard output.
 
-@test "a response that cannot be written is an error" {
+@test "a response that cannot be written is an error, as is a reader that has gone" {
 	[ -c /dev/full ] || skip 'no /dev/full here'
-	odd read "$OK" end
+	odd read 'out=\n' big=1000000 end
 	to_full() { "$@" >/dev/full; }
 	capture to_full "$SPAWN_FCGI" --request "$S" /x
 	[ "$status" = 255 ]
 	one_line 'cannot write the response to standard output: No space left on device'
-}
-
-@test "a reader of the response that has gone is an error" {
-	odd read 'out=\n' big=1000000 end
 	to_nobody() { "$@" > >(:); }
 	capture to_nobody "$SPAWN_FCGI" --request "$S" /x
 	[ "$status" = 255 ]
