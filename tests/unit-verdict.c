@@ -100,6 +100,7 @@ static void headers(void)
 	ok(has("hello\n\n", VERDICT_HEADER_BAD, 0, ""), "a line that is no field");
 	ok(has(": b\n\n", VERDICT_HEADER_BAD, 0, ""), "a field without a name");
 	ok(has("Status: 99\n\n", VERDICT_HEADER_BAD, 0, ""), "a status of two digits");
+	ok(has("Status: 999 Oh\n\n", VERDICT_HEADER_WHOLE, 999, "999 Oh"), "the greatest of three");
 	ok(has("Status: 5000\n\n", VERDICT_HEADER_BAD, 0, ""), "a status of four");
 	ok(has("Status: Oh\n\n", VERDICT_HEADER_BAD, 0, ""), "a status without a number");
 	ok(has("Status:\n\n", VERDICT_HEADER_BAD, 0, ""), "a status without anything");
