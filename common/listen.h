@@ -46,6 +46,10 @@ bool listen_address_internet(struct listen_address *out, const char *host, unsig
  * False for other text. */
 bool listen_address_url(struct listen_address *out, const char *url);
 
+/* Fills in an address to connect to: as listen_address_url, or "A.B.C.D:PORT", "[ADDRESS]:PORT",
+ * or a path, which has a slash in it or no colon. False for other text. */
+bool listen_address_any(struct listen_address *out, const char *text);
+
 /* Writes the address in the form of listen_address_url, for messages. */
 void listen_address_print(const struct listen_address *address, char *out, size_t size);
 

@@ -235,24 +235,56 @@ static bool store_initial(const struct option_row *table, size_t count, void *se
 	return true;
 }
 
+/* True if an option is one of those that another needs. */
+static bool meets_need(const struct option_row *other, const struct option_row *o)
+{
+	const char *first = o->needs, *second;
+
+	if (!first || !other->name)
+		return false;
+	second = strchr(first, '|');
+	if (!second)
+		return strcmp(first, other->name) == 0;
+	return strcmp(second + 1, other->name) == 0 ||
+	       (strlen(other->name) == (size_t)(second - first) &&
+		strncmp(first, other->name, (size_t)(second - first)) == 0);
+}
+
 /* Refuses an option without the other that it needs, rather than ignore it silently. */
 static bool has_all_needs(const struct option_row *table, size_t count, const bool *given)
 {
 	char option[64];
 
 	for (size_t i = 0; i < count; i++) {
-		size_t other = 0;
+		bool met = !given[i] || !table[i].needs;
+		const char *second = met ? NULL : strchr(table[i].needs, '|');
 
-		if (!given[i] || !table[i].needs)
-			continue;
-		while (strcmp(table[other].name ? table[other].name : "", table[i].needs) != 0)
-			other++;
-		if (given[other])
+		for (size_t other = 0; other < count && !met; other++)
+			met = given[other] && meets_need(&table[other], &table[i]);
+		if (met)
 			continue;
 		spell(&table[i], option, sizeof option);
-		report("%s needs --%s", option, table[i].needs);
+		report("%s needs --%.*s%s%s", option, (int)strcspn(table[i].needs, "|"),
+		       table[i].needs, second ? " or --" : "", second ? second + 1 : "");
 		return false;
 	}
+	return true;
+}
+
+/* Refuses what has no meaning beside an option that stands alone. */
+static bool is_left_alone(const struct option_row *table, size_t count, const bool *given)
+{
+	char option[64], other[64];
+
+	for (size_t i = 0; i < count; i++)
+		for (size_t j = 0; j < count && given[i] && table[i].alone; j++) {
+			if (!given[j] || j == i || meets_need(&table[i], &table[j]))
+				continue;
+			spell(&table[i], option, sizeof option);
+			spell(&table[j], other, sizeof other);
+			report("%s has no meaning with %s", other, option);
+			return false;
+		}
 	return true;
 }
 
@@ -280,7 +312,9 @@ int options_parse(const struct option_row *table, size_t count, int argc, char *
 			return -1;
 		given[row - table] = true;
 	}
-	return has_all_needs(table, count, given) ? optind : -1;
+	if (!has_all_needs(table, count, given) || !is_left_alone(table, count, given))
+		return -1;
+	return optind;
 }
 
 void options_help(FILE *to, const struct option_row *table, size_t count)

@@ -34,7 +34,9 @@ struct option_row {
 	int64_t least, most;
 	const char *initial; /* default, as on the command line; NULL: the settings keep
 			      * their value */
-	const char *needs;   /* long name of another option that must be given; NULL: none */
+	const char *needs;   /* long name of another option that must be given, or of two,
+			      * "a|b", of which one must be; NULL: none */
+	bool alone;          /* no option goes with it but those that need it */
 };
 
 /* Values of an option that may be given more than once, in order; never freed. */

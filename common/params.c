@@ -60,14 +60,25 @@ size_t params_to_strings(char *bytes, size_t size, size_t *count, bool *complete
 	return (size_t)(out - bytes);
 }
 
+static unsigned char *put_length(unsigned char *out, size_t length)
+{
+	if (length < 128) {
+		*out++ = (unsigned char)length;
+		return out;
+	}
+	*out++ = (unsigned char)(0x80 | length >> 24);
+	*out++ = (unsigned char)(length >> 16);
+	*out++ = (unsigned char)(length >> 8);
+	*out++ = (unsigned char)length;
+	return out;
+}
+
 size_t params_put(unsigned char *out, const char *name, const char *value)
 {
-	size_t name_length = strlen(name);
-	size_t value_length = strlen(value);
+	size_t name_length = strlen(name), value_length = strlen(value);
+	unsigned char *at = put_length(put_length(out, name_length), value_length);
 
-	out[0] = (unsigned char)name_length;
-	out[1] = (unsigned char)value_length;
-	memcpy(out + 2, name, name_length);
-	memcpy(out + 2 + name_length, value, value_length);
-	return 2 + name_length + value_length;
+	memcpy(at, name, name_length);
+	memcpy(at + name_length, value, value_length);
+	return (size_t)(at - out) + name_length + value_length;
 }

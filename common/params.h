@@ -21,7 +21,9 @@ bool params_next(const unsigned char **in, size_t *size, const unsigned char **n
  */
 size_t params_to_strings(char *bytes, size_t size, size_t *count, bool *complete);
 
-/* Writes a pair with short lengths (each below 128) and returns its size. */
+/* Writes a pair and returns its size, which is that of name and value and up to
+ * PARAMS_LENGTHS_MOST bytes for their lengths. */
+enum { PARAMS_LENGTHS_MOST = 8 };
 size_t params_put(unsigned char *out, const char *name, const char *value);
 
 #endif

@@ -1,10 +1,12 @@
 /*
  * spawn-fcgi: opens a listening socket, starts a FastCGI program on the socket with the
- * user and environment asked for, and exits, or with --supervise stays and supervises.
+ * user and environment asked for, and exits, or with --supervise stays and supervises. As a
+ * client, asks such a program for a response.
  */
 #include <config.h>
 
 #include "check.h"
+#include "client.h"
 #include "crew.h"
 #include "descriptors.h"
 #include "handover.h"
@@ -72,6 +74,8 @@ int main(int argc, char **argv)
 	}
 	if (!settings_read(&settings, argc, argv, handed_over == HANDOVER_READ, &status))
 		return status;
+	if (settings.ping || settings.request)
+		return client_run(&settings);
 	/* With -n alone this process becomes the program: leave descriptors (a lock) open. */
 	if (!settings.in_place || settings.supervise)
 		descriptors_seal(STDERR_FILENO + 1);

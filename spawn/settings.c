@@ -127,6 +127,13 @@ static const struct option_row table[] = {
 	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
 	  SET(TEXT, web_user), .needs = "check" },
 
+	{ "ping", 0, "ADDRESS", "ask the program at this socket whether it answers",
+	  SET(TEXT, ping), .alone = true },
+	{ "request", 0, "ADDRESS", "make a request there, and print the response",
+	  SET(TEXT, request), .alone = true },
+	{ "timeout", 0, "SEC", "with these: how long that may take, in all",
+	  RANGE(DURATION, timeout, 1, DAY), .initial = "5", .needs = "ping|request" },
+
 	{ "version", 'v', NULL, "print the version", SET(FLAG, version) },
 	{ "help", 'h', NULL, "print this help", SET(FLAG, help) },
 	{ NULL, '?', NULL, "print this help", SET(FLAG, help) },
@@ -135,7 +142,9 @@ static const struct option_row table[] = {
 enum { TABLE_ROWS = sizeof table / sizeof *table };
 
 static const char usage[] = "Usage: spawn-fcgi [options] -- PROGRAM [ARGUMENT...]\n"
-			    "       spawn-fcgi [options] -f COMMAND\n";
+			    "       spawn-fcgi [options] -f COMMAND\n"
+			    "       spawn-fcgi --ping ADDRESS [SCRIPT] [NAME=VALUE...]\n"
+			    "       spawn-fcgi --request ADDRESS SCRIPT [NAME=VALUE...] [< BODY]\n";
 
 static void print_help(void)
 {
@@ -147,7 +156,8 @@ static void print_help(void)
 	puts("\n"
 	     "Exit status: 0 when everything runs, 255 for an error of spawn-fcgi itself, else\n"
 	     "what a program ended with at once (1 if by a signal; if it could not be executed,\n"
-	     "the number of the error).");
+	     "the number of the error). With --ping and --request: 0 response below 500, 1 a\n"
+	     "worse one, 2 no connection, 3 time-out, 4 no FastCGI.");
 }
 
 static mode_t default_mode(void)
@@ -334,20 +344,64 @@ static bool read_limits(const struct settings *s)
 	return true;
 }
 
+static bool is_not_borrowed(void)
+{
+	if (!identity_is_borrowed())
+		return true;
+	report("refusing to run set-user-ID or set-group-ID (chmod ug-s this program; "
+	       "it would give everybody its rights)");
+	return false;
+}
+
+/* Reads what follows the address of --ping or --request. */
+static bool read_script(struct settings *s)
+{
+	static char *nothing[] = { NULL };
+	char **words = s->program ? s->program : nothing;
+
+	s->script = "/ping";
+	if (*words && (s->request || **words == '/'))
+		s->script = *words++;
+	else if (s->request)
+		s->script = "";
+	if (*s->script != '/') {
+		report("--request wants a script behind the address, as in \"%s /srv/app/x.php\"",
+		       s->request);
+		return false;
+	}
+	s->pairs = words;
+	for (; *words; words++) {
+		if (**words != '=' && strchr(*words, '='))
+			continue;
+		report("--%s wants NAME=VALUE, not \"%s\"", s->ping ? "ping" : "request", *words);
+		return false;
+	}
+	return true;
+}
+
+static bool read_request(struct settings *s)
+{
+	const char *text = s->ping ? s->ping : s->request;
+
+	if (listen_address_any(&s->address, text))
+		return read_script(s);
+	report("--%s: \"%s\" is neither the path of a Unix socket nor ADDRESS:PORT in numbers (host "
+	       "names are not looked up)", s->ping ? "ping" : "request", text);
+	return false;
+}
+
 /* Sets dependent defaults, and reports contradictions between settings. */
 static bool settle_settings(struct settings *s, bool handed_over)
 {
+	if (s->ping || s->request)
+		return read_request(s) && is_not_borrowed();
 	if (!s->program && !s->command) {
 		report("no FastCGI application given (use -- PROGRAM or -f COMMAND)");
 		return false;
 	}
-	if (!read_supervision(s, handed_over) || !read_address(s) || !read_limits(s))
+	if (!read_supervision(s, handed_over) || !read_address(s) || !read_limits(s) ||
+	    !is_not_borrowed())
 		return false;
-	if (identity_is_borrowed()) {
-		report("refusing to run set-user-ID or set-group-ID (chmod ug-s this program; "
-		       "it would give everybody its rights)");
-		return false;
-	}
 	if (!identity_is_root())
 		drop_root_options(s);
 	if (s->mode == MODE_UNSET)

@@ -34,7 +34,7 @@ struct settings {
 	long port; /* 0: none */
 	long backlog;
 	long mode;                     /* of the socket's file */
-	struct listen_address address; /* made from socket, host and port */
+	struct listen_address address; /* made from socket, host and port, or ping or request */
 
 	/* NULL and false unless run by root, except for the ACL lists. */
 	struct identity_names names;
@@ -68,6 +68,11 @@ struct settings {
 	const char *inherited_names; /* LISTEN_FDNAMES, or NULL */
 	const char *socket_name;     /* the one to serve; NULL: the only one */
 	bool fd_store;
+
+	const char *ping, *request; /* address of a program to be asked; NULL: another task */
+	int64_t timeout;
+	const char *script; /* "/PATH" or "/PATH?QUERY" */
+	char **pairs;       /* "NAME=VALUE", up to a NULL */
 
 	bool check;
 	const char *web_user; /* user to test access for */

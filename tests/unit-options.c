@@ -17,7 +17,7 @@ enum { WORDS_MOST = 16 };
 #define DAY ((int64_t)86400000)
 
 struct values {
-	bool flag, other;
+	bool flag, other, only;
 	const char *text;
 	long number, octal;
 	int64_t duration, wait, size, pause;
@@ -41,6 +41,10 @@ static const struct option_row table[] = {
 	  .needs = "other" },
 	{ "mode", 'M', "NAME", "a mode", TEXT(struct values, mode), .initial = "fast",
 	  .needs = "flag" },
+	{ "only", 'O', NULL, "a flag that stands alone", FLAG(struct values, only), .alone = true },
+	{ "sole", 0, NULL, "another", FLAG(struct values, only), .alone = true },
+	{ "speed", 0, "N", "for one of these", NUMBER(struct values, number, 1, 9),
+	  .needs = "only|sole" },
 };
 
 static struct values values;
@@ -296,6 +300,11 @@ static void defaults(void)
 	ok(says("--pause 120", "--pause needs --other"), "what needs another option says so");
 	ok(says("-f -M fast --pause=1", "--pause needs --other"), "also beside one whose need is met");
 	ok(says("-M fast", "-M needs --flag"), "also if it is given its default");
+	ok(says("--speed 2", "--speed needs --only or --sole"), "one of two may be needed");
+	ok(parse("-O --speed 2") == 4 && parse("--speed 2 --sole") == 4, "either will do");
+	ok(parse("--only word") == 2, "what stands alone may have operands");
+	ok(says("-f -O", "-f has no meaning with -O"), "what stands alone has nothing beside it");
+	ok(says("--only --sole", "has no meaning with"), "not even its like");
 }
 
 static void help(void)

@@ -71,6 +71,27 @@ static void long_and_short_lengths(void)
 	}
 }
 
+static void writes_what_it_reads(void)
+{
+	static char text[70001];
+	static unsigned char bytes[2 * sizeof text + PARAMS_LENGTHS_MOST];
+	static const size_t sizes[] = { 1, 127, 128, 255, 256, 65535, 65536, 70000 };
+
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		const unsigned char *in = bytes, *name, *value;
+		size_t size, name_size, value_size;
+
+		memset(text, 't', sizes[i]);
+		text[sizes[i]] = '\0';
+		size = params_put(bytes, text, text);
+		ok(size == 2 * sizes[i] + (sizes[i] < 128 ? 2 : 8) &&
+		   params_next(&in, &size, &name, &name_size, &value, &value_size) && size == 0 &&
+		   name_size == sizes[i] && value_size == sizes[i] && value == name + name_size &&
+		   memcmp(name, text, name_size) == 0 && memcmp(value, text, value_size) == 0,
+		   "a name and a value of %zu bytes are read as they were written", sizes[i]);
+	}
+}
+
 int main(void)
 {
 	static const char three[] = "\1\1Ab\4\0NAME\2\3CDxyz";
@@ -104,5 +125,6 @@ int main(void)
 
 	ok(params_put(pair, "FCGI_MAX_REQS", "10") == 17 &&
 	   memcmp(pair, "\15\2FCGI_MAX_REQS10", 17) == 0, "a pair is written with short lengths");
+	writes_what_it_reads();
 	return tap_done();
 }
