@@ -85,6 +85,22 @@ bool listen_address_url(struct listen_address *out, const char *url)
 	return listen_address_internet(out, host + 1, port) && out->as.any.sa_family == AF_INET6;
 }
 
+bool listen_address_word(struct listen_address *out, const char *word)
+{
+	char url[INET6_ADDRSTRLEN + 24];
+
+	if (word[0] == '/')
+		return listen_address_local(out, word);
+	errno = EINVAL;
+	if (listen_address_url(out, word))
+		return true;
+	if (strncmp(word, "unix:", 5) == 0)
+		return false;
+	errno = EINVAL;
+	return snprintf(url, sizeof url, "%s%s", *word == '[' ? "tcp6:" : "tcp:", word) <
+		       (int)sizeof url && listen_address_url(out, url);
+}
+
 void listen_address_print(const struct listen_address *address, char *out, size_t size)
 {
 	char host[INET6_ADDRSTRLEN];

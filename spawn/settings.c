@@ -105,6 +105,10 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, request_timeout, 0, DAY), .initial = "0", .needs = "supervise" },
 	{ "start-time", 0, "SEC", "it serves if it has lived so long",
 	  RANGE(DURATION, start_time, 1, DAY), .initial = "1", .needs = "supervise" },
+	{ "status", 0, "SOCKET", "answer there how the pool is (unix:PATH or HOST:PORT)",
+	  SET(TEXT, status), .needs = "supervise" },
+	{ "pool-name", 0, "NAME", "what the status calls the pool (else as the program)",
+	  SET(TEXT, pool_name), .needs = "supervise" },
 	{ "outlive", 0, NULL, "if spawn-fcgi is killed, its processes go on",
 	  SET(FLAG, outlive), .needs = "supervise" },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
@@ -192,6 +196,15 @@ static bool read_address(struct settings *s)
 		report("either a Unix domain socket (-s) or a TCP-port (-p), but not both");
 	else
 		return s->socket ? read_local_address(s) : read_internet_address(s);
+	return false;
+}
+
+static bool read_status(struct settings *s)
+{
+	if (!s->status || listen_address_word(&s->status_address, s->status))
+		return true;
+	report("--status wants unix:PATH or HOST:PORT, not \"%s\"%s", s->status,
+	       errno == ENAMETOOLONG ? " (the path is too long)" : "");
 	return false;
 }
 
@@ -341,7 +354,8 @@ static bool settle_settings(struct settings *s, bool handed_over)
 		report("no FastCGI application given (use -- PROGRAM or -f COMMAND)");
 		return false;
 	}
-	if (!read_supervision(s, handed_over) || !read_address(s) || !read_limits(s))
+	if (!read_supervision(s, handed_over) || !read_address(s) || !read_status(s) ||
+	    !read_limits(s))
 		return false;
 	if (identity_is_borrowed()) {
 		report("refusing to run set-user-ID or set-group-ID (chmod ug-s this program; "
