@@ -81,7 +81,7 @@ long demand_count_busy(void)
 	long busy = 0;
 
 	for (const struct worker *w = worker_first; w; w = w->next)
-		busy += w->busy && w->phase != WORKER_ASKED;
+		busy += w->busy && worker_is_here(w);
 	return busy;
 }
 

@@ -52,7 +52,7 @@ void demand_look_if_due(void);
 /* Describes the pool as of the last look, without one worker, or NULL: with all. */
 void demand_describe(struct sizing_view *out, const struct worker *without);
 
-/* Busy workers as of the last look, among those that retire, too. */
+/* Busy workers here, as of the last look. */
 long demand_count_busy(void);
 
 /* Number of connections that wait now; where that is not shown, 1 for any number. */

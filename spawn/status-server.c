@@ -24,7 +24,7 @@ enum {
 	TIME_MOST = 10000,  /* for a request and its answer, or from one to the next */
 	LINGER = 2000,      /* for an answered client to close */
 	IDLE_LEAST = 1000,  /* of a connection that is closed in favour of another */
-	FULL_PAUSE = 100,   /* to the next look for such a connection */
+	FULL_PAUSE = 100,   /* to the next look for such a connection, or for an upgrade */
 	ACCEPT_PAUSE = 1000 /* after accept(2) has failed */
 };
 
@@ -36,6 +36,7 @@ struct caller {
 	unsigned char in[IN_SIZE];
 	size_t in_start, in_end;
 	bool lingers; /* our side is shut down */
+	bool answered;
 };
 
 static struct {
@@ -98,6 +99,7 @@ static bool send_output(struct caller *c)
 	if (r->out_size == 0)
 		return true;
 	responder_sent_all(r);
+	c->answered = true;
 	c->since = loop_now();
 	deadline_set(&c->timer, r->closes ? LINGER : TIME_MOST, on_caller_time);
 	/* A close while the client still sends would cause a reset, and the client lose the
@@ -300,9 +302,14 @@ int status_server_describe(char text[STATUS_SERVER_TEXT])
 
 bool status_server_rests(void)
 {
-	const struct caller *c = server.callers, *end = c + (server.open ? STATUS_CONNECTIONS : 0);
+	const struct caller *c = server.callers, *end = c + STATUS_CONNECTIONS;
 
-	while (c < end && is_at_rest(c))
+	if (!server.open)
+		return true;
+	pause_callers(FULL_PAUSE);
+	/* A request is to be expected on a new connection. */
+	while (c < end && is_at_rest(c) &&
+	       (c->socket.fd < 0 || c->answered || loop_now() - c->since >= IDLE_LEAST))
 		c++;
 	return c == end;
 }

@@ -28,7 +28,8 @@ void status_server_begin(void);
 enum { STATUS_SERVER_TEXT = 160 };
 int status_server_describe(char text[STATUS_SERVER_TEXT]);
 
-/* True if no request is under way, to be lost when this process executes itself anew. */
+/* True if no request is under way, to be lost when this process executes itself anew. For a moment
+ * no connection is accepted, so that the result becomes true soon. */
 bool status_server_rests(void);
 
 /* Closes the socket and removes its file. Connections under way are still served. */

@@ -3,7 +3,6 @@
 #include "status.h"
 
 #include "counts.h"
-#include "demand.h"
 #include "loop.h"
 #include "pool.h"
 #include "status-page.h"
@@ -16,9 +15,10 @@
 
 enum { VALUES_MOST = 40 };
 
-/* The workers, by what they do. */
+/* The workers, each in one of the first five, and in the others if so. */
 struct crowd {
-	long starting, idle, busy, ready, finishing, ending, outdated;
+	long starting, idle, busy, finishing, ending;
+	long outdated;
 	int64_t memory;
 	double cpu; /* seconds, of those that live */
 };
@@ -85,21 +85,16 @@ static int64_t wall_clock(void)
 
 static void look_at(struct crowd *crowd, const struct worker *w)
 {
-	switch (w->phase) {
-	case WORKER_STARTING:
+	if (worker_is_here(w) && w->busy)
+		crowd->busy++;
+	else if (w->phase == WORKER_STARTING)
 		crowd->starting++;
-		break;
-	case WORKER_READY:
-		crowd->ready++;
-		*(w->busy ? &crowd->busy : &crowd->idle) += 1;
-		break;
-	case WORKER_RETIRING:
+	else if (w->phase == WORKER_READY)
+		crowd->idle++;
+	else if (w->phase == WORKER_RETIRING)
 		crowd->finishing++;
-		break;
-	case WORKER_ASKED:
+	else
 		crowd->ending++;
-		break;
-	}
 	crowd->outdated += w->outdated;
 	crowd->memory += w->child.ended ? 0 : w->memory;
 	crowd->cpu += w->child.ended ? 0 : (double)w->cpu / 1e9;
@@ -160,6 +155,7 @@ static void add_unit(struct contents *c, enum status_kind kind, const char *labe
 	c->values[c->value_count - 1].unit = unit;
 }
 
+/* More samples of the page's own family "processes", which has idle and active ones. */
 static void add_state(struct contents *c, const char *label, const char *labels, long number)
 {
 	add(c, STATUS_GAUGE, label, "processes", labels, "Processes by what they do.",
@@ -170,16 +166,12 @@ static void add_states(struct contents *c)
 {
 	const struct crowd *n = &c->crowd;
 
-	add_state(c, "processes starting", "state=\"starting\"", n->starting);
-	if (c->pool.watched) {
-		add_state(c, "processes idle", "state=\"idle\"", n->idle);
-		add_state(c, "processes busy", "state=\"busy\"", n->busy);
-	} else {
-		add_state(c, "processes ready", "state=\"ready\"", n->ready);
-	}
-	add_state(c, "processes finishing", "state=\"finishing\"", n->finishing);
-	add_state(c, "processes ending", "state=\"ending\"", n->ending);
-	add(c, STATUS_GAUGE, "processes outdated", "processes_outdated", NULL,
+	if (!c->pool.watched)
+		add_state(c, "ready processes", "state=\"ready\"", n->idle);
+	add_state(c, "starting processes", "state=\"starting\"", n->starting);
+	add_state(c, "finishing processes", "state=\"finishing\"", n->finishing);
+	add_state(c, "ending processes", "state=\"ending\"", n->ending);
+	add(c, STATUS_GAUGE, "outdated processes", "outdated_processes", NULL,
 	    "Processes that are to be replaced.", (double)n->outdated);
 	add(c, STATUS_GAUGE, "limit processes", "limit_processes", NULL,
 	    "Processes that there may be, without substitutes.", (double)c->pool.most);
@@ -273,7 +265,7 @@ static bool fill(struct contents *c, struct status_page *page)
 		.queue = (uint64_t)c->pool.waiting, .queue_max = counts.queue_most,
 		.queue_limit = (uint64_t)c->pool.queue_limit,
 		.idle = c->pool.watched ? (uint64_t)c->crowd.idle : 0,
-		.active = (uint64_t)demand_count_busy(), .active_max = counts.busy_most,
+		.active = (uint64_t)c->crowd.busy, .active_max = counts.busy_most,
 		.total = count, .limit_reached = counts.limit_reached, .slow = counts.overdue,
 		.memory_peak = (int64_t)counts.memory_most,
 		.values = c->values, .value_count = c->value_count,
