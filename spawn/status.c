@@ -148,6 +148,11 @@ static void add(struct contents *c, enum status_kind kind, const char *label, co
 		};
 }
 
+static void mark_trouble(struct contents *c)
+{
+	c->values[c->value_count - 1].trouble = true;
+}
+
 static void add_unit(struct contents *c, enum status_kind kind, const char *label,
 		     const char *family, const char *help, const char *unit, double value)
 {
@@ -182,6 +187,8 @@ static void add_end(struct contents *c, const char *label, const char *labels,
 {
 	add(c, STATUS_COUNTER, label, "deaths", labels, "Processes that have ended, by cause.",
 	    (double)counts.ends[end]);
+	if (end != END_EXIT && end != END_ASKED)
+		mark_trouble(c);
 }
 
 static void add_life(struct contents *c)
@@ -197,8 +204,10 @@ static void add_life(struct contents *c)
 	add_end(c, "deaths killed", "cause=\"killed\"", END_KILLED);
 	add(c, STATUS_COUNTER, "crashes", "crashes", NULL,
 	    "Starts that failed, and processes that ended badly.", (double)counts.crashes);
+	mark_trouble(c);
 	add(c, STATUS_GAUGE, "crash loop", "crash_loop", NULL, "1 in a crash loop.",
 	    c->pool.crash_loop);
+	mark_trouble(c);
 	add(c, STATUS_COUNTER, "reloads", "reloads", NULL, "Reloads completed.",
 	    (double)counts.reloads);
 	add(c, STATUS_GAUGE, "reloading", "reloading", NULL, "1 during a reload.",
@@ -210,6 +219,7 @@ static void add_refused(struct contents *c, const char *label, const char *label
 {
 	add(c, STATUS_COUNTER, label, "refused", labels, "Requests answered 503 in the queue.",
 	    (double)counts.refused[reason]);
+	mark_trouble(c);
 }
 
 static void add_values(struct contents *c)
