@@ -232,9 +232,9 @@ static void add_values(struct contents *c)
 	if (settings->queue >= 0)
 		add(c, STATUS_GAUGE, "limit queue", "limit_queue", NULL,
 		    "Connections that may wait (--queue).", (double)settings->queue);
-	add_unit(c, STATUS_COUNTER, "cpu seconds", "cpu_seconds",
+	add_unit(c, STATUS_COUNTER, "cpu", "cpu_seconds",
 		 "Processor time of all processes.", "seconds", processor_time(c->crowd.cpu));
-	add_unit(c, STATUS_GAUGE, "resident bytes", "resident_bytes",
+	add_unit(c, STATUS_GAUGE, "resident memory", "resident_bytes",
 		 "Memory of all processes.", "bytes", (double)c->crowd.memory);
 }
 

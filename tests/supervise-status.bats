@@ -123,7 +123,7 @@ json() {
 	need_census
 	watched -F 2
 	[ "$(json '$s->{"memory peak"} > 1e6 && $s->{"memory peak"} < 1e9')" = 1 ]
-	[ "$(json '$s->{"resident bytes"} >= $s->{"memory peak"} && $s->{"cpu seconds"} > 0')" = 1 ]
+	[ "$(json '$s->{"resident memory"} >= $s->{"memory peak"} && $s->{cpu} > 0')" = 1 ]
 	[ "$(json '$s->{processes}[0]{"last request memory"} > 1e6' full)" = 1 ]
 }
 
