@@ -276,6 +276,33 @@ json() {
 		record 77 0 x expect-unknown 77 get /status expect-end expect-eof
 }
 
+@test "many requests in one piece are all answered" {
+	local steps=() i
+
+	watched
+	SOCKET=$STATUS
+	for i in {1..40}; do
+		steps+=(id "$i" get /ping keep)
+	done
+	talk hold "${steps[@]}" release read-all >"$T/pongs"
+	[ "$(grep -o pong "$T/pongs" | wc -l)" = 40 ]
+}
+
+@test "who asks for much at once, and reads late, gets all of it" {
+	local steps=() i
+
+	# In metrics the name stands in each line.
+	watched --pool-name "$(printf '%02000d' 0)"
+	SOCKET=$STATUS
+	for i in {1..20}; do
+		steps+=(id "$i" get /status QUERY_STRING=openmetrics keep)
+	done
+	talk hold "${steps[@]}" deaf release wait 200 listen read-all \
+		id 21 get /ping expect-text pong expect-end expect-eof >"$T/late"
+	[ "$(grep -c '^# EOF' "$T/late")" = 20 ]
+	[ "$(wc -c <"$T/late")" -gt 1000000 ]
+}
+
 @test "a body is discarded" {
 	watched
 	SOCKET=$STATUS
