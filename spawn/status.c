@@ -148,6 +148,7 @@ static void add(struct contents *c, enum status_kind kind, const char *label, co
 		};
 }
 
+/* Each trouble once: crashes are among the ends. */
 static void mark_trouble(struct contents *c)
 {
 	c->values[c->value_count - 1].trouble = true;
@@ -204,10 +205,8 @@ static void add_life(struct contents *c)
 	add_end(c, "deaths killed", "cause=\"killed\"", END_KILLED);
 	add(c, STATUS_COUNTER, "crashes", "crashes", NULL,
 	    "Starts that failed, and processes that ended badly.", (double)counts.crashes);
-	mark_trouble(c);
 	add(c, STATUS_GAUGE, "crash loop", "crash_loop", NULL, "1 in a crash loop.",
 	    c->pool.crash_loop);
-	mark_trouble(c);
 	add(c, STATUS_COUNTER, "reloads", "reloads", NULL, "Reloads completed.",
 	    (double)counts.reloads);
 	add(c, STATUS_GAUGE, "reloading", "reloading", NULL, "1 during a reload.",

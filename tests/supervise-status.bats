@@ -90,6 +90,13 @@ json() {
 	shows 'max active processes: 2' 'max listen queue: 1'
 }
 
+@test "where busy and idle cannot be told, processes are ready" {
+	[ ! -e "$FCGI_BUILD/spawn/census-linux.o" ] || skip 'built with a look into /proc'
+	watched -F 2
+	shows 'ready processes: 2' 'idle processes: 0' 'active processes: 0' 'total processes: 2' \
+		'accepted conn: 0' 'memory peak: 0' 'listen queue: 0'
+}
+
 @test "the status in JSON" {
 	watched -F 2
 	[ "$(json '$s->{"total processes"}')" = 2 ]
@@ -108,6 +115,8 @@ json() {
 	[[ $output == *phpfpm_total_processes* ]]
 	page xml
 	[[ $output == *'<total-processes>1<'* ]]
+	page html
+	[[ $output == *'<html'* && $output == *supervise-app.pl* && $output == *'<svg'* ]]
 }
 
 @test "a script name that ends in /ping gets a pong" {
@@ -233,9 +242,8 @@ json() {
 }
 
 @test "HUP and USR2 keep socket, counts and start" {
-	local file
+	local file start
 
-	need_census
 	watched -F 1
 	file=$(stat -c '%d %i' "$T/status")
 	page json >/dev/null
@@ -282,7 +290,7 @@ json() {
 	watched
 	SOCKET=$STATUS
 	for i in {1..40}; do
-		steps+=(id "$i" get /ping keep)
+		steps+=(begin id="$i" keep params SCRIPT_NAME=/ping params-end)
 	done
 	talk hold "${steps[@]}" release read-all >"$T/pongs"
 	[ "$(grep -o pong "$T/pongs" | wc -l)" = 40 ]
