@@ -85,20 +85,16 @@ bool listen_address_url(struct listen_address *out, const char *url)
 	return listen_address_internet(out, host + 1, port) && out->as.any.sa_family == AF_INET6;
 }
 
-bool listen_address_word(struct listen_address *out, const char *word)
+bool listen_address_any(struct listen_address *out, const char *text)
 {
-	char url[INET6_ADDRSTRLEN + 24];
+	char url[INET6_ADDRSTRLEN + 32];
 
-	if (word[0] == '/')
-		return listen_address_local(out, word);
-	errno = EINVAL;
-	if (listen_address_url(out, word))
+	if (listen_address_url(out, text))
 		return true;
-	if (strncmp(word, "unix:", 5) == 0)
-		return false;
-	errno = EINVAL;
-	return snprintf(url, sizeof url, "%s%s", *word == '[' ? "tcp6:" : "tcp:", word) <
-		       (int)sizeof url && listen_address_url(out, url);
+	if (strchr(text, '/') || !strchr(text, ':'))
+		return listen_address_local(out, text);
+	return snprintf(url, sizeof url, "%s%s", text[0] == '[' ? "tcp6:" : "tcp:", text) <
+	       (int)sizeof url && listen_address_url(out, url);
 }
 
 void listen_address_print(const struct listen_address *address, char *out, size_t size)

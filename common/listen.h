@@ -46,10 +46,9 @@ bool listen_address_internet(struct listen_address *out, const char *host, unsig
  * False for other text. */
 bool listen_address_url(struct listen_address *out, const char *url);
 
-/* Fills in an address from "unix:PATH", "/PATH", "A.B.C.D:PORT" or "[ADDRESS]:PORT" (IPv6), the
- * latter two also in the form of listen_address_url. False with errno for other text:
- * ENAMETOOLONG for a path, else EINVAL. */
-bool listen_address_word(struct listen_address *out, const char *word);
+/* Fills in an address to connect to: as listen_address_url, or "A.B.C.D:PORT", "[ADDRESS]:PORT",
+ * or a path, which has a slash in it or no colon. False for other text. */
+bool listen_address_any(struct listen_address *out, const char *text);
 
 /* Writes the address in the form of listen_address_url, for messages. */
 void listen_address_print(const struct listen_address *address, char *out, size_t size);

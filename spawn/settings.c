@@ -105,7 +105,7 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, request_timeout, 0, DAY), .initial = "0", .needs = "supervise" },
 	{ "start-time", 0, "SEC", "it serves if it has lived so long",
 	  RANGE(DURATION, start_time, 1, DAY), .initial = "1", .needs = "supervise" },
-	{ "status", 0, "SOCKET", "answer there how the pool is (unix:PATH or HOST:PORT)",
+	{ "status", 0, "SOCKET", "answer there how the pool is (a path or ADDRESS:PORT)",
 	  SET(TEXT, status), .needs = "supervise" },
 	{ "pool-name", 0, "NAME", "what the status calls the pool (else as the program)",
 	  SET(TEXT, pool_name), .needs = "supervise" },
@@ -201,10 +201,11 @@ static bool read_address(struct settings *s)
 
 static bool read_status(struct settings *s)
 {
-	if (!s->status || listen_address_word(&s->status_address, s->status))
+	if (!s->status || listen_address_any(&s->status_address, s->status))
 		return true;
-	report("--status wants unix:PATH or HOST:PORT, not \"%s\"%s", s->status,
-	       errno == ENAMETOOLONG ? " (the path is too long)" : "");
+	report("--status: \"%s\" is neither the path of a Unix socket nor ADDRESS:PORT in numbers "
+	       "(host names are not looked up, and a path may have up to %zu bytes)", s->status,
+	       sizeof s->status_address.as.local.sun_path - 1);
 	return false;
 }
 

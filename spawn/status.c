@@ -161,11 +161,11 @@ static void add_unit(struct contents *c, enum status_kind kind, const char *labe
 	c->values[c->value_count - 1].unit = unit;
 }
 
-/* More samples of the page's own family "processes", which has idle and active ones. */
+/* Idle and active ones are on the page anyway. */
 static void add_state(struct contents *c, const char *label, const char *labels, long number)
 {
-	add(c, STATUS_GAUGE, label, "processes", labels, "Processes by what they do.",
-	    (double)number);
+	add(c, STATUS_GAUGE, label, "changing_processes", labels,
+	    "Processes that come or go, by what they do.", (double)number);
 }
 
 static void add_states(struct contents *c)
@@ -173,7 +173,8 @@ static void add_states(struct contents *c)
 	const struct crowd *n = &c->crowd;
 
 	if (!c->pool.watched)
-		add_state(c, "ready processes", "state=\"ready\"", n->idle);
+		add(c, STATUS_GAUGE, "ready processes", "ready_processes", NULL,
+		    "Processes that serve somebody or nobody.", (double)n->idle);
 	add_state(c, "starting processes", "state=\"starting\"", n->starting);
 	add_state(c, "finishing processes", "state=\"finishing\"", n->finishing);
 	add_state(c, "ending processes", "state=\"ending\"", n->ending);

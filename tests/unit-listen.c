@@ -59,6 +59,34 @@ static void urls(void)
 		ok(!listen_address_url(&address, bad[i]), "\"%s\" is none", bad[i]);
 }
 
+static bool is_address(const char *text, const char *printed)
+{
+	char print[128];
+
+	if (!listen_address_any(&address, text))
+		return false;
+	listen_address_print(&address, print, sizeof print);
+	return strcmp(print, printed) == 0;
+}
+
+static void any(void)
+{
+	static const char *const bad[] = {
+		"", "localhost:9000", "9000:", ":9000", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:65536",
+		"::1:9000", "[::1]", "[::1]:x", "unix:", "tcp:localhost:1",
+	};
+
+	ok(is_address("/run/app.socket", "unix:/run/app.socket"), "a path");
+	ok(is_address("app", "unix:app"), "a relative path");
+	ok(is_address("./a:1", "unix:./a:1"), "a path with a colon, and a slash to tell it by");
+	ok(is_address("unix:/s", "unix:/s"), "unix:PATH, to connect to");
+	ok(is_address("127.0.0.1:9000", "tcp:127.0.0.1:9000"), "ADDRESS:PORT");
+	ok(is_address("tcp:127.0.0.1:9000", "tcp:127.0.0.1:9000"), "tcp:ADDRESS:PORT, to connect to");
+	ok(is_address("[::1]:9000", "tcp6:[::1]:9000"), "[ADDRESS]:PORT");
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		ok(!listen_address_any(&address, bad[i]), "\"%s\" is none to connect to", bad[i]);
+}
+
 static void paths(void)
 {
 	enum { MOST = sizeof address.as.local.sun_path };
@@ -254,6 +282,7 @@ static void passed_sockets(void)
 int main(void)
 {
 	urls();
+	any();
 	paths();
 	internet();
 	listening();
