@@ -119,6 +119,30 @@ json() {
 	[[ $output == *'<html'* && $output == *supervise-app.pl* && $output == *'<svg'* ]]
 }
 
+@test "a strict parser reads the metrics, and no name comes twice in JSON" {
+	local python=/usr/bin/python3
+
+	"$python" -c 'import prometheus_client.openmetrics.parser' 2>/dev/null ||
+		skip 'no prometheus_client of Python here'
+	watched --queue 5
+	page openmetrics >"$T/metrics"
+	page json >"$T/json"
+	"$python" - "$T/metrics" "$T/json" <<-'END'
+		import json, sys
+		from prometheus_client.openmetrics.parser import text_string_to_metric_families
+		def body(file):
+		    return open(file, newline="").read().split("\r\n\r\n", 1)[1]
+		def once(pairs):
+		    assert len(dict(pairs)) == len(pairs), pairs
+		    return dict(pairs)
+		families = {f.name: f for f in text_string_to_metric_families(body(sys.argv[1]))}
+		assert families["spawn_fcgi_starts"].samples[0].value == 1
+		assert len(families["spawn_fcgi_deaths"].samples) == 5
+		assert families["spawn_fcgi_limit_queue"].samples[0].labels == {"pool": "supervise-app.pl"}
+		assert json.loads(body(sys.argv[2]), object_pairs_hook=once)["starts"] == 1
+	END
+}
+
 @test "a script name that ends in /ping gets a pong" {
 	watched
 	SOCKET=$STATUS
