@@ -48,6 +48,7 @@ struct process {
 	char state; /* of the first thread */
 	bool lives, stopped;
 	unsigned long user, system; /* ticks of processor time */
+	long of_children;           /* the same, of those that were waited for */
 	unsigned long long started; /* ticks after the start of the system */
 	long session, threads, pages;
 };
@@ -75,13 +76,18 @@ static bool read_stat(pid_t thread, struct process *out)
 {
 	char text[1024];
 	const char *end;
+	long user, system;
 
 	if (!proc_read(thread, "stat", text, sizeof text))
 		return false;
 	end = strrchr(text, ')'); /* the name in parentheses may have any character */
-	return end && sscanf(end + 1, " %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %lu %lu %*d %*d "
-			     "%*d %*d %ld %*d %llu %*u %ld", &out->state, &out->session, &out->user,
-			     &out->system, &out->threads, &out->started, &out->pages) == 7;
+	if (!end || sscanf(end + 1, " %c %*d %*d %ld %*d %*d %*u %*u %*u %*u %*u %lu %lu %ld %ld "
+			   "%*d %*d %ld %*d %llu %*u %ld", &out->state, &out->session, &out->user,
+			   &out->system, &user, &system, &out->threads, &out->started,
+			   &out->pages) != 9)
+		return false;
+	out->of_children = user + system;
+	return true;
 }
 
 static bool is_dead(char state)
@@ -139,6 +145,11 @@ static int64_t work_of(const struct process *process)
 
 	return ticks +
 	       (proc_read(process->eye, "schedstat", text, sizeof text) ? atoll(text) : 0);
+}
+
+static int64_t cpu_of(const struct process *p)
+{
+	return ((int64_t)(p->user + p->system) + p->of_children) * (NS_PER_S / ticks_per_s);
 }
 
 /* Open sockets. */
@@ -269,6 +280,7 @@ static void visit(pid_t pid, void *argument)
 	entry->awake += !process.stopped;
 	entry->memory += (int64_t)process.pages * page_size;
 	entry->work += work_of(&process);
+	entry->cpu += cpu_of(&process);
 	if (blind || look->depth == PROC_DEPTH_MOST) {
 		entry->hidden = true;
 	} else if (!list_sockets_anyhow(look, (size_t)(entry - look->entries), &process)) {
@@ -387,6 +399,11 @@ bool census_count_waiting(long *waiting)
 bool census_name_waiting(struct overload_names *out)
 {
 	return !blind && sockets_name_waiting(out);
+}
+
+long census_queue_limit(void)
+{
+	return blind ? 0 : sockets_queue_limit();
 }
 
 static bool can_walk(void)

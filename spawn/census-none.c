@@ -38,6 +38,11 @@ bool census_name_waiting(struct overload_names *out)
 	return false;
 }
 
+long census_queue_limit(void)
+{
+	return 0;
+}
+
 const struct census_connection *census_connections(size_t *count)
 {
 	*count = 0;

@@ -22,6 +22,7 @@ struct census_entry {
 	unsigned long sum; /* of their inodes: changes with the connections */
 	int64_t memory;   /* resident, in bytes */
 	int64_t work;     /* processor time so far, in nanoseconds, partly counted twice */
+	int64_t cpu;      /* the same, of each once, and of children that were waited for */
 	/* Connections cannot be seen, now or ever. The caller takes the entry for busy: never
 	 * signalled as idle, nor killed before the stop time-out is over. */
 	bool hidden;
@@ -66,6 +67,9 @@ int64_t census_pause(void);
  * if the system does not show the number or the names. */
 bool census_count_waiting(long *waiting);
 bool census_name_waiting(struct overload_names *out);
+
+/* Connections that the queue can hold, as of the last look at its length; 0: not shown. */
+long census_queue_limit(void);
 
 /* Sends a signal to processes of the sessions outside the leader's group; to none unless
  * census_adopt_orphans() has succeeded. */

@@ -48,6 +48,18 @@ static bool check_socket(void *argument)
 				 acl_is_empty(&p->identity->acl) ? NULL : &p->identity->acl);
 }
 
+/* The socket of --status, made as the pool's. */
+static bool check_status_socket(void *argument)
+{
+	const struct plan *p = argument;
+	struct settings own = *p->settings;
+	const struct plan plan = { &own, p->identity };
+
+	own.address = own.status_address;
+	own.socket = own.address.as.any.sa_family == AF_UNIX ? own.status : NULL;
+	return check_socket((void *)&plan);
+}
+
 static bool check_pid_file(const char *path)
 {
 	struct pidfile file;
@@ -198,6 +210,8 @@ int check_run(const struct settings *settings, const struct identity *identity)
 		good &= self_apart(check_socket, &plan);
 	else
 		good &= listener_is_passed(passed);
+	if (settings->status)
+		good &= self_apart(check_status_socket, &plan);
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);
 	if (settings->log && strcmp(settings->log, "syslog") != 0)

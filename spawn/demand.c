@@ -3,6 +3,7 @@
 #include "demand.h"
 
 #include "census.h"
+#include "counts.h"
 #include "loop.h"
 #include "report.h"
 #include "requests.h"
@@ -33,7 +34,7 @@ static int listening;
 static struct watch queue = { .fd = -1 };
 static struct deadline look_soon, idle_end, request_look;
 static struct requests requests;
-static bool watches_requests;
+static bool shown, watches_requests;
 static int64_t last_arrival, last_look;
 static long waiting;
 static bool never_asked = true; /* no connection has ever come */
@@ -75,12 +76,51 @@ void demand_describe(struct sizing_view *out, const struct worker *without)
 	}
 }
 
+long demand_count_busy(void)
+{
+	long busy = 0;
+
+	for (const struct worker *w = worker_first; w; w = w->next)
+		busy += w->busy && worker_is_here(w);
+	return busy;
+}
+
+long demand_count_waiting(void)
+{
+	long number;
+
+	return shown && census_count_waiting(&number) ? number : demand_waits();
+}
+
+/* For --status. */
+static void take_count(struct worker *w, const struct census_entry *entry)
+{
+	const bool comes = entry->sum != 0 && entry->sum != w->sum;
+
+	if (comes && !w->adopted) {
+		w->connections++;
+		counts.connections++;
+	}
+	if (w->busy_since && (comes || !w->busy)) {
+		w->busy_for = loop_now() - w->busy_since;
+		w->busy_since = 0;
+	}
+	if (w->busy && !w->busy_since)
+		w->busy_since = loop_now();
+	w->adopted = false;
+	w->memory = entry->memory;
+	w->cpu = entry->cpu;
+	if (entry->memory > 0 && (uint64_t)entry->memory > counts.memory_most)
+		counts.memory_most = (uint64_t)entry->memory;
+}
+
 static void take_note(struct worker *w, const struct census_entry *entry)
 {
 	bool has_worked = w->work > 0 && entry->work - w->work > WORK_LEAST;
 
 	w->hidden = entry->hidden;
 	w->busy = entry->connections > 0 || entry->hidden;
+	take_count(w, entry);
 	if (w->sum != 0 && entry->sum != 0 && entry->sum != w->sum)
 		w->accepts_on = true;
 	w->sum = entry->sum;
@@ -100,13 +140,19 @@ static bool is_looked_at(const struct worker *w)
 	return worker_is_here(w) || (watches_requests && w->phase == WORKER_RETIRING);
 }
 
+/* The status shows all that live. */
+static bool is_of_interest(const struct worker *w)
+{
+	return is_looked_at(w) || (settings->status && !w->child.ended);
+}
+
 /* Fills in the worker of each entry. False if the census failed. */
 static bool look(struct census_entry *entries, struct worker **workers)
 {
 	size_t count = 0;
 
 	for (struct worker *w = worker_first; w; w = w->next) {
-		if (!is_looked_at(w))
+		if (!is_of_interest(w))
 			continue;
 		workers[count] = w;
 		entries[count++].leader = w->child.pid;
@@ -116,6 +162,7 @@ static bool look(struct census_entry *entries, struct worker **workers)
 		return false;
 	for (size_t i = 0; i < count; i++)
 		take_note(workers[i], &entries[i]);
+	counts_look(loop_now(), demand_count_busy(), waiting);
 	return true;
 }
 
@@ -246,7 +293,8 @@ bool demand_open(const struct settings *wanted, const struct identity *identity,
 	events = told;
 	listening = listener;
 	last_arrival = loop_now();
-	if (!census_open(listener, identity))
+	shown = census_open(listener, identity);
+	if (!shown)
 		return false;
 	watches_requests = settings->request_timeout > 0 && serving_open(listener, identity);
 	requests_open(&requests, settings->request_timeout, retire_grace(settings));
@@ -287,7 +335,7 @@ void demand_forget_former(void)
 
 bool demand_watch(bool sizes)
 {
-	if (sizes || settings->max_memory > 0 || settings->exit_on_idle > 0)
+	if (sizes || settings->max_memory > 0 || settings->exit_on_idle > 0 || settings->status)
 		watch_queue();
 	if (settings->exit_on_idle > 0)
 		deadline_set(&idle_end, settings->exit_on_idle, on_idle_end);

@@ -52,6 +52,12 @@ void demand_look_if_due(void);
 /* Describes the pool as of the last look, without one worker, or NULL: with all. */
 void demand_describe(struct sizing_view *out, const struct worker *without);
 
+/* Busy workers here, as of the last look. */
+long demand_count_busy(void);
+
+/* Number of connections that wait now; where that is not shown, 1 for any number. */
+long demand_count_waiting(void);
+
 /* True if a connection waits now. */
 bool demand_waits(void);
 bool demand_waits_at(int listener);

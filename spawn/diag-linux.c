@@ -44,12 +44,12 @@ struct unix_socket {
 	char name[sizeof(struct sockaddr_un)];
 	size_t name_size;
 	struct unix_diag_vfs file;
-	unsigned queue;
+	struct unix_diag_rqlen queue;
 };
 
 struct inet_socket {
 	bool found;
-	unsigned queue;
+	unsigned queue, limit;
 };
 
 /* Items to find. */
@@ -62,6 +62,7 @@ static const struct sockets_own *own;
 static struct unix_socket own_unix, former_unix; /* the latter with inode 0: none */
 static int netlink = -1;
 static unsigned sequence;
+static long queue_limit;
 
 /* True at the end of the answers; errno is 0, or the kernel's error. */
 static bool is_end(const struct nlmsghdr *answer)
@@ -301,7 +302,8 @@ static void read_inet_listener(const struct nlmsghdr *answer, void *argument)
 	if (answer->nlmsg_len < NLMSG_LENGTH(sizeof *message) ||
 	    message->idiag_inode != own->inode || message->idiag_state != TCP_LISTEN)
 		return;
-	*out = (struct inet_socket){ .found = true, .queue = message->idiag_rqueue };
+	*out = (struct inet_socket){ .found = true, .queue = message->idiag_rqueue,
+				     .limit = message->idiag_wqueue };
 }
 
 static bool find_inet_listener(struct inet_socket *out)
@@ -384,9 +386,16 @@ bool diag_count_waiting(long *waiting)
 	struct inet_socket inet;
 	bool good = own_is_unix() ? find_unix(own->inode, &local) : find_inet_listener(&inet);
 
-	if (good)
-		*waiting = own_is_unix() ? local.queue : inet.queue;
-	return good;
+	if (!good)
+		return false;
+	*waiting = own_is_unix() ? local.queue.udiag_rqueue : inet.queue;
+	queue_limit = own_is_unix() ? local.queue.udiag_wqueue : inet.limit;
+	return true;
+}
+
+long diag_queue_limit(void)
+{
+	return queue_limit;
 }
 
 bool diag_mark(struct sockets_item *items, size_t count)

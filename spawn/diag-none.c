@@ -26,6 +26,11 @@ bool diag_count_waiting(long *waiting)
 	return false;
 }
 
+long diag_queue_limit(void)
+{
+	return 0;
+}
+
 bool diag_name_waiting(struct overload_names *out)
 {
 	out->count = 0;

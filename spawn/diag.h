@@ -16,4 +16,7 @@ bool diag_count_waiting(long *waiting);
 bool diag_mark(struct sockets_item *items, size_t count);
 bool diag_name_waiting(struct overload_names *out);
 
+/* Connections that the queue can hold, as of the last count; 0: not known. */
+long diag_queue_limit(void);
+
 #endif

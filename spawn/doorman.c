@@ -4,6 +4,7 @@
 
 #include "accept-now.h"
 #include "census.h"
+#include "counts.h"
 #include "handover.h"
 #include "loop.h"
 #include "overload.h"
@@ -233,11 +234,16 @@ static void note_refused(long number, long late)
 
 	if (number == 0)
 		return;
+	if (late > number)
+		late = number;
 	if (doorman.closed) {
 		n->last += number;
+		counts.refused[REFUSED_LAST] += (uint64_t)number;
 	} else {
-		n->late += number < late ? number : late;
-		n->many += number < late ? 0 : number - late;
+		n->late += late;
+		n->many += number - late;
+		counts.refused[REFUSED_LATE] += (uint64_t)late;
+		counts.refused[REFUSED_MANY] += (uint64_t)(number - late);
 	}
 	tell_soon();
 }

@@ -16,6 +16,11 @@
 /* The environment variable of the waiting connections: see overload_write(). */
 #define HANDOVER_WAITS_VARIABLE "SPAWN_FCGI_WAITS"
 
+/* The environment variables of the socket of --status and of what was counted: see
+ * status_server_describe() and counts_write(). */
+#define HANDOVER_STATUS_VARIABLE "SPAWN_FCGI_STATUS"
+#define HANDOVER_COUNTS_VARIABLE "SPAWN_FCGI_COUNTS"
+
 enum { HANDOVER_NAME_SIZE = 128 };
 
 struct handover_worker {
@@ -34,7 +39,10 @@ struct handover {
 	bool reloading;
 	struct handover_worker *workers;
 	size_t count;
-	char *waits; /* for HANDOVER_WAITS_VARIABLE, or NULL: no part of the text */
+	/* No part of the text, but for the variables above. */
+	char *waits; /* or NULL */
+	char status[160], counts[512];
+	int status_socket; /* to be passed on; -1: none */
 };
 
 enum handover_kind {

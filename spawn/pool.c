@@ -3,6 +3,7 @@
 #include "pool.h"
 
 #include "census.h"
+#include "counts.h"
 #include "crashes.h"
 #include "demand.h"
 #include "doorman.h"
@@ -52,6 +53,8 @@ static struct pool {
 	bool hasty;  /* pool_kill() was called */
 	bool drains; /* waiting connections are served before the end */
 	int looks;   /* in a row at an empty queue */
+	bool at_limit; /* all that may run are busy */
+	long missing; /* workers that ended by themselves, without another in their place yet */
 
 	bool reloading;
 	struct worker *substitute; /* starting, for an outdated worker */
@@ -101,7 +104,11 @@ static void fill(long here, long wanted)
 	       (pause = rate_pause(&pool.rate, loop_now())) == 0 && start_worker(false)) {
 		rate_note(&pool.rate, loop_now());
 		here++;
+		counts.restarts += pool.missing > 0;
+		pool.missing -= pool.missing > 0;
 	}
+	if (here >= wanted)
+		pool.missing = 0;
 	if (pause > 0)
 		deadline_set(&pool.next_start, pause, on_start_due);
 }
@@ -161,7 +168,10 @@ static void enter_crash_loop(const struct worker *w, int status)
 static void note_crash(const struct worker *w, int status)
 {
 	int64_t now = loop_now();
-	bool begins = w->phase == WORKER_STARTING
+	bool begins;
+
+	counts.crashes++;
+	begins = w->phase == WORKER_STARTING
 		      ? crashes_failed_start(&pool.crashes, now)
 		      : crashes_death(&pool.crashes, now, now - w->child.started);
 
@@ -381,6 +391,7 @@ static void renew(const struct sizing_view *seen, long wanted)
 		retire_outdated();
 		break;
 	case RENEWAL_DONE:
+		counts.reloads++;
 		end_reload("reloaded");
 		break;
 	default:
@@ -453,8 +464,19 @@ static void note_end(struct worker *w, int status)
 	}
 }
 
+static enum counts_end cause_of(const struct worker *w, int status)
+{
+	if (!worker_is_here(w))
+		return w->child.killed ? END_KILLED : END_ASKED;
+	if (WIFSIGNALED(status))
+		return END_SIGNAL;
+	return status == 0 ? END_EXIT : END_FAILURE;
+}
+
 static void on_worker_ended(struct worker *w, int status)
 {
+	counts.ends[cause_of(w, status)]++;
+	pool.missing += worker_is_here(w) && pool.up;
 	report_worker_end(w, status, loop_now() - w->child.started);
 	if (worker_is_here(w) && !pool.stopping)
 		note_end(w, status);
@@ -562,6 +584,16 @@ static long allowed(const struct sizing_view *seen, long wanted)
 	return pool.reloading && room < wanted ? room : wanted;
 }
 
+/* Counts each time that more would be of use and there may be no more. */
+static void note_limit(const struct sizing_view *seen)
+{
+	const bool at_limit = pool.sizing.mode != SIZING_STATIC && seen->here >= pool.sizing.most &&
+			      seen->busy >= seen->here;
+
+	counts.limit_reached += at_limit && !pool.at_limit;
+	pool.at_limit = at_limit;
+}
+
 /* Starts, replaces and reports by the present numbers, after any change. */
 static void settle(void)
 {
@@ -574,6 +606,7 @@ static void settle(void)
 	seen = look_around();
 	renew(&seen, wanted);
 	seen = look_around();
+	note_limit(&seen);
 	if (pool.watching && !rests(&seen, sizing_wanted(&pool.sizing, &seen)) &&
 	    !deadline_is_set(&pool.tick))
 		deadline_set(&pool.tick, demand_pause(TICK), on_tick);
@@ -619,6 +652,7 @@ static void on_idle(void)
  * PHP_FCGI_CHILDREN, is only signalled, for the worker to replace. */
 static void on_request_overdue(struct worker *w, pid_t process, bool deaf)
 {
+	counts.overdue += !deaf;
 	if (deaf)
 		report("process %ld did not stop in time; killing it", (long)process);
 	else
@@ -838,6 +872,18 @@ void pool_stop(bool drains)
 	demand_unwatch();
 	pool.stop_end = loop_now() + pool.settings->stop_timeout;
 	on_drain(&pool.drain);
+}
+
+void pool_look(struct pool_state *out)
+{
+	if (pool.watched)
+		demand_look_if_due();
+	*out = (struct pool_state){
+		.watched = pool.watched, .crash_loop = pool.crashes.loop,
+		.reloading = pool.reloading, .most = pool.sizing.most,
+		.waiting = demand_count_waiting(),
+	};
+	out->queue_limit = pool.watched ? census_queue_limit() : 0;
 }
 
 bool pool_rests(void)

@@ -11,6 +11,14 @@
 
 #include <stdbool.h>
 
+/* For --status. */
+struct pool_state {
+	bool watched; /* busy and idle workers can be told apart */
+	bool crash_loop, reloading;
+	long most;    /* workers that there may be */
+	long waiting, queue_limit; /* connections in the queue, and how many it can hold; 0: not known */
+};
+
 struct pool_events {
 	/* The first workers are ready. */
 	void (*up)(void);
@@ -54,6 +62,9 @@ void pool_stop(bool drains);
 
 /* Kills all workers at once. */
 void pool_kill(void);
+
+/* Looks at the pool, if the last look was not only just, and describes it. */
+void pool_look(struct pool_state *out);
 
 /* True if no refusal (503) is under way, to be lost when this process executes itself anew. For
  * a while no new one begins, so that the result becomes true soon. */

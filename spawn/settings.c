@@ -105,6 +105,10 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, request_timeout, 0, DAY), .initial = "0", .needs = "supervise" },
 	{ "start-time", 0, "SEC", "it serves if it has lived so long",
 	  RANGE(DURATION, start_time, 1, DAY), .initial = "1", .needs = "supervise" },
+	{ "status", 0, "SOCKET", "answer there how the pool is (a path or ADDRESS:PORT)",
+	  SET(TEXT, status), .needs = "supervise" },
+	{ "pool-name", 0, "NAME", "what the status calls the pool (else as the program)",
+	  SET(TEXT, pool_name), .needs = "supervise" },
 	{ "outlive", 0, NULL, "if spawn-fcgi is killed, its processes go on",
 	  SET(FLAG, outlive), .needs = "supervise" },
 	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
@@ -202,6 +206,16 @@ static bool read_address(struct settings *s)
 		report("either a Unix domain socket (-s) or a TCP-port (-p), but not both");
 	else
 		return s->socket ? read_local_address(s) : read_internet_address(s);
+	return false;
+}
+
+static bool read_status(struct settings *s)
+{
+	if (!s->status || listen_address_any(&s->status_address, s->status))
+		return true;
+	report("--status: \"%s\" is neither the path of a Unix socket nor ADDRESS:PORT in numbers "
+	       "(host names are not looked up, and a path may have up to %zu bytes)", s->status,
+	       sizeof s->status_address.as.local.sun_path - 1);
 	return false;
 }
 
@@ -399,8 +413,8 @@ static bool settle_settings(struct settings *s, bool handed_over)
 		report("no FastCGI application given (use -- PROGRAM or -f COMMAND)");
 		return false;
 	}
-	if (!read_supervision(s, handed_over) || !read_address(s) || !read_limits(s) ||
-	    !is_not_borrowed())
+	if (!read_supervision(s, handed_over) || !read_address(s) || !read_status(s) ||
+	    !read_limits(s) || !is_not_borrowed())
 		return false;
 	if (!identity_is_root())
 		drop_root_options(s);

@@ -58,6 +58,9 @@ struct settings {
 	int64_t stop_busy; /* -1: never */
 	int64_t request_timeout; /* 0: never */
 	int64_t start_time;
+	const char *pool_name; /* NULL: made from the program */
+	const char *status;    /* socket to answer on; NULL: none */
+	struct listen_address status_address; /* made from status */
 	bool outlive; /* workers go on if the supervisor dies */
 	const char *log;
 	long log_rate; /* lines a second of each process; 0: no limit */

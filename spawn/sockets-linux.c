@@ -324,6 +324,11 @@ bool sockets_have_length(void)
 	return by_netlink || !is_unix();
 }
 
+long sockets_queue_limit(void)
+{
+	return by_netlink ? diag_queue_limit() : 0;
+}
+
 bool sockets_name_waiting(struct overload_names *out)
 {
 	out->count = 0;

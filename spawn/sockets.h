@@ -40,6 +40,9 @@ bool sockets_count_waiting(long *waiting);
 /* True if sockets_count_waiting() gives the length of the queue; if false, 1 for any length. */
 bool sockets_have_length(void);
 
+/* Connections that the queue can hold, as of the last count; 0: not shown. */
+long sockets_queue_limit(void);
+
 /* Names the waiting connections: of a Unix socket, oldest first. False with errno if the names
  * are not shown. */
 bool sockets_name_waiting(struct overload_names *out);

@@ -4,6 +4,7 @@
 
 #include "census.h"
 #include "children.h"
+#include "counts.h"
 #include "gate.h"
 #include "handover.h"
 #include "journal.h"
@@ -14,6 +15,8 @@
 #include "pool.h"
 #include "self.h"
 #include "report.h"
+#include "status-server.h"
+#include "status.h"
 #include "upgrade.h"
 
 #include <errno.h>
@@ -21,6 +24,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct settings *settings;
@@ -59,6 +63,7 @@ static void leave_socket(void)
 {
 	char name[LISTENER_NAME_SIZE];
 
+	status_server_leave();
 	listener_remove(&listener);
 	listener_name(&listener, name);
 	if (is_kept())
@@ -158,18 +163,27 @@ static void on_reopen(int signal)
 }
 
 _Static_assert(sizeof ((struct handover *)0)->name >= LISTENER_NAME_SIZE, "room for the name");
+_Static_assert(sizeof ((struct handover *)0)->status >= STATUS_SERVER_TEXT &&
+	       sizeof ((struct handover *)0)->counts >= COUNTS_TEXT, "room for the status");
 
 static bool describe_state(struct handover *out)
 {
 	out->socket = listener.fd;
 	out->bound = listener.bound;
 	listener_name(&listener, out->name);
+	out->status_socket = status_server_describe(out->status);
+	counts_write(out->counts);
 	return pool_describe(out);
+}
+
+static bool all_rests(void)
+{
+	return status_server_rests() && pool_rests();
 }
 
 static void begin_upgrade(void)
 {
-	upgrade_begin(arguments, settings->stop_timeout, describe_state, pool_rests);
+	upgrade_begin(arguments, settings->stop_timeout, describe_state, all_rests);
 }
 
 static void on_upgrade(int signal)
@@ -224,7 +238,9 @@ static bool open_loop(bool resumed)
 static int stay(struct handover *from)
 {
 	status = EXIT_OWN_ERROR;
+	status_open(settings);
 	if (open_loop(from)) {
+		status_server_begin();
 		if (from) {
 			notify_ready(); /* perhaps not sent before the exec */
 			pool_resume(from);
@@ -275,8 +291,26 @@ static int begin_supervision(void)
 		pidfile_discard(&pidfile);
 		return EXIT_OWN_ERROR;
 	}
+	counts.start = (int64_t)time(NULL) * 1000;
+	if (!status_server_open(settings, identity)) {
+		leave_socket();
+		pidfile_discard(&pidfile);
+		return EXIT_OWN_ERROR;
+	}
 	pidfile_claim(&pidfile);
 	return settings->in_place ? stay(NULL) : stay_in_background();
+}
+
+/* Without a socket of --status the pool goes on all the same. */
+static void resume_status(void)
+{
+	const char *text = getenv(HANDOVER_COUNTS_VARIABLE);
+
+	if (!text || !counts_read(text))
+		counts.start = (int64_t)time(NULL) * 1000;
+	status_server_resume(settings, identity, getenv(HANDOVER_STATUS_VARIABLE));
+	unsetenv(HANDOVER_COUNTS_VARIABLE);
+	unsetenv(HANDOVER_STATUS_VARIABLE);
 }
 
 static int resume(struct handover *from)
@@ -293,6 +327,7 @@ static int resume(struct handover *from)
 		return UPGRADE_ACCEPTED;
 	}
 	up = true;
+	resume_status();
 	return stay(from);
 }
 

@@ -50,6 +50,7 @@ static void pass_descriptor_on(int fd, bool keep)
 static void pass_all_on(const struct handover *h, bool keep)
 {
 	pass_descriptor_on(h->socket, keep);
+	pass_descriptor_on(h->status_socket, keep);
 	for (size_t i = 0; i < h->count; i++)
 		pass_descriptor_on(h->workers[i].output, keep);
 }
@@ -61,9 +62,11 @@ static void execute_anew(const struct handover *h)
 	int error = ENOMEM;
 
 	if (text && setenv(HANDOVER_VARIABLE, text, 1) == 0) {
-		/* On failure, waiting times merely begin anew. */
+		/* On failure, waiting times and counts merely begin anew. */
 		if (h->waits)
 			setenv(HANDOVER_WAITS_VARIABLE, h->waits, 1);
+		setenv(HANDOVER_STATUS_VARIABLE, h->status, 1);
+		setenv(HANDOVER_COUNTS_VARIABLE, h->counts, 1);
 		pass_all_on(h, true);
 		self_execute_anew(arguments);
 		error = errno;
@@ -71,6 +74,8 @@ static void execute_anew(const struct handover *h)
 	}
 	unsetenv(HANDOVER_VARIABLE);
 	unsetenv(HANDOVER_WAITS_VARIABLE);
+	unsetenv(HANDOVER_STATUS_VARIABLE);
+	unsetenv(HANDOVER_COUNTS_VARIABLE);
 	free(text);
 	errno = error;
 }

@@ -4,6 +4,7 @@
 
 #include "calls.h"
 #include "census.h"
+#include "counts.h"
 #include "journal.h"
 #include "lifeline.h"
 #include "notify.h"
@@ -282,6 +283,7 @@ struct worker *worker_start(bool former)
 		close(output[1]);
 		close(birth[1]);
 		link_worker(w);
+		counts.starts++;
 		if (plan->settings->max_lifetime > 0)
 			deadline_set(&w->expiry, plan->settings->max_lifetime, on_expiry);
 		return w;
@@ -317,6 +319,7 @@ struct worker *worker_adopt(const struct handover_worker *from)
 	w->born = from->started;
 	w->phase = (enum worker_phase)from->phase;
 	w->outdated = from->outdated;
+	w->adopted = true;
 	if (worker_is_here(w) && plan->settings->max_lifetime > 0)
 		deadline_set(&w->expiry, left > 1 ? left : 1, on_expiry);
 	if (w->phase == WORKER_STARTING)

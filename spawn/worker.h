@@ -46,6 +46,11 @@ struct worker {
 	int64_t large_after; /* age when first above --max-memory; -1: not yet */
 	unsigned long sum; /* of inodes of connections */
 	bool accepts_on;   /* busy at two looks, with different connections */
+	int64_t memory;    /* resident, in bytes */
+	int64_t cpu;       /* processor time, nanoseconds, of each process once */
+	int64_t busy_since, busy_for; /* with the present connections, or 0; the last time */
+	uint64_t connections; /* seen */
+	bool adopted;      /* and not looked at yet: has connections that were counted */
 
 	/* For retire.h. */
 	int64_t retiring_since;
