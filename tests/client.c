@@ -51,6 +51,8 @@ void client_ask(uint16_t id, long length, unsigned flags)
 
 	size += params_put(params + size, "REQUEST_METHOD",
 			   flags & CLIENT_HEAD ? "HEAD" : length ? "POST" : "GET");
+	if (client.address)
+		size += params_put(params + size, "REMOTE_ADDR", client.address);
 	snprintf(number, sizeof number, "%ld", length);
 	if (length > 0)
 		size += params_put(params + size, "CONTENT_LENGTH", number);
