@@ -659,6 +659,20 @@ static void test_gone(void)
 	end("gone");
 
 	begin();
+	settings.on_abort = ON_ABORT_IGNORE;
+	client_open(&settings);
+	client_ask(1, 0, 0);
+	leave();
+	ok(world.slots_taken[SLOT_RUNNING] == 1 && world.slots_taken[SLOT_BACKGROUND] == 0,
+	   "with --on-abort=ignore, too, as the starter marks it");
+	world_start();
+	world_run();
+	ok(world.slots_taken[SLOT_RUNNING] == 0 && world.slots_taken[SLOT_BACKGROUND] == 1,
+	   "until the script has started");
+	world_exit(&world.scripts[0], 0);
+	end("gone");
+
+	begin();
 	s = begin_running();
 	leave();
 	ok(was_terminated(s), "client gone: its script is terminated");
