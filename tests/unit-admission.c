@@ -176,6 +176,10 @@ static void test_sharing(void)
 	world_pass(LOOK_AGAIN);
 	serve();
 	ok(world_next_deadline() == -1, "while somebody waits");
+	ask(1, 0);
+	world.slots_most[SLOT_RUNNING] = 1;
+	serve();
+	ok(GRANTED(1) && world_next_deadline() == -1, "not after the last has been served");
 }
 
 static void test_client_limit(void)

@@ -220,6 +220,9 @@ static void check_excess(void)
 	leave('b', 0);
 	ok(strcmp(excess_over('d'), "") == 0, "nobody gives way who has one");
 	begin();
+	enter("bbaaac");
+	ok(strcmp(excess_over('d'), "a2 ") == 0, "whoever came first");
+	begin();
 	enter_for("aa", 7, true);
 	enter_for("aa", 8, true);
 	enter("bbb");

@@ -170,6 +170,9 @@ static void check_keys(void)
 	ok(slots_marked(SLOT_RUNNING, SLOT_CLIENT, 5) == 2 &&
 	   slots_marked(SLOT_WAITING, SLOT_CLIENT, 5) == 0 &&
 	   slots_marked(SLOT_RUNNING, SLOT_SCRIPT, 5) == 0, "by which they are counted");
+	slots_mark(SLOT_RUNNING, taken[0], SLOT_SCRIPT, 6);
+	slots_mark(SLOT_RUNNING, taken[1], SLOT_SCRIPT, 6);
+	ok(slots_marked(SLOT_RUNNING, SLOT_CLIENT, 6) == 0, "the one apart from the other");
 	slots_give(SLOT_RUNNING, taken[1]);
 	ok(slots_marked(SLOT_RUNNING, SLOT_CLIENT, 5) == 1, "as long as they are taken");
 	ok(slots_claim(taken[0], SLOT_SCRIPT, 7, 2) && as_worker(1, claim_one) == 1,
