@@ -4,6 +4,7 @@
 
 #include "compat.h"
 #include "diag.h"
+#include "hash.h"
 #include "report.h"
 
 #include <errno.h>
@@ -109,16 +110,6 @@ static bool parse_unix(char *text, struct line *out)
 	return true;
 }
 
-/* A hash of address and port; never 0. */
-static uint64_t name_peer(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-
-	while (*text)
-		hash = (hash ^ (unsigned char)*text++) * 0x100000001b3;
-	return hash | 1;
-}
-
 static bool parse_tcp(const char *text, struct line *out)
 {
 	char address[33], peer[40];
@@ -127,7 +118,7 @@ static bool parse_tcp(const char *text, struct line *out)
 	if (sscanf(text, "%*s %32[0-9A-F]:%x %39s %x %*x:%lx %*s %*s %*s %*s %lu", address, &port,
 		   peer, &state, (unsigned long *)&out->queue, &out->inode) != 6)
 		return false;
-	out->peer = name_peer(peer);
+	out->peer = hash_bytes(peer, strlen(peer));
 	out->listening = state == TCP_LISTEN;
 	out->is_connection = state != TCP_LISTEN && port == ntohs(own.address.as.ipv4.sin_port) &&
 			     (!*inet_address || strcmp(address, inet_address) == 0);

@@ -53,6 +53,8 @@ void client_ask(uint16_t id, long length, unsigned flags)
 			   flags & CLIENT_HEAD ? "HEAD" : length ? "POST" : "GET");
 	if (flags & CLIENT_PAGE)
 		size += params_put(params + size, "SCRIPT_NAME", WORLD_PAGE);
+	if (client.address)
+		size += params_put(params + size, "REMOTE_ADDR", client.address);
 	snprintf(number, sizeof number, "%ld", length);
 	if (length > 0)
 		size += params_put(params + size, "CONTENT_LENGTH", number);

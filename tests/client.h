@@ -29,6 +29,7 @@ struct answer {
 struct client_of_world {
 	int fd;      /* -1: it has closed, or was closed */
 	bool closed; /* by the program */
+	const char *address; /* told as REMOTE_ADDR from now on, or NULL */
 	struct record_reader reader;
 	struct answer answers[CLIENT_IDS]; /* of the request that has the id now */
 	unsigned char content[64]; /* of the record that comes, its beginning */

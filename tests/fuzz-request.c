@@ -29,6 +29,8 @@ enum {
 	LONG_LINES = 3000,
 	PARAMS_ROOM = 512,
 	STDERR_MOST = 200,
+	CLIENTS = 3,
+	SCRIPTS = 2,
 	STAGES = 5 /* of a request, as put_next() takes them */
 };
 
@@ -55,6 +57,7 @@ struct asked {
 	uint16_t id;
 	int stage; /* of what the client sends: see put_next() */
 	bool keep, head_only, authorizer;
+	unsigned client; /* 0: without an address */
 	int64_t length;    /* of the body as it is told, or -1 */
 	size_t body, sent; /* as it is, and what of it is on the wire */
 	bool aborted, ended;
@@ -150,6 +153,8 @@ static struct settings choose_settings(void)
 	s.errors_to_client = fuzz_chance(20);
 	s.on_abort = fuzz_chance(30) ? ON_ABORT_IGNORE : ON_ABORT_KILL;
 	s.max_background = (long)fuzz_below(3);
+	s.max_per_client = (long)fuzz_below(3);
+	s.max_per_script = (long)fuzz_below(3);
 	if (calm)
 		return s;
 	s.queue = (long)fuzz_below(4);
@@ -203,6 +208,7 @@ static size_t choose_size(void)
 static void choose_request(struct asked *a, uint16_t id)
 {
 	*a = (struct asked){ .id = id, .keep = fuzz_chance(70), .length = -1 };
+	a->client = (unsigned)fuzz_below(CLIENTS);
 	a->authorizer = fuzz_chance(5);
 	a->head_only = fuzz_chance(10);
 	a->rude = fuzz_chance(20);
@@ -237,6 +243,9 @@ static void put_params(const struct asked *a)
 	snprintf(number, sizeof number, "%zu", (size_t)(a - asked));
 	size += params_put(bytes, "SERIAL", number);
 	size += params_put(bytes + size, "REQUEST_METHOD", a->head_only ? "HEAD" : "POST");
+	snprintf(number, sizeof number, "192.0.%u.1", a->client);
+	if (a->client > 0)
+		size += params_put(bytes + size, "REMOTE_ADDR", number);
 	snprintf(number, sizeof number, "%lld", (long long)a->length);
 	if (a->length >= 0)
 		size += params_put(bytes + size, "CONTENT_LENGTH", number);
@@ -531,6 +540,48 @@ static void adopt(struct world_script *s)
 	a->script = s;
 }
 
+/* Each request is for one of SCRIPTS. */
+static unsigned script_of(long serial)
+{
+	return 1 + (unsigned)(serial % SCRIPTS);
+}
+
+/* Takes up a job, as a starter does: false if too many of its script run. */
+static bool take_up(struct launch_job *job)
+{
+	const char *serial = environment_get(&job->asking->sent, "SERIAL");
+
+	job->asking->script.key = script_of(serial ? labs(atol(serial)) : 0);
+	if (world.settings.max_per_script == 0 ||
+	    admission_take_script(job->slot, job->asking->script.key,
+				  (size_t)world.settings.max_per_script))
+		return true;
+	world_fail(job, LAUNCH_PLACE, 0, 0);
+	return false;
+}
+
+/* No more scripts run for a client, or of one script, than may. Those in the background are not
+ * counted. */
+static void check_limits(void)
+{
+	long clients[CLIENTS] = { 0 }, scripts[SCRIPTS + 1] = { 0 };
+
+	for (size_t i = 0; i < asked_count && world.settings.max_background == 0; i++) {
+		const struct asked *a = &asked[i];
+
+		if (!a->script || a->script->exited)
+			continue;
+		clients[a->client]++;
+		scripts[script_of((long)i)]++;
+	}
+	for (int i = 0; i < CLIENTS && world.settings.max_per_client; i++)
+		fuzz_expect(clients[i] <= world.settings.max_per_client,
+			    "a client has too many scripts");
+	for (int i = 0; i <= SCRIPTS && world.settings.max_per_script; i++)
+		fuzz_expect(scripts[i] <= world.settings.max_per_script,
+			    "too many of one script run");
+}
+
 static void spawn_some(void)
 {
 	struct launch_job *job = world_job(fuzz_chance(70) ? 0 : fuzz_below(4));
@@ -547,6 +598,8 @@ static void spawn_some(void)
 			   errors[fuzz_below(3)], statuses[fuzz_below(3)]);
 		return;
 	}
+	if (!take_up(job))
+		return;
 	s = world_spawn(job);
 	if (fuzz_chance(10))
 		s->own_group = s->pid;
@@ -800,6 +853,7 @@ static void one_event(void)
 	for (size_t turns = fuzz_below(3); turns > 0; turns--)
 		world_turn();
 	note_signals();
+	check_limits();
 }
 
 /* Everybody does what is left to do; false if nobody could do anything. */
@@ -811,7 +865,8 @@ static bool finish_some(void)
 	for (int i = 0; i < 4 && send_some(PIECE_MOST); i++)
 		any = true;
 	while ((job = world_job(0))) {
-		adopt(world_spawn(job));
+		if (take_up(job))
+			adopt(world_spawn(job));
 		any = true;
 	}
 	for (struct world_script *s = world.scripts; s < world.scripts + ASKED_MOST; s++) {
@@ -885,7 +940,8 @@ static void clean_up(void)
 		}
 		receive_some(PIECE_MOST);
 		while ((job = world_job(0)))
-			adopt(world_spawn(job));
+			if (take_up(job))
+				adopt(world_spawn(job));
 		for (struct world_script *s = world.scripts; s < world.scripts + ASKED_MOST; s++) {
 			if (s->pid && s->job)
 				world_finish(s);

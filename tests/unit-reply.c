@@ -318,7 +318,7 @@ static void the_largest(void)
 
 static void documents(void)
 {
-	static const int statuses[] = { 400, 403, 404, 408, 413, 431, 500, 502, 503, 504, 599 };
+	static const int statuses[] = { 400, 403, 404, 408, 413, 429, 431, 500, 502, 503, 504, 599 };
 	char document[REPLY_DOCUMENT_MOST + 1], header[REPLY_DOCUMENT_MOST + 1], start[32];
 	char reason[2 * REPLY_DOCUMENT_MOST];
 	size_t size, short_size;
@@ -342,6 +342,9 @@ static void documents(void)
 	size = reply_document(document, 503, NULL, false);
 	document[size] = '\0';
 	ok(strstr(document, "\r\nRetry-After: "), "503 says when to come again");
+	reply_document(document, 429, NULL, false);
+	ok(strstr(document, "429 Too Many Requests\r\n") && strstr(document, "\r\nRetry-After: "),
+	   "so does 429");
 	size = reply_document(document, 502, "it is broken", false);
 	document[size] = '\0';
 	ok(strstr(document, "\r\n502 Bad Gateway\r\nit is broken\r\n"), "a reason follows the status");

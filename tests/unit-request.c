@@ -659,6 +659,20 @@ static void test_gone(void)
 	end("gone");
 
 	begin();
+	settings.on_abort = ON_ABORT_IGNORE;
+	client_open(&settings);
+	client_ask(1, 0, 0);
+	leave();
+	ok(world.slots_taken[SLOT_RUNNING] == 1 && world.slots_taken[SLOT_BACKGROUND] == 0,
+	   "with --on-abort=ignore, too, as the starter marks it");
+	world_start();
+	world_run();
+	ok(world.slots_taken[SLOT_RUNNING] == 0 && world.slots_taken[SLOT_BACKGROUND] == 1,
+	   "until the script has started");
+	world_exit(&world.scripts[0], 0);
+	end("gone");
+
+	begin();
 	s = begin_running();
 	leave();
 	ok(was_terminated(s), "client gone: its script is terminated");
@@ -1384,9 +1398,166 @@ static void test_background(void)
 	end("background");
 }
 
+/* Limits of a client and of a script. */
+
+static void ask_from(const char *address, uint16_t id)
+{
+	client.address = address;
+	client_ask(id, 0, CLIENT_KEEP);
+}
+
+/* The oldest job's script, as the starter finds it, is one of which enough run. */
+static void refuse_place(void)
+{
+	world_job(0)->asking->script.key = 7;
+	world_fail(world_job(0), LAUNCH_PLACE, 0, 0);
+	world_run();
+}
+
+static void test_client_limit(void)
+{
+	struct world_script *s;
+
+	begin();
+	settings.max_per_client = 1;
+	client_open(&settings);
+	ask_from("192.0.2.1", 2);
+	s = world_start();
+	ask_from("198.51.100.1", 3);
+	ok(world_start(), "--max-per-client leaves others alone");
+	ask_from("192.0.2.77", 1);
+	ok(!world_job(0) && world.slots_taken[SLOT_WAITING] == 1,
+	   "a client with --max-per-client scripts waits, however many slots are free");
+	ok_answer_after(QUEUE_TIME, 429, "--max-per-client, --queue-timeout",
+			"after --queue-timeout that is 429");
+	ask_from("192.0.2.1", 4);
+	script_exits(s, 0);
+	ok(world_start(), "before, it goes on when its script has ended");
+	world.slots_most[SLOT_WAITING] = 0;
+	ask_from("192.0.2.1", 5);
+	client_run();
+	ok(is_document(5, 429) && strstr(text_of(5), "--max-per-client, --queue"),
+	   "without room in the queue it is refused with 429");
+	ok(strstr(text_of(5), "\r\nRetry-After: "), "and told when to come again");
+	end("limit of a client");
+
+	begin();
+	settings.max_per_client = 1;
+	client_open(&settings);
+	ask_from("unix:", 1);
+	ok(world_start() != NULL, "who is not known by an address");
+	ask_from("unix:", 2);
+	ok(!world_job(0), "goes by the connection");
+	end("limit of a connection");
+
+	begin();
+	settings.max_per_client = 1;
+	settings.fair_by = "REQUEST_METHOD";
+	client_open(&settings);
+	ask_from("192.0.2.1", 1);
+	ask_from("198.51.100.1", 2);
+	ok(world_start() && !world_job(0), "--fair-by names another parameter");
+	end("another parameter");
+}
+
+static void test_script_limit(void)
+{
+	long slot;
+
+	begin();
+	settings.max_per_script = 1;
+	client_open(&settings);
+	ask_from("192.0.2.1", 1);
+	slots_mark(SLOT_RUNNING, world_job(0)->slot, SLOT_SCRIPT, 7);
+	world_start();
+	ask_from("192.0.2.1", 2);
+	refuse_place();
+	ok(!world_job(0) && world.slots_taken[SLOT_RUNNING] == 1 &&
+	   world.slots_taken[SLOT_WAITING] == 1, "what is found to be one too many of a script waits");
+	ask_from("192.0.2.1", 3);
+	ok(world_job(0) != NULL, "others of its client pass it");
+	script_exits(&world.scripts[0], 0);
+	ok(world_job(1) && slots_key(world_job(1)->slot, SLOT_SCRIPT) == 7,
+	   "when one of them has ended, it starts and is counted");
+	end("limit of a script");
+
+	begin();
+	settings.max_per_script = 1;
+	client_open(&settings);
+	ask_from("192.0.2.1", 2);
+	slots_mark(SLOT_RUNNING, world_job(0)->slot, SLOT_SCRIPT, 7);
+	world_start();
+	ask_from("192.0.2.1", 1);
+	refuse_place();
+	ok_answer_after(QUEUE_TIME, 503, "--max-per-script, --queue-timeout",
+			"after --queue-timeout that is 503");
+	world.slots_most[SLOT_WAITING] = 0;
+	ask_from("192.0.2.1", 3);
+	refuse_place();
+	client_run();
+	ok(is_document(3, 503) && strstr(text_of(3), "--max-per-script, --queue"),
+	   "without room in the queue as well");
+	end("limit of a script");
+
+	begin();
+	settings.max_per_script = 1;
+	client_open(&settings);
+	world.slots_most[SLOT_RUNNING] = 1;
+	ask_from("192.0.2.1", 2);
+	world_start();
+	ask_from("192.0.2.1", 1);
+	world_pass(QUEUE_TIME - 1);
+	script_exits(&world.scripts[0], 0);
+	ok(world_job(0) != NULL, "a start on its way when --queue-timeout passes");
+	world_pass(2);
+	world.slots_most[SLOT_RUNNING] = 2;
+	slot = slots_take(SLOT_RUNNING);
+	slots_mark(SLOT_RUNNING, slot, SLOT_SCRIPT, 7);
+	refuse_place();
+	client_run();
+	ok(is_document(1, 503), "is given up if there is no place for its script");
+	slots_give(SLOT_RUNNING, slot);
+	end("late place");
+}
+
+static void test_full_queue(void)
+{
+	begin();
+	settings.max_scripts = 1;
+	settings.queue = 2;
+	client_open(&settings);
+	for (uint16_t id = 1; id <= 3; id++)
+		ask_from("192.0.2.1", id);
+	ask_from("192.0.2.1", 4);
+	client_run();
+	ok(is_document(4, 503) && !is_answered(3), "a full queue has no room for more of one client");
+	ask_from("198.51.100.1", 5);
+	client_run();
+	ok(!is_answered(5) && world.slots_taken[SLOT_WAITING] == 2, "but for another one");
+	ok(is_document(3, 503) && strstr(text_of(3), "in favour of another client"),
+	   "in the place of the newest of who has most there");
+	ok(!is_answered(2), "and of no other");
+	end("full queue");
+
+	begin();
+	settings.queue = 2;
+	settings.max_per_client = 1;
+	client_open(&settings);
+	for (uint16_t id = 1; id <= 3; id++)
+		ask_from("192.0.2.1", id);
+	world.slots_most[SLOT_RUNNING] = 1;
+	ask_from("198.51.100.1", 4);
+	client_run();
+	ok(is_document(3, 429), "with 429 if a limit of its own kept it waiting");
+	end("full queue");
+}
+
 int main(void)
 {
 	memset(large, 'x', sizeof large);
+	test_client_limit();
+	test_script_limit();
+	test_full_queue();
 	test_queue_timer();
 	test_launch_timer();
 	test_time_timer();

@@ -152,6 +152,62 @@ static void check_parts(void)
 	ok(take(SLOT_RUNNING, 64) == 8, "while nobody waits, one may take all");
 }
 
+static int claim_one(void)
+{
+	long slot = slots_take(SLOT_RUNNING);
+
+	return slots_claim(slot, SLOT_SCRIPT, 7, 2);
+}
+
+static void check_keys(void)
+{
+	begin(4, 2, 0, 2);
+	take(SLOT_RUNNING, 2);
+	slots_mark(SLOT_RUNNING, taken[0], SLOT_CLIENT, 5);
+	ok(slots_key(taken[0], SLOT_CLIENT) == 5 && slots_key(taken[0], SLOT_SCRIPT) == 0 &&
+	   slots_key(taken[1], SLOT_CLIENT) == 0, "a slot has keys of its own");
+	slots_mark(SLOT_RUNNING, taken[1], SLOT_CLIENT, 5);
+	ok(slots_marked(SLOT_RUNNING, SLOT_CLIENT, 5) == 2 &&
+	   slots_marked(SLOT_WAITING, SLOT_CLIENT, 5) == 0 &&
+	   slots_marked(SLOT_RUNNING, SLOT_SCRIPT, 5) == 0, "by which they are counted");
+	slots_mark(SLOT_RUNNING, taken[0], SLOT_SCRIPT, 6);
+	slots_mark(SLOT_RUNNING, taken[1], SLOT_SCRIPT, 6);
+	ok(slots_marked(SLOT_RUNNING, SLOT_CLIENT, 6) == 0, "the one apart from the other");
+	slots_give(SLOT_RUNNING, taken[1]);
+	ok(slots_marked(SLOT_RUNNING, SLOT_CLIENT, 5) == 1, "as long as they are taken");
+	ok(slots_claim(taken[0], SLOT_SCRIPT, 7, 2) && as_worker(1, claim_one) == 1,
+	   "as many get the key as may");
+	take(SLOT_RUNNING, 1);
+	ok(!slots_claim(taken[0], SLOT_SCRIPT, 7, 2) && slots_key(taken[0], SLOT_SCRIPT) == 0,
+	   "and no more, of all workers");
+	slots_free_all(1);
+	ok(slots_claim(taken[0], SLOT_SCRIPT, 7, 2), "a killed worker's are no longer counted");
+}
+
+static int wait_only_held(void)
+{
+	wait_with(4);
+	slots_hold_back(4);
+	return 0;
+}
+
+static int wait_for_any(void)
+{
+	wait_with(4);
+	slots_hold_back(3);
+	return 0;
+}
+
+static void check_held(void)
+{
+	begin(8, 8, 0, 2);
+	take(SLOT_RUNNING, 4);
+	as_worker(1, wait_only_held);
+	ok(take(SLOT_RUNNING, 1) == 1, "no slot is due to who could not use it");
+	as_worker(1, wait_for_any);
+	ok(take(SLOT_RUNNING, 1) == 0, "but to who could");
+}
+
 static int spool_rest(void)
 {
 	return slots_spool(SPOOL - 600) && !slots_spool(1);
@@ -202,6 +258,8 @@ int main(void)
 	check_limits();
 	check_workers();
 	check_parts();
+	check_keys();
+	check_held();
 	check_contention();
 	check_spool();
 	return tap_done();

@@ -29,6 +29,7 @@
 enum {
 	ENDS = 4096,
 	BATCH = 64,      /* events that are fetched at once */
+	SLOTS_MOST = 1024,
 	SPINS_MOST = 8,  /* turns in which something is called and nothing happens */
 	FILES = 64,
 	PIDS = 1000      /* few, so that they are soon used again */
@@ -925,17 +926,62 @@ struct world_script *world_start(void)
 
 /* slots.h */
 
+static struct cell {
+	bool taken;
+	uint64_t keys[SLOT_KEYS];
+} cells[SLOT_KINDS][SLOTS_MOST + 1];
+
 long slots_take(enum slot_kind kind)
 {
+	struct cell *c = cells[kind];
+
 	if (world.slots_taken[kind] >= world.slots_most[kind])
 		return SLOT_NONE;
-	return (long)world.slots_taken[kind]++;
+	while (c->taken)
+		c++;
+	*c = (struct cell){ .taken = true };
+	world.slots_taken[kind]++;
+	return c - cells[kind];
 }
 
 void slots_give(enum slot_kind kind, long slot)
 {
-	world_expect(slot >= 0 && world.slots_taken[kind] > 0, "a slot is given back twice");
+	world_expect(slot >= 0 && cells[kind][slot].taken, "a slot is given back twice");
+	cells[kind][slot] = (struct cell){ .taken = false };
 	world.slots_taken[kind]--;
+}
+
+void slots_mark(enum slot_kind kind, long slot, enum slot_key which, uint64_t key)
+{
+	world_expect(cells[kind][slot].taken, "a slot is marked that is not taken");
+	cells[kind][slot].keys[which] = key;
+}
+
+uint64_t slots_key(long running, enum slot_key which)
+{
+	return cells[SLOT_RUNNING][running].keys[which];
+}
+
+size_t slots_marked(enum slot_kind kind, enum slot_key which, uint64_t key)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < world.slots_most[kind]; i++)
+		count += cells[kind][i].keys[which] == key;
+	return count;
+}
+
+bool slots_claim(long running, enum slot_key which, uint64_t key, size_t most)
+{
+	if (slots_marked(SLOT_RUNNING, which, key) >= most)
+		return false;
+	slots_mark(SLOT_RUNNING, running, which, key);
+	return true;
+}
+
+void slots_hold_back(size_t count)
+{
+	world.slots_held_back = count;
 }
 
 size_t slots_taken(enum slot_kind kind)
@@ -1315,6 +1361,7 @@ struct settings world_settings(void)
 		.max_scripts = 256,
 		.max_unfinished = 1024,
 		.queue = 1024,
+		.fair_by = "REMOTE_ADDR",
 		.start_timeout = 30000,
 		.queue_timeout = 30000,
 		.silence_timeout = 3600000,
@@ -1334,11 +1381,15 @@ struct settings world_settings(void)
 void world_open(const struct settings *settings)
 {
 	memset(&world.slots_taken, 0, sizeof world.slots_taken);
+	memset(cells, 0, sizeof cells);
+	world.slots_held_back = 0;
 	world.fault = NULL;
 	world.now = WORLD_START;
 	world.settings = *settings;
 	world.service = (struct service){
 		.settings = &world.settings, .connections_most = 100, .freed = on_freed,
+		.admission = { .client_most = (size_t)settings->max_per_client,
+			       .script_most = (size_t)settings->max_per_script },
 	};
 	world.slots_most[SLOT_RUNNING] = (size_t)settings->max_scripts;
 	world.slots_most[SLOT_WAITING] = (size_t)settings->queue;

@@ -81,6 +81,7 @@ struct world {
 
 	/* What has become of it: */
 	size_t slots_taken[SLOT_KINDS];
+	size_t slots_held_back; /* requests that wait for a limit of their own */
 	int64_t spooled;
 	size_t watches, deadlines, descriptors, launches; /* of the program, now */
 	size_t allocations;    /* of the modules under test, that were not freed */

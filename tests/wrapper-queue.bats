@@ -169,20 +169,22 @@ SEEN=(get-values FCGI_MPXS_CONNS= expect-values FCGI_MPXS_CONNS=1)
 	vanished "$T/touched"
 }
 
-@test "one connection with 50 requests does not keep another waiting" {
+@test "without addresses, one connection with 50 requests does not keep another waiting" {
 	local id many=()
 
 	start_wrapper -c 1 --max-scripts 1
 	make_signer
 	start_waiting client
 	for id in {1..50}; do
-		many+=(id "$id" request "$T/sign.sh" QUERY_STRING=many CONTENT_LENGTH=0 keep)
+		many+=(id "$id" request "$T/sign.sh" QUERY_STRING=many CONTENT_LENGTH=0
+			REMOTE_ADDR=unix: keep)
 	done
 	start_client many trace "$T/trace-many" "${many[@]}" "${SEEN[@]}" read-all
 	in_file GET_VALUES_RESULT "$T/trace-many"
 	for id in 1 2; do
 		start_client "one$id" trace "$T/trace-$id" \
-			request "$T/sign.sh" QUERY_STRING=one CONTENT_LENGTH=0 "${SEEN[@]}" read
+			request "$T/sign.sh" QUERY_STRING=one CONTENT_LENGTH=0 REMOTE_ADDR=unix: \
+			"${SEEN[@]}" read
 		in_file GET_VALUES_RESULT "$T/trace-$id"
 	done
 	: >"$T/go"

@@ -687,6 +687,7 @@ bool connection_new(struct service *service, int fd)
 		return false;
 	}
 	c->client.service = service;
+	c->client.key = ++service->last_key;
 	c->client.changed = on_request_changed;
 	c->client.has_read = client_has_read;
 	c->unsent = -1;

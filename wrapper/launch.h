@@ -23,6 +23,7 @@ struct launch_plan {
 
 enum launch_step {
 	LAUNCH_RESOLVE, /* finding the script, before launch() */
+	LAUNCH_PLACE,   /* --max-per-script of the script run already */
 	LAUNCH_FORK,
 	LAUNCH_DESCRIPTORS,
 	LAUNCH_LIMITS,

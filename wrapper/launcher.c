@@ -2,6 +2,7 @@
 
 #include "launcher.h"
 
+#include "admission.h"
 #include "calls.h"
 #include "exec.h"
 #include "loop.h"
@@ -103,19 +104,34 @@ static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 		script_explain_exec(script, job->error, job->reason, sizeof job->reason);
 }
 
+static bool job_has_place(const struct launch_job *job)
+{
+	return settings->max_per_script == 0 ||
+	       admission_take_script(job->slot, job->asking->script.key,
+				     (size_t)settings->max_per_script);
+}
+
+/* Steps before there is a process. */
+static bool job_prepare(struct launch_job *job)
+{
+	job->step = LAUNCH_RESOLVE;
+	if (!asking_resolve(job->asking, settings, job->received))
+		return false;
+	job->step = LAUNCH_PLACE;
+	if (!job_has_place(job))
+		return false;
+	job->step = LAUNCH_DESCRIPTORS;
+	if (job->ends[0] < 0)
+		job->ends[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	job->error = errno;
+	return job->ends[0] >= 0;
+}
+
 static void job_do(struct launch_job *job, const struct launch_lane *lane)
 {
 	job->pid = -1;
-	job->step = LAUNCH_RESOLVE;
-	if (asking_resolve(job->asking, settings, job->received)) {
-		job->step = LAUNCH_DESCRIPTORS;
-		if (job->ends[0] < 0)
-			job->ends[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-		if (job->ends[0] >= 0)
-			job_execute(job, lane);
-		else
-			job->error = errno;
-	}
+	if (job_prepare(job))
+		job_execute(job, lane);
 	for (int i = 0; i < 3; i++)
 		if (job->ends[i] >= 0)
 			close(job->ends[i]);

@@ -25,6 +25,7 @@ struct launch_job {
 	/* Input: */
 	struct asking *asking;
 	int64_t received; /* bytes of the body */
+	long slot;        /* of SLOT_RUNNING, held until done() */
 	int ends[3];      /* the script's ends, closed by the launcher; [0] is -1 for no
 			   * input */
 	bool awaited;     /* from the start on; see launcher_await() */
@@ -33,7 +34,8 @@ struct launch_job {
 	pid_t pid;   /* -1: failed */
 	bool warm;   /* started from a template */
 	pid_t group; /* process group, for launcher_free_group(); 0: the script's own, if any */
-	enum launch_step step; /* failed step; LAUNCH_RESOLVE: see asking->script */
+	enum launch_step step; /* failed step; LAUNCH_RESOLVE and LAUNCH_PLACE: see
+				* asking->script */
 	int error;
 	char reason[512]; /* of a failed LAUNCH_EXEC, in words */
 	/* For the launcher: */

@@ -221,7 +221,8 @@ static bool process_feed(struct process *p)
 /* Gives the running slot back, if there is a slot for the background. */
 static void process_go_to_background(struct process *p)
 {
-	long slot = slots_take(SLOT_BACKGROUND);
+	/* The running slot is the starter's until the script has started. */
+	long slot = p->launching ? SLOT_NONE : slots_take(SLOT_BACKGROUND);
 
 	p->state = PROCESS_BACKGROUND;
 	p->end_at = settings->background_timeout ? loop_now() + settings->background_timeout : 0;
@@ -513,7 +514,7 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 	p->slot_kind = SLOT_RUNNING;
 	p->slot = slot;
 	p->upload = upload;
-	p->job = (struct launch_job){ .ends = { -1, -1, -1 }, .awaited = upload,
+	p->job = (struct launch_job){ .slot = slot, .ends = { -1, -1, -1 }, .awaited = upload,
 				      .done = on_job_done };
 	if (!process_open_pipes(p)) {
 		saved = errno;

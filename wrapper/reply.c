@@ -21,6 +21,7 @@ static const struct {
 	{ 404, "Not Found" },
 	{ 408, "Request Timeout" },
 	{ 413, "Content Too Large" },
+	{ 429, "Too Many Requests" },
 	{ 431, "Request Header Fields Too Large" },
 	{ 500, "Internal Server Error" },
 	{ 502, "Bad Gateway" },
@@ -433,7 +434,7 @@ size_t reply_document(char *out, int status, const char *reason, bool head_only)
 	int n = snprintf(out, REPLY_DOCUMENT_MOST,
 			 "Status: %d %s\r\n%sContent-Type: text/plain\r\n"
 			 "X-Content-Type-Options: nosniff\r\n\r\n", status, phrase,
-			 status == 503 ? "Retry-After: 5\r\n" : "");
+			 status == 503 || status == 429 ? "Retry-After: 5\r\n" : "");
 
 	if (!head_only)
 		n += snprintf(out + n, REPLY_DOCUMENT_MOST - (size_t)n, "%d %s\r\n%s%s", status,

@@ -2,6 +2,7 @@
 
 #include "request.h"
 
+#include "fair.h"
 #include "os.h"
 #include "report.h"
 #include "rlimits.h"
@@ -323,6 +324,9 @@ static bool on_params_end(struct request *r, const unsigned char *bytes, size_t 
 		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its parameters");
 		return true;
 	}
+	r->ticket.client = fair_client(&r->asking->sent, settings_of(r)->fair_by);
+	if (!r->ticket.client)
+		r->ticket.client = r->client->key;
 	length = r->asking->content_length;
 	r->response.head_only = r->asking->head_only;
 	request_log_name(&r->log, r->asking->name);
@@ -465,7 +469,10 @@ static void on_process_failed(void *owner)
 	job->asking = NULL;
 	r->process->upload = NULL;
 	r->process = NULL;
-	if (job->step == LAUNCH_RESOLVE ? script->shortage
+	if (job->step == LAUNCH_PLACE) {
+		r->ticket.script = script->key;
+		enter(r, REQUEST_DUE);
+	} else if (job->step == LAUNCH_RESOLVE ? script->shortage
 					: launch_is_shortage(job->step, job->error)) {
 		if (loop_is_time(&last_shortage, COMPLAIN_EVERY))
 			request_log_say(&r->log, NULL, "cannot be started: %s (trying again)",
@@ -473,7 +480,7 @@ static void on_process_failed(void *owner)
 								    : strerror(job->error));
 		admission_back_off(&r->client->service->admission);
 		enter(r, REQUEST_DUE);
-	} else if (job->step == LAUNCH_RESOLVE && !script->shortage) {
+	} else if (job->step == LAUNCH_RESOLVE) {
 		request_fail_bare(r, script->status, CAUSE_SCRIPT, script->reason);
 	} else if (job->step == LAUNCH_CHDIR) {
 		request_fail(r, 403, CAUSE_START, "cannot change to its directory %s: %s",
@@ -591,8 +598,6 @@ static const struct process_events process_events = {
 
 /* Starting the script. */
 
-static void on_queue_time(struct request *r);
-
 static void request_launch(struct request *r)
 {
 	static int64_t last_shortage;
@@ -632,10 +637,90 @@ void request_serve_queue(struct service *service)
 	admission_serve(&service->admission, on_granted);
 }
 
+/* Refusals by the queue. */
+
+static enum admission_limit limit_of(const struct request *r)
+{
+	return admission_find_limit(&r->client->service->admission, &r->ticket);
+}
+
+static void request_refuse_full(struct request *r)
+{
+	const struct settings *s = settings_of(r);
+	size_t waiting = slots_taken(SLOT_WAITING);
+
+	switch (limit_of(r)) {
+	case ADMISSION_BY_CLIENT:
+		request_fail(r, 429, CAUSE_PER_CLIENT,
+			     "refused, since %ld scripts of its client run and %zu requests "
+			     "wait already (--max-per-client, --queue)", s->max_per_client, waiting);
+		break;
+	case ADMISSION_BY_SCRIPT:
+		request_fail(r, 503, CAUSE_PER_SCRIPT,
+			     "refused, since %ld of this script run and %zu requests wait "
+			     "already (--max-per-script, --queue)", s->max_per_script, waiting);
+		break;
+	case ADMISSION_BY_SLOTS:
+		if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
+			request_fail(r, 503, CAUSE_QUEUE,
+				     "cannot be started for want of processes, descriptors or "
+				     "memory, and %zu requests wait already (--queue)", waiting);
+		else
+			request_fail(r, 503, CAUSE_QUEUE,
+				     "not started, since %zu scripts run and %zu requests "
+				     "wait already (--max-scripts, --queue)",
+				     slots_taken(SLOT_RUNNING), waiting);
+	}
+}
+
+static void request_refuse_displaced(struct request *r)
+{
+	request_fail(r, limit_of(r) == ADMISSION_BY_CLIENT ? 429 : 503, CAUSE_DISPLACED,
+		     "refused in favour of another client, since %zu requests wait and most are of "
+		     "its own (--queue)", slots_taken(SLOT_WAITING));
+}
+
+static void request_refuse_overdue(struct request *r)
+{
+	const struct settings *s = settings_of(r);
+	double after = (double)s->queue_timeout / 1000;
+
+	switch (limit_of(r)) {
+	case ADMISSION_BY_CLIENT:
+		request_fail(r, 429, CAUSE_PER_CLIENT,
+			     "not started within %g s, since %ld scripts of its client run "
+			     "already (--max-per-client, --queue-timeout)", after, s->max_per_client);
+		break;
+	case ADMISSION_BY_SCRIPT:
+		request_fail(r, 503, CAUSE_PER_SCRIPT,
+			     "not started within %g s, since %ld of this script run already "
+			     "(--max-per-script, --queue-timeout)", after, s->max_per_script);
+		break;
+	case ADMISSION_BY_SLOTS:
+		if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
+			request_fail(r, 503, CAUSE_QUEUE_TIME,
+				     "not started within %g s, for want of processes, "
+				     "descriptors or memory (--queue-timeout)", after);
+		else
+			request_fail(r, 503, CAUSE_QUEUE_TIME,
+				     "not started, since %zu scripts run already and none "
+				     "ended within %g s (--max-scripts, --queue-timeout)",
+				     slots_taken(SLOT_RUNNING), after);
+	}
+}
+
+static void on_displaced(struct ticket *ticket)
+{
+	struct request *r = LOOP_OWNER(ticket, struct request, ticket);
+
+	request_refuse_displaced(r);
+	request_changed(r);
+}
+
 static void request_ask_admission(struct request *r)
 {
 	request_leave_queues(r);
-	switch (admission_ask(&r->client->service->admission, &r->ticket, &r->client->party)) {
+	switch (admission_ask(&r->client->service->admission, &r->ticket, on_displaced)) {
 	case ADMISSION_GRANTED:
 		request_launch(r);
 		break;
@@ -645,19 +730,13 @@ static void request_ask_admission(struct request *r)
 			scoreboard_wait();
 		r->waited = true;
 		if (r->overdue)
-			on_queue_time(r);
+			request_refuse_overdue(r);
 		break;
 	case ADMISSION_FULL:
-		if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
-			request_fail(r, 503, CAUSE_QUEUE,
-				     "cannot be started for want of processes, descriptors or "
-				     "memory, and %zu requests wait already (--queue)",
-				     slots_taken(SLOT_WAITING));
-		else
-			request_fail(r, 503, CAUSE_QUEUE,
-				     "not started, since %zu scripts run and %zu requests "
-				     "wait already (--max-scripts, --queue)",
-				     slots_taken(SLOT_RUNNING), slots_taken(SLOT_WAITING));
+		request_refuse_full(r);
+		break;
+	case ADMISSION_NO_MEMORY:
+		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its place in the queue");
 	}
 }
 
@@ -964,20 +1043,9 @@ static bool is_full(const struct request *r)
 
 static void on_queue_time(struct request *r)
 {
-	double after = (double)settings_of(r)->queue_timeout / 1000;
-
 	r->overdue = true;
-	if (r->phase == REQUEST_LAUNCHING)
-		return;
-	if (slots_taken(SLOT_RUNNING) < slots_most(SLOT_RUNNING))
-		request_fail(r, 503, CAUSE_QUEUE_TIME,
-			     "not started within %g s, for want of processes, descriptors or "
-			     "memory (--queue-timeout)", after);
-	else
-		request_fail(r, 503, CAUSE_QUEUE_TIME,
-			     "not started, since %zu scripts run already and none ended "
-			     "within %g s (--max-scripts, --queue-timeout)",
-			     slots_taken(SLOT_RUNNING), after);
+	if (r->phase != REQUEST_LAUNCHING)
+		request_refuse_overdue(r);
 }
 
 static void on_launch_time(struct request *r)

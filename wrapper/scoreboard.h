@@ -41,6 +41,9 @@ enum score_cause {
 	CAUSE_BODY,
 	CAUSE_SPOOL,
 	CAUSE_CLIENT_TIME,
+	CAUSE_PER_CLIENT,
+	CAUSE_PER_SCRIPT,
+	CAUSE_DISPLACED, /* in the queue, by a request of another client */
 	CAUSE_QUEUE,
 	CAUSE_QUEUE_TIME,
 	CAUSE_SCRIPT, /* not found, or not allowed */

@@ -4,6 +4,7 @@
 
 #include "compat.h"
 #include "exec-error.h"
+#include "hash.h"
 #include "report.h"
 
 #include <errno.h>
@@ -685,6 +686,13 @@ static bool set_path_translated(struct environment *e, bool is_info)
 	return done;
 }
 
+static uint64_t key_of_file(const struct stat *st)
+{
+	const uint64_t numbers[] = { (uint64_t)st->st_dev, (uint64_t)st->st_ino };
+
+	return hash_bytes(numbers, sizeof numbers);
+}
+
 static bool find_by(struct script *s, struct environment *e, struct target *t)
 {
 	const char *rest;
@@ -696,6 +704,7 @@ static bool find_by(struct script *s, struct environment *e, struct target *t)
 		return false;
 	}
 	rest = t->whole + strlen(t->path);
+	s->key = key_of_file(&t->st);
 	s->called = t->path;
 	t->path = NULL;
 	if (!confine(s) || !choose_interpreter(s) || !choose_directory(s, e))

@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 enum {
 	SCRIPT_SHOWN_MOST = 300, /* bytes of a path in messages */
@@ -28,6 +29,7 @@ struct script {
 	int file;                /* with home and interpreter: path, opened for reading and found
 				  * allowed; else -1 */
 	char *directory;         /* working directory if home is -1; NULL: unchanged */
+	uint64_t key;            /* of the file, whatever its name */
 	int status;              /* HTTP status if refused: 403, 404, 500 or 503 */
 	bool shortage;           /* refused for lack of memory or descriptors: try again later */
 	char reason[SCRIPT_REASON_SIZE]; /* of the refusal, for the log; never begins with text

@@ -6,11 +6,11 @@
 
 #include "admission.h"
 #include "buffer.h"
-#include "queue.h"
 #include "settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct connection;
 
@@ -23,6 +23,7 @@ struct service {
 	size_t connections_most;  /* in all workers, for FCGI_GET_VALUES */
 	bool ending;              /* keep no connection for another request */
 	bool tcp;
+	uint64_t last_key; /* of a connection; begins with another number in each worker */
 	void (*freed)(struct service *); /* a connection was freed */
 };
 
@@ -30,7 +31,7 @@ struct service {
 struct client {
 	struct service *service;
 	struct buffer out;
-	struct queue_party party;
+	uint64_t key; /* of the connection, for the turns of clients not known otherwise */
 	void (*changed)(struct client *); /* marks the connection dirty */
 	/* True if the socket's send queue is not empty, and shrank since the last call or
 	 * was not measured yet. */

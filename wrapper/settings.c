@@ -51,6 +51,12 @@ static const struct option_row table[] = {
 	  NUMBER(struct settings, max_unfinished, 1, 1000000), .initial = "1024" },
 	{ "queue", 0, "N", "let this many requests wait for a free slot",
 	  NUMBER(struct settings, queue, 0, 1000000), .initial = "1024" },
+	{ "max-per-script", 0, "N", "run this many of one script at once (0: no limit)",
+	  NUMBER(struct settings, max_per_script, 0, 1000000), .initial = "0" },
+	{ "max-per-client", 0, "N", "run this many for one client at once (0: no limit)",
+	  NUMBER(struct settings, max_per_client, 0, 1000000), .initial = "0" },
+	{ "fair-by", 0, "PARAM", "parameter that tells clients apart, or none",
+	  TEXT(struct settings, fair_by), .initial = "REMOTE_ADDR" },
 	{ "queue-timeout", 0, "SEC", "let them wait this long, then answer 503",
 	  DURATION(struct settings, queue_timeout, 1, DAY), .initial = "30" },
 	{ "start-timeout", 0, "SEC", "give up a script that cannot be executed so long",
@@ -181,6 +187,17 @@ static bool check_path(const char *option, const char *path)
 	return false;
 }
 
+static bool check_fair_by(const char *name)
+{
+	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
+
+	if (name[strspn(name, letters)] == '\0')
+		return true;
+	report("--fair-by wants the name of a parameter, such as HTTP_X_FORWARDED_FOR, or none, not "
+	       "\"%s\"", name);
+	return false;
+}
+
 /* Checks values that the table cannot. False after reporting. */
 static bool check(const struct settings *s)
 {
@@ -200,8 +217,8 @@ static bool check(const struct settings *s)
 		report("--status and --ping cannot have the same path %s", s->ping);
 		return false;
 	}
-	return check_path("status", s->status) && check_path("ping", s->ping) &&
-	       check_socket(s->socket);
+	return check_fair_by(s->fair_by) && check_path("status", s->status) &&
+	       check_path("ping", s->ping) && check_socket(s->socket);
 }
 
 bool settings_read(struct settings *out, int argc, char **argv)

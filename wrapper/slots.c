@@ -10,36 +10,53 @@
 #define MAP_ANONYMOUS MAP_ANON
 #endif
 
+enum { KEYED_KINDS = SLOT_WAITING + 1 };
+
 static struct pool {
 	size_t most;
 	size_t look_from;         /* slot at which the next search begins */
 	atomic_uint *held;        /* by worker */
 	atomic_ushort *holder;    /* by slot: number of the worker + 1; 0: free */
+	_Atomic uint64_t *keys[SLOT_KEYS]; /* by slot; of KEYED_KINDS */
 } pools[SLOT_KINDS];
 
 static size_t workers, self;
 static _Atomic int64_t *spooled; /* bytes, by worker */
 static atomic_bool *present;     /* by worker */
+static atomic_uint *held_back;   /* by worker: slots of SLOT_WAITING */
 static int64_t spool_most;
 
 bool slots_open(const size_t most[SLOT_KINDS], int64_t spool, size_t count)
 {
-	size_t size = count * (sizeof *spooled + SLOT_KINDS * sizeof *pools->held + sizeof *present);
+	size_t size = count * (sizeof *spooled + SLOT_KINDS * sizeof *pools->held +
+			       sizeof *held_back + sizeof *present);
 	char *memory;
 
 	workers = count;
 	spool_most = spool;
 	for (int k = 0; k < SLOT_KINDS; k++)
 		size += most[k] * sizeof *pools->holder;
+	for (int k = 0; k < KEYED_KINDS; k++)
+		size += most[k] * SLOT_KEYS * sizeof **pools->keys;
 	memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED)
 		return false;
 	spooled = (void *)memory;
 	memory += workers * sizeof *spooled;
+	for (int k = 0; k < SLOT_KINDS; k++)
+		pools[k] = (struct pool){ .most = most[k] };
+	for (int i = 0; i < KEYED_KINDS * SLOT_KEYS; i++) {
+		struct pool *p = &pools[i / SLOT_KEYS];
+
+		p->keys[i % SLOT_KEYS] = (void *)memory;
+		memory += p->most * sizeof **p->keys;
+	}
 	for (int k = 0; k < SLOT_KINDS; k++) {
-		pools[k] = (struct pool){ .most = most[k], .held = (void *)memory };
+		pools[k].held = (void *)memory;
 		memory += workers * sizeof *pools->held;
 	}
+	held_back = (void *)memory;
+	memory += workers * sizeof *held_back;
 	for (int k = 0; k < SLOT_KINDS; k++) {
 		pools[k].holder = (void *)memory;
 		memory += most[k] * sizeof *pools->holder;
@@ -48,15 +65,24 @@ bool slots_open(const size_t most[SLOT_KINDS], int64_t spool, size_t count)
 	return true;
 }
 
+/* Without keys first: what comes next in the slot has its own. */
+static void release(struct pool *p, size_t slot)
+{
+	for (int i = 0; i < SLOT_KEYS && p->keys[i]; i++)
+		atomic_store(&p->keys[i][slot], 0);
+	atomic_store(&p->holder[slot], 0);
+}
+
 void slots_free_all(size_t worker)
 {
 	for (struct pool *p = pools; p < pools + SLOT_KINDS; p++) {
 		for (size_t i = 0; i < p->most; i++)
 			if (atomic_load(&p->holder[i]) == worker + 1)
-				atomic_store(&p->holder[i], 0);
+				release(p, i);
 		atomic_store(&p->held[worker], 0);
 	}
 	atomic_store(&spooled[worker], 0);
+	atomic_store(&held_back[worker], 0);
 	atomic_store(&present[worker], false);
 }
 
@@ -85,18 +111,27 @@ void slots_unspool(int64_t bytes)
 	atomic_fetch_sub(&spooled[self], bytes);
 }
 
+/* Returns the number of requests that could use a slot. */
+static uint64_t waiting_of(size_t worker)
+{
+	unsigned waiting = atomic_load(&pools[SLOT_WAITING].held[worker]);
+	unsigned held = atomic_load(&held_back[worker]);
+
+	return waiting > held ? waiting - held : 0;
+}
+
 /* A slot is due to the worker with the least part of its requests running: so all requests wait
  * about as long, however the kernel has spread them. */
 static bool is_due(void)
 {
-	const atomic_uint *running = pools[SLOT_RUNNING].held, *waiting = pools[SLOT_WAITING].held;
-	uint64_t mine = atomic_load(&running[self]), waits = atomic_load(&waiting[self]);
+	const atomic_uint *running = pools[SLOT_RUNNING].held;
+	uint64_t mine = atomic_load(&running[self]), waits = waiting_of(self);
 	uint64_t all_mine = mine + (waits > 0 ? waits : 1);
 
 	for (size_t w = 0; w < workers; w++) {
 		uint64_t other = atomic_load(&running[w]);
 
-		waits = atomic_load(&waiting[w]);
+		waits = waiting_of(w);
 		if (w != self && waits > 0 && other * all_mine < mine * (other + waits))
 			return false;
 	}
@@ -135,7 +170,44 @@ void slots_give(enum slot_kind kind, long slot)
 
 	p->look_from = (size_t)slot;
 	atomic_fetch_sub(&p->held[self], 1);
-	atomic_store(&p->holder[slot], 0);
+	release(p, (size_t)slot);
+}
+
+void slots_mark(enum slot_kind kind, long slot, enum slot_key which, uint64_t key)
+{
+	atomic_store(&pools[kind].keys[which][slot], key);
+}
+
+uint64_t slots_key(long running, enum slot_key which)
+{
+	return atomic_load(&pools[SLOT_RUNNING].keys[which][running]);
+}
+
+size_t slots_marked(enum slot_kind kind, enum slot_key which, uint64_t key)
+{
+	const struct pool *p = &pools[kind];
+	size_t count = 0;
+
+	for (size_t i = 0; i < p->most; i++)
+		count += atomic_load(&p->keys[which][i]) == key;
+	return count;
+}
+
+bool slots_claim(long running, enum slot_key which, uint64_t key, size_t most)
+{
+	/* Marked before the count: two workers may refuse each other, but never pass the limit. */
+	slots_mark(SLOT_RUNNING, running, which, key);
+	if (slots_marked(SLOT_RUNNING, which, key) <= most)
+		return true;
+	slots_mark(SLOT_RUNNING, running, which, 0);
+	return false;
+}
+
+void slots_hold_back(size_t count)
+{
+	/* Seldom changed: others read it often. */
+	if (atomic_load(&held_back[self]) != count)
+		atomic_store(&held_back[self], (unsigned)count);
 }
 
 size_t slots_taken(enum slot_kind kind)

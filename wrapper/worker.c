@@ -26,6 +26,7 @@
 
 enum {
 	RESERVED_DESCRIPTORS = 32,
+	KEY_SHIFT = 40, /* a worker gives keys to 2^40 connections */
 	SCRIPT_DESCRIPTORS = 8, /* three pipes, both ends for a while; the body's file, ... */
 	/* Connections accepted in one turn while no other worker is present. */
 	ACCEPTED_MOST = 16,
@@ -322,6 +323,9 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 	connections_most = count_connections(descriptors, settings->max_scripts);
 	service = (struct service){
 		.settings = settings,
+		.admission = { .client_most = (size_t)settings->max_per_client,
+			       .script_most = (size_t)settings->max_per_script },
+		.last_key = (uint64_t)number << KEY_SHIFT,
 		.connections_most = connections_most * (size_t)settings->workers,
 		.tcp = is_tcp(listener),
 		.freed = on_connection_freed,
