@@ -102,7 +102,7 @@ static void report_failure(int error)
 }
 
 /* False if the socket has no room now. Any other error is reported once, and the message lost. */
-static bool send_message(const struct message *message)
+static bool notify_send(const struct message *message)
 {
 	union {
 		struct cmsghdr head;
@@ -135,16 +135,16 @@ static void forget_message(size_t i)
 	memmove(&messages[i], &messages[i + 1], (count - i) * sizeof *messages);
 }
 
-static void tell(struct deadline *d)
+static void notify_flush(struct deadline *d)
 {
 	size_t told = 0;
 
-	while (told < count && send_message(&messages[told]))
+	while (told < count && notify_send(&messages[told]))
 		told++;
 	count -= told;
 	memmove(messages, &messages[told], count * sizeof *messages);
 	if (count > 0)
-		deadline_set(d, AGAIN_MS, tell);
+		deadline_set(d, AGAIN_MS, notify_flush);
 }
 
 /* True if the later of two messages replaces the earlier: same word before "=", and for
@@ -173,7 +173,7 @@ static void add(int with, const char *text)
 static void tell_unless_full(void)
 {
 	if (count > 0 && !deadline_is_set(&again))
-		tell(&again);
+		notify_flush(&again);
 }
 
 void notify(const char *format, ...)

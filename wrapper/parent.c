@@ -24,8 +24,8 @@ enum { /* milliseconds */
 	HASTE_MOST = 1000
 };
 
-/* Checks of the watchdog at which a worker that stands still has not answered: so many times a
- * quarter of the manager's time-out, with the quarter before the question, are the whole. */
+/* Checks, one in a quarter of the watchdog's time, at which a worker may have left the question
+ * unanswered: with the quarter before the question, the whole time has passed. */
 enum { UNANSWERED_MOST = 3 };
 
 /* A worker, at its number in workers. */
@@ -379,7 +379,7 @@ static void parent_update(void)
 
 /* The watchdog. */
 
-/* Period of the manager_check(), half of that of WATCHDOG=1 at least: see UNANSWERED_MOST. */
+/* A quarter of the watchdog's time: a worker is found, and replaced, before that has passed. */
 static int64_t check_period(void)
 {
 	return (notify_watchdog() + 1) / 2;
