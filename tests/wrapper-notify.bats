@@ -67,7 +67,6 @@ switches() {
 		-e inject=epoll_create1:signal=SIGSTOP:when=1 "$FCGIWRAP" -c 2 -s "$SOCKET"
 	PARENT=$(pid_of wrapper)
 	eventually is_stopped "$PARENT" || skip 'strace may not'
-	kill -CONT "$PARENT"
 	eventually both_are_stopped
 	kill -CONT "${workers[0]}"
 	serves
@@ -76,10 +75,12 @@ switches() {
 	heard "READY=1|MAINPID=$PARENT"
 }
 
-# both_are_stopped: sets $workers; strace has left another child, a zombie.
+# both_are_stopped: sets $workers. Their parent is stopped too before it starts them, perhaps twice,
+# by strace, which leaves another child, a zombie.
 both_are_stopped() {
 	local pid
 
+	kill -CONT "$PARENT"
 	workers=()
 	for pid in $(children_of "$PARENT"); do
 		! is_stopped "$pid" || workers+=("$pid")
