@@ -145,6 +145,23 @@ has_match() {
 	return 1
 }
 
+# heard LINE...: in the file $HEARD, of what supervise-listen.pl heard, are these, in this order.
+heard() {
+	local all
+
+	all=$(printf '%s\n' "$@")
+	hears_all() {
+		local line rest
+
+		rest=$(sed -E 's/(MONOTONIC_USEC=)[0-9]+/\1N/' "$HEARD")
+		while IFS= read -r line; do
+			grep -qxF -e "$line" <<<"$rest" || return 1
+			rest=$(awk -v line="$line" 'on; $0 == line { on = 1 }' <<<"$rest")
+		done <<<"$all"
+	}
+	eventually hears_all || { cat "$HEARD"; return 1; }
+}
+
 # Skips the test unless all these programs are there.
 need() {
 	local program

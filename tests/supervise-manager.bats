@@ -15,21 +15,21 @@ supervise_notifying() {
 	NOTIFY_SOCKET=$T/notify supervise "$@"
 }
 
-heard() {
+heard_match() {
 	eventually has_match "$1" "$HEARD" || { cat "$HEARD"; return 1; }
 }
 
 @test "a manager hears when it is ready, and how many processes there are" {
 	supervise_notifying -s "$S" -F 2 -- /bin/sleep 60
-	heard "^READY=1\|MAINPID=$KEEPER$"
-	heard '^STATUS=2 processes'
+	heard_match "^READY=1\|MAINPID=$KEEPER$"
+	heard_match '^STATUS=2 processes'
 }
 
 @test "a manager hears of a reload, when it begins and when it is complete" {
 	supervise_notifying -s "$S" -- /bin/sleep 60
-	heard READY=1
+	heard_match READY=1
 	kill -HUP "$KEEPER"
-	heard '^RELOADING=1\|MONOTONIC_USEC=[0-9]+$'
+	heard_match '^RELOADING=1\|MONOTONIC_USEC=[0-9]+$'
 	ready_again() { [ "$(grep -c '^READY=1|' "$HEARD")" = 2 ]; }
 	eventually ready_again
 }
@@ -37,7 +37,7 @@ heard() {
 @test "a manager hears when it stops" {
 	supervise_notifying -s "$S" -- /bin/sleep 60
 	kill -TERM "$KEEPER"
-	heard '^STOPPING=1$'
+	heard_match '^STOPPING=1$'
 	await keeper
 }
 

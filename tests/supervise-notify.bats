@@ -16,23 +16,6 @@ supervise_unheard() {
 	NOTIFY_SOCKET=$T/notify supervise "$@"
 }
 
-# heard LINE...: the manager hears these, in this order.
-heard() {
-	local all
-
-	all=$(printf '%s\n' "$@")
-	hears_all() {
-		local line rest
-
-		rest=$(sed -E 's/(MONOTONIC_USEC=)[0-9]+/\1N/' "$HEARD")
-		while IFS= read -r line; do
-			grep -qxF -e "$line" <<<"$rest" || return 1
-			rest=$(awk -v line="$line" 'on; $0 == line { on = 1 }' <<<"$rest")
-		done <<<"$all"
-	}
-	eventually hears_all || { cat "$HEARD"; return 1; }
-}
-
 @test "READY that a manager has no room for is told later, with MAINPID" {
 	supervise_unheard -s "$S" -- /bin/sleep 60
 	touch "$T/go"

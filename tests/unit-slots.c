@@ -208,6 +208,29 @@ static void check_held(void)
 	ok(take(SLOT_RUNNING, 1) == 0, "but to who could");
 }
 
+static int wake(void)
+{
+	return slots_wake();
+}
+
+static int take_and_wake(void)
+{
+	return take(SLOT_RUNNING, 1) == 1 && slots_wake() && !slots_wake();
+}
+
+static void check_rest(void)
+{
+	begin(SLOTS, 2, 1, 2);
+	ok(!slots_wake(), "nobody rests at first");
+	ok(slots_rest() && !slots_wake(), "who rests is not woken while no slot is taken");
+	ok(as_worker(1, take_and_wake) == 1, "but by the worker that takes one, once");
+	ok(!slots_rest() && as_worker(1, wake) == 0, "there is no rest while slots are taken");
+	slots_free_all(1);
+	ok(slots_rest(), "until those of a killed worker are freed");
+	take(SLOT_BACKGROUND, 1);
+	ok(slots_wake() && !slots_rest(), "nor while a script goes on in the background");
+}
+
 static int spool_rest(void)
 {
 	return slots_spool(SPOOL - 600) && !slots_spool(1);
@@ -261,6 +284,7 @@ int main(void)
 	check_keys();
 	check_held();
 	check_contention();
+	check_rest();
 	check_spool();
 	return tap_done();
 }

@@ -9,6 +9,7 @@
 #include "exec.h"
 #include "launch.h"
 #include "listen.h"
+#include "notify.h"
 #include "parent.h"
 #include "peer.h"
 #include "report.h"
@@ -245,6 +246,8 @@ int main(int argc, char **argv)
 	heeds_hup = signal(SIGHUP, SIG_IGN) != SIG_IGN;
 	if (!apply(&settings) || !find_source(&settings))
 		return STATUS_FAILURE;
+	notify_open();
+	notify_leave();
 	/* By now LISTEN_FDS and the like are out of the environment. */
 	if (!environment_keep_own(environ))
 		report("cannot begin to serve: %s", strerror(errno));

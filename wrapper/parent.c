@@ -3,6 +3,8 @@
 #include "parent.h"
 
 #include "children.h"
+#include "manager.h"
+#include "notify.h"
 #include "report.h"
 #include "slots.h"
 #include "worker.h"
@@ -22,12 +24,18 @@ enum { /* milliseconds */
 	HASTE_MOST = 1000
 };
 
+/* Checks, one in a quarter of the watchdog's time, at which a worker may have left the question
+ * unanswered: with the quarter before the question, the whole time has passed. */
+enum { UNANSWERED_MOST = 3 };
+
 /* A worker, at its number in workers. */
 struct kept_worker {
 	struct child child;
 	enum { ABSENT, STARTING, SERVING, RETIRING } state;
 	unsigned long reload; /* value of reloads at the start, or from reload_fail() */
 	bool accepts;
+	bool asked;        /* by worker_check(), and has not answered */
+	int unanswered;    /* checks since */
 	struct watch pipe; /* parent's end, see worker_run() */
 	int its_end;       /* worker's end, open in the parent until child_fork() returns */
 };
@@ -38,10 +46,11 @@ static void (*on_stopping)(void);
 static struct kept_worker *workers;
 static size_t numbers;
 static unsigned long reloads;
-static bool reloading, stopping, has_served;
+static bool reloading, stopping, has_served, is_up;
 static int exit_status;
 static int64_t start_pause;
 static struct deadline start_again;
+static struct deadline check_again;
 
 static void parent_update(void);
 static void parent_stop(void);
@@ -68,6 +77,11 @@ static bool is_absent(const struct kept_worker *w)
 static bool is_starting(const struct kept_worker *w)
 {
 	return w->state == STARTING;
+}
+
+static bool is_serving(const struct kept_worker *w)
+{
+	return w->state == SERVING;
 }
 
 static bool is_outdated(const struct kept_worker *w)
@@ -105,6 +119,7 @@ static int worker_work(struct child *child)
 	for (size_t i = 0; i < numbers; i++)
 		if (workers[i].pipe.fd >= 0)
 			close(workers[i].pipe.fd);
+	notify_close();
 	return worker_run(settings, w - workers, listener, w->its_end);
 }
 
@@ -136,6 +151,10 @@ static void on_told(struct watch *watch, unsigned events)
 			report("worker %ld stops; starting another", (long)w->child.pid);
 			worker_retire(w);
 		}
+	} else if (n > 0 && what == WORKER_TURNS) {
+		w->asked = false;
+	} else if (n > 0 && what == WORKER_WAKES) {
+		manager_wake();
 	}
 	parent_update();
 }
@@ -148,6 +167,8 @@ static void reload_fail(unsigned long reload)
 		if (w->reload < reload)
 			w->reload = reload;
 	reloading = reload != reloads;
+	if (!reloading)
+		manager_ready();
 }
 
 static void on_worker_ended(struct child *child, int how)
@@ -244,6 +265,7 @@ static bool worker_start(struct kept_worker *w)
 		w->state = STARTING;
 		w->accepts = true;
 		w->reload = reloads;
+		w->asked = false;
 		child_kill_after(&w->child, SERVES_WITHIN, on_late);
 	} else {
 		loop_close(&w->pipe);
@@ -296,6 +318,22 @@ static bool start_successor(void)
 	return false;
 }
 
+/* The start is complete as soon as no worker starts: one that cannot be started now is tried
+ * again later, while others serve. */
+static void tell_manager(void)
+{
+	if (find_worker(is_starting) || !find_worker(is_serving))
+		return;
+	if (!is_up)
+		manager_ready();
+	is_up = true;
+	if (reloading && count_present() == settings->workers && !find_worker(is_outdated)) {
+		reloading = false;
+		report("reloaded");
+		manager_ready();
+	}
+}
+
 static void update_workers(void)
 {
 	struct kept_worker *outdated;
@@ -313,11 +351,7 @@ static void update_workers(void)
 			more = start_successor();
 		}
 	}
-	if (reloading && count_present() == settings->workers && !find_worker(is_starting) &&
-	    !find_worker(is_outdated)) {
-		reloading = false;
-		report("reloaded");
-	}
+	tell_manager();
 }
 
 /* Restores the flags of the socket, whose open file description others may share; not before
@@ -343,6 +377,54 @@ static void parent_update(void)
 		loop_stop();
 }
 
+/* The watchdog. */
+
+/* A quarter of the watchdog's time: a worker is found, and replaced, before that has passed. */
+static int64_t check_period(void)
+{
+	return (notify_watchdog() + 1) / 2;
+}
+
+/* Requests of a worker that stands still are lost; if the manager ended the service, those of all
+ * would be. */
+static void worker_replace(struct kept_worker *w)
+{
+	report("worker %ld has stood still for %g s; killing it, and starting another",
+	       (long)w->child.pid, (double)(UNANSWERED_MOST * check_period()) / 1000);
+	worker_retire(w);
+	child_signal(&w->child, SIGKILL);
+}
+
+static void worker_check(struct kept_worker *w, bool in_time)
+{
+	if (w->state != SERVING)
+		return;
+	if (!w->asked) {
+		w->unanswered = 0;
+		w->asked = write(w->pipe.fd, "?", 1) == 1;
+	} else if (!in_time) {
+		w->unanswered = 0;
+	} else if (++w->unanswered == UNANSWERED_MOST) {
+		worker_replace(w);
+	}
+}
+
+/* A check that is late proves nothing against workers: the machine was busy, or all processes
+ * were stopped. */
+static void on_check(struct deadline *d)
+{
+	static int64_t last;
+	bool in_time = loop_now() - last < 2 * check_period();
+
+	last = loop_now();
+	for (struct kept_worker *w = workers; w < workers + numbers; w++)
+		worker_check(w, in_time);
+	parent_update();
+	if (stopping || find_worker(is_serving))
+		notify("WATCHDOG=1");
+	deadline_set(d, check_period(), on_check);
+}
+
 /* The end, and signals. */
 
 static void parent_stop(void)
@@ -350,6 +432,7 @@ static void parent_stop(void)
 	stopping = true;
 	deadline_clear(&start_again);
 	on_stopping();
+	manager_stopping(settings->stop_timeout + settings->kill_after + HANGS_AFTER);
 	for (struct kept_worker *w = workers; w < workers + numbers; w++)
 		if (w->state == STARTING || w->state == SERVING)
 			worker_retire(w);
@@ -376,6 +459,7 @@ static void on_reload(int signal)
 	report("reloading");
 	reloading = true;
 	reloads++;
+	manager_reloading();
 	parent_update();
 }
 
@@ -409,6 +493,8 @@ int parent_run(const struct settings *wanted, int socket, bool heeds_hup,
 		return STATUS_FAILURE;
 	}
 	parent_update();
+	if (notify_watchdog() > 0)
+		on_check(&check_again);
 	loop_run();
 	close_listener();
 	free(workers);

@@ -24,12 +24,13 @@ static size_t workers, self;
 static _Atomic int64_t *spooled; /* bytes, by worker */
 static atomic_bool *present;     /* by worker */
 static atomic_uint *held_back;   /* by worker: slots of SLOT_WAITING */
+static atomic_bool *resting;     /* see slots_rest() */
 static int64_t spool_most;
 
 bool slots_open(const size_t most[SLOT_KINDS], int64_t spool, size_t count)
 {
 	size_t size = count * (sizeof *spooled + SLOT_KINDS * sizeof *pools->held +
-			       sizeof *held_back + sizeof *present);
+			       sizeof *held_back + sizeof *present) + sizeof *resting;
 	char *memory;
 
 	workers = count;
@@ -62,6 +63,7 @@ bool slots_open(const size_t most[SLOT_KINDS], int64_t spool, size_t count)
 		memory += most[k] * sizeof *pools->holder;
 	}
 	present = (void *)memory;
+	resting = present + workers;
 	return true;
 }
 
@@ -227,6 +229,34 @@ bool slots_is_taken(enum slot_kind kind, size_t slot)
 size_t slots_most(enum slot_kind kind)
 {
 	return pools[kind].most;
+}
+
+/* True if the worker, or any worker for SIZE_MAX, has a slot of those that STATUS tells of. */
+static bool are_held(size_t by)
+{
+	static const enum slot_kind kinds[] = { SLOT_RUNNING, SLOT_WAITING, SLOT_BACKGROUND };
+
+	for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+		if (by == SIZE_MAX ? slots_taken(kinds[k]) > 0
+				   : atomic_load(&pools[kinds[k]].held[by]) > 0)
+			return true;
+	return false;
+}
+
+/* Says that it rests before it looks, as workers take a slot before they ask whether it rests: one
+ * of the two sees the other. */
+bool slots_rest(void)
+{
+	atomic_store(resting, true);
+	if (!are_held(SIZE_MAX))
+		return true;
+	atomic_store(resting, false);
+	return false;
+}
+
+bool slots_wake(void)
+{
+	return atomic_load(resting) && are_held(self) && atomic_exchange(resting, false);
 }
 
 bool slots_are_shared(void)

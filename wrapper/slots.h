@@ -63,6 +63,12 @@ size_t slots_taken(enum slot_kind kind);
 bool slots_is_taken(enum slot_kind kind, size_t slot);
 size_t slots_most(enum slot_kind kind);
 
+/* For the parent, which shows how many scripts run and wait. True if there are none, not even in
+ * the background: the parent may rest until it hears of the worker that finds slots_wake() true,
+ * one worker, once. */
+bool slots_rest(void);
+bool slots_wake(void);
+
 /* True if other workers are present: slots may become free without an event in this worker. */
 bool slots_are_shared(void);
 

@@ -240,14 +240,21 @@ static void on_stop_signal(int signal)
 	stop();
 }
 
-/* The parent asks for a stop by shutdown(2). A hangup means that the parent is gone: if
- * after asking, it may have been killed because the stop took too long, so end at once;
- * otherwise stop as usual. */
+/* By a byte the parent asks whether the loop turns, by shutdown(2) for a stop. A hangup means
+ * that the parent is gone: if after asking for a stop, it may have been killed because the stop
+ * took too long, so end at once; otherwise stop as usual. */
 static void on_parent(struct watch *watch, unsigned events)
 {
 	static bool told;
+	char asked;
 
 	if (!(events & LOOP_HANGUP)) {
+		ssize_t n = read(watch->fd, &asked, 1);
+
+		if (n > 0)
+			tell_parent(WORKER_TURNS);
+		if (n != 0)
+			return;
 		told = true;
 		loop_want(watch, LOOP_HANGUP);
 	} else {
@@ -285,6 +292,8 @@ static void worker_end_turn(void)
 	do
 		request_serve_queue(&service);
 	while (connection_update_all(&service));
+	if (slots_wake())
+		tell_parent(WORKER_WAKES);
 	warm_tick();
 	if (stopping && service.count == 0)
 		process_terminate_remains();

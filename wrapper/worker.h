@@ -11,7 +11,12 @@
 enum { WORKER_HASTE = SIGQUIT };
 
 /* Messages of a worker to its parent, one byte each. */
-enum { WORKER_SERVES = 's', WORKER_ACCEPTS_NO_MORE = 'n' };
+enum {
+	WORKER_SERVES = 's',
+	WORKER_ACCEPTS_NO_MORE = 'n',
+	WORKER_TURNS = 't', /* the answer to any byte from the parent: the loop turns */
+	WORKER_WAKES = 'w'  /* see slots_wake() */
+};
 
 /*
  * Serves a listening socket, as the worker of a number in slots.h. The pipe is one end of a

@@ -1,7 +1,8 @@
 #!/usr/bin/env perl
 # A service manager's end of sd_notify(3): writes each message to standard output, a line each,
-# "|" between its parts. Its arguments are the path of its socket, and perhaps that of a file:
-# until there is one it reads nothing, and has no room for another message.
+# "|" between its parts. Its arguments are the path of its socket (@ at its beginning for an abstract
+# name), and perhaps that of a file: until there is one it reads nothing, and has no room for another
+# message.
 use strict;
 use warnings;
 use IO::Socket::UNIX;
@@ -9,6 +10,7 @@ use Time::HiRes 'sleep';
 
 $| = 1;
 my ($path, $file) = @ARGV;
+$path =~ s/^@/\0/;
 my $socket = IO::Socket::UNIX->new(Type => SOCK_DGRAM, Local => $path) or die "$path: $!\n";
 if (defined $file) {
 	my @fillers;

@@ -10,8 +10,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Opens a socket to $NOTIFY_SOCKET. Without that variable nothing is sent. */
+/* Opens a socket to $NOTIFY_SOCKET. Without that variable, or after reporting an error, nothing
+ * is sent. */
 void notify_open(void);
+
+/* Closes the socket, in a child that does not execute a program. */
+void notify_close(void);
+
+/* True if there is a socket: messages are worth their cost. */
+bool notify_is_heard(void);
 
 /* Sends lines such as "READY=1"; never waits. The loop must be open. */
 void notify(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -21,6 +28,9 @@ void notify_ready(void);
 
 /* Sends RELOADING=1, with the time. */
 void notify_reloading(void);
+
+/* Sends STOPPING=1, and in how many milliseconds this process will have ended at the latest. */
+void notify_stopping(int64_t within);
 
 /* Milliseconds from one WATCHDOG=1 to the next, half of the manager's time-out; 0: none. */
 int64_t notify_watchdog(void);
@@ -35,7 +45,7 @@ void notify_store(int fd, const char *name);
 /* Asks the manager to drop a name, along with the next message. */
 void notify_drop(const char *name);
 
-/* In a child: clears the variables, so that the program sends nothing in our name. */
+/* Clears the variables in the environment, so that no child sends anything in our name. */
 void notify_leave(void);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "listen.h"
 #include "loop.h"
+#include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,22 +34,75 @@ static struct message messages[MESSAGES]; /* not sent yet, oldest first */
 static size_t count;
 static struct deadline again;
 
+/* From the environment, which notify_leave() may clear. */
+static long long watchdog_usec; /* 0: none */
+static long watchdog_pid;       /* 0: of any process */
+
+static void report_deaf(const char *path, int error)
+{
+	static bool told;
+
+	if (!told)
+		report("cannot tell a service manager at %s (NOTIFY_SOCKET): %s", path,
+		       strerror(error));
+	told = true;
+}
+
+static void read_watchdog(void)
+{
+	const char *interval = getenv("WATCHDOG_USEC");
+	const char *pid = getenv("WATCHDOG_PID");
+
+	watchdog_usec = interval ? atoll(interval) : 0;
+	watchdog_pid = pid ? atol(pid) : 0;
+}
+
 void notify_open(void)
 {
 	const char *path = getenv("NOTIFY_SOCKET");
 
-	if (!path || (path[0] != '/' && path[0] != '@') || !listen_address_local(&manager, path))
+	read_watchdog();
+	if (!path || !*path)
 		return;
+	errno = EAFNOSUPPORT;
+	if ((path[0] == '/' || path[0] == '@') && listen_address_local(&manager, path))
+		fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+	if (fd < 0) {
+		report_deaf(path, errno);
+		return;
+	}
+	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	manager.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	if (path[0] == '@')
 		manager.as.local.sun_path[0] = '\0'; /* abstract name: unix(7) */
-	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-	if (fd >= 0)
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
 }
 
-/* False if the socket has no room now. Any other error counts as sent. */
-static bool send_message(const struct message *message)
+void notify_close(void)
+{
+	if (fd >= 0)
+		close(fd);
+	fd = -1;
+	count = 0;
+}
+
+bool notify_is_heard(void)
+{
+	return fd >= 0;
+}
+
+/* An abstract name begins with a zero byte in the address, with '@' where it is shown. */
+static void report_failure(int error)
+{
+	char path[sizeof manager.as.local.sun_path];
+
+	memcpy(path, manager.as.local.sun_path, sizeof path);
+	if (!path[0])
+		path[0] = '@';
+	report_deaf(path, error);
+}
+
+/* False if the socket has no room now. Any other error is reported once, and the message lost. */
+static bool notify_send(const struct message *message)
 {
 	union {
 		struct cmsghdr head;
@@ -67,8 +121,12 @@ static bool send_message(const struct message *message)
 		control.head.cmsg_len = CMSG_LEN(sizeof(int));
 		memcpy(CMSG_DATA(&control.head), &message->fd, sizeof(int));
 	}
-	return sendmsg(fd, &all, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0 ||
-	       (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS);
+	if (sendmsg(fd, &all, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0)
+		return true;
+	if (errno == EAGAIN || errno == EWOULDBLOCK || errno == ENOBUFS)
+		return false;
+	report_failure(errno);
+	return true;
 }
 
 static void forget_message(size_t i)
@@ -77,16 +135,16 @@ static void forget_message(size_t i)
 	memmove(&messages[i], &messages[i + 1], (count - i) * sizeof *messages);
 }
 
-static void tell(struct deadline *d)
+static void notify_flush(struct deadline *d)
 {
 	size_t told = 0;
 
-	while (told < count && send_message(&messages[told]))
+	while (told < count && notify_send(&messages[told]))
 		told++;
 	count -= told;
 	memmove(messages, &messages[told], count * sizeof *messages);
 	if (count > 0)
-		deadline_set(d, AGAIN_MS, tell);
+		deadline_set(d, AGAIN_MS, notify_flush);
 }
 
 /* True if the later of two messages replaces the earlier: same word before "=", and for
@@ -115,7 +173,7 @@ static void add(int with, const char *text)
 static void tell_unless_full(void)
 {
 	if (count > 0 && !deadline_is_set(&again))
-		tell(&again);
+		notify_flush(&again);
 }
 
 void notify(const char *format, ...)
@@ -144,15 +202,18 @@ void notify_reloading(void)
 	       (long long)t.tv_sec * 1000000 + t.tv_nsec / 1000);
 }
 
+void notify_stopping(int64_t within)
+{
+	notify("STOPPING=1\nEXTEND_TIMEOUT_USEC=%lld", (long long)within * USEC_PER_MS);
+}
+
 int64_t notify_watchdog(void)
 {
-	const char *interval = getenv("WATCHDOG_USEC");
-	const char *pid = getenv("WATCHDOG_PID");
-	long long usec = interval ? atoll(interval) : 0;
+	long long half = watchdog_usec / 2;
 
-	if (fd < 0 || usec <= 0 || (pid && atol(pid) != (long)getpid()))
+	if (fd < 0 || watchdog_usec <= 0 || (watchdog_pid && watchdog_pid != (long)getpid()))
 		return 0;
-	return usec / 2 < USEC_PER_MS ? 1 : usec / 2 / USEC_PER_MS;
+	return half < USEC_PER_MS ? 1 : half / USEC_PER_MS;
 }
 
 bool notify_keeps(bool said)
