@@ -129,6 +129,14 @@ pause() {
 	read -rt "$seconds" -u "$PAUSE" || :
 }
 
+# Sets $python to one that has the client library of Prometheus.
+need_prometheus() {
+	for python in python3 /usr/bin/python3; do
+		! "$python" -c 'import prometheus_client.openmetrics.parser' 2>/dev/null || return 0
+	done
+	skip 'no prometheus_client of Python here'
+}
+
 # has_match PATTERN FILE: a line of the file matches the extended regular expression. While there
 # are few lines, without a process.
 has_match() {

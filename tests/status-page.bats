@@ -9,14 +9,6 @@ reads() {
 	"${2:-python3}" "$FCGI_SOURCE/tests/status-readers.py" "$1" "$FCGI_BUILD/tests/status-sample"
 }
 
-# Sets $python to one that has the client library of Prometheus.
-need_prometheus() {
-	for python in python3 /usr/bin/python3; do
-		! "$python" -c 'import prometheus_client.openmetrics.parser' 2>/dev/null || return 0
-	done
-	skip 'no prometheus_client of Python here'
-}
-
 @test "text is read by telegraf" {
 	reads telegraf
 }

@@ -135,6 +135,38 @@ shows() {
 	shows 'memory peak' '[1-9][0-9]*'
 }
 
+# body: $output without the header.
+body() {
+	printf '%s\n' "$output" | sed '1,/^\r*$/d'
+}
+
+@test "all formats of a page with requests are read by their readers" {
+	need_prometheus
+	start_wrapper -c 2 --max-scripts 3 --status /status
+	start_waiting client1 SCRIPT_NAME='/<slow>&"x' REMOTE_ADDR=2001:db8::7
+	crowd 10 2 get "$CGI/hello.sh" expect-text hello
+	page 'json&full'
+	body | "$python" -c '
+import json, sys
+page = json.load(sys.stdin)
+assert page["accepted conn"] == 12 and page["active processes"] == 1, page
+assert page["processes"][0]["request uri"].startswith("/<slow>&\"x"), page["processes"]'
+	page 'xml&full'
+	body | "$python" -c 'import sys, xml.dom.minidom as dom; dom.parse(sys.stdin.buffer)'
+	page openmetrics
+	body | "$python" -c '
+import sys
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse
+found = {s.name: s.value for f in parse(sys.stdin.read()) for s in f.samples}
+assert found["fcgiwrap_script_seconds_count"] == 10, found
+assert found["fcgiwrap_process_limit_reached_total"] == 0, found'
+	page 'html&full'
+	has '&lt;slow&gt;' '</html>'
+	lacks '<slow>'
+	touch "$T/go"
+	answered client1
+}
+
 @test "HEAD gets the header alone" {
 	start_wrapper --status /status
 	ask get /nothing SCRIPT_NAME=/status REQUEST_METHOD=HEAD

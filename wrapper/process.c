@@ -537,7 +537,6 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 
 /* The end. */
 
-/* Also of children that have become no script: they were meant to. */
 static void count_usage(const struct os_usage *usage)
 {
 	scoreboard_add(SCORE_CPU_USER, usage->user);
@@ -557,10 +556,11 @@ static void on_child(int signal)
 	while ((pid = os_reap(&status, &usage)) > 0) {
 		struct process *p = *bucket_of(pid);
 
-		count_usage(&usage);
-
 		while (p && (p->pid != pid || p->exited))
 			p = p->next;
+		/* Other children, such as templates, are no scripts. */
+		if (p || launching_first)
+			count_usage(&usage);
 		if (p)
 			process_exited(p, status);
 		else if (launching_first)

@@ -43,7 +43,8 @@ bool slots_spool(int64_t bytes);
 void slots_unspool(int64_t bytes);
 
 /* Takes a slot; SLOT_NONE if none is free or another worker is due: of those with waiting
- * requests that are not held back, SLOT_RUNNING is due to the one with the smallest part of its requests running. */
+ * requests that are not held back, SLOT_RUNNING is due to the one with the smallest part of its
+ * requests running. */
 long slots_take(enum slot_kind kind);
 void slots_give(enum slot_kind kind, long slot); /* its keys are gone with it */
 
