@@ -131,6 +131,9 @@ shows() {
 	ask get "$T/failing.sh"
 	eventually shows 'scripts killed' 1
 	shows 'scripts exit else' 1
+	shows 'scripts answer 5xx' 0
+	ask get "$CGI/status.sh" QUERY_STRING="500 Broken"
+	shows 'scripts answer 5xx' 1
 	shows 'failed response' 1
 	shows 'memory peak' '[1-9][0-9]*'
 }

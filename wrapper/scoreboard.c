@@ -298,6 +298,7 @@ void scoreboard_end(struct score *score, int status, bool cut, int64_t sent)
 	add(&step->run, (uint64_t)run);
 	if (class >= 1 && class <= 5)
 		scoreboard_add(SCORE_STATUS + (unsigned)class - 1, 1);
+	scoreboard_add(SCORE_SCRIPT_5XX, class == 5 && score->cause == CAUSE_NONE);
 	scoreboard_add(SCORE_ABORTED, score->abandoned);
 	scoreboard_add(SCORE_CUT, cut && !score->abandoned);
 	scoreboard_add(SCORE_RECEIVED, (uint64_t)score->received);

@@ -16,6 +16,7 @@ enum score_count {
 	SCORE_REQUESTS,
 	SCORE_STATUS, /* responses by class: 1xx to 5xx */
 	SCORE_STATUS_LAST = SCORE_STATUS + 4,
+	SCORE_SCRIPT_5XX, /* of scripts themselves */
 	SCORE_ABORTED, /* left by their clients */
 	SCORE_CUT,     /* responses without a regular end */
 	SCORE_WAITED,  /* requests that found no free slot */

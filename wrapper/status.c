@@ -32,7 +32,7 @@ static const char responses_help[] = "Responses with a regular status, by its fi
 		  cpu_help[] = "Processor time of scripts that have ended.",
 		  bytes_help[] = "Bytes of request bodies (in) and of bodies of responses (out).";
 
-/* Counts as values; those with trouble are what has failed. */
+/* Counts as values. Those with trouble are added up, so that none counts what another does. */
 static const struct count_row {
 	enum score_count count;
 	double unit;
@@ -41,8 +41,11 @@ static const struct count_row {
 #define RESPONSES(digit) \
 	{ SCORE_STATUS + digit - 1, 1, \
 	  { "responses " #digit "xx", "responses", "code=\"" #digit "xx\"", responses_help, \
-	    STATUS_COUNTER, .trouble = digit == 5 } }
+	    STATUS_COUNTER } }
 	RESPONSES(1), RESPONSES(2), RESPONSES(3), RESPONSES(4), RESPONSES(5),
+	{ SCORE_SCRIPT_5XX, 1, { "scripts answer 5xx", "script_errors", NULL,
+				 "Responses 5xx made by scripts.", STATUS_COUNTER,
+				 .trouble = true } },
 	{ SCORE_ABORTED, 1, { "aborted", "lost", "how=\"aborted\"", lost_help, STATUS_COUNTER } },
 	{ SCORE_CUT, 1, { "cut", "lost", "how=\"cut\"", lost_help, STATUS_COUNTER,
 			  .trouble = true } },
@@ -55,7 +58,7 @@ static const struct count_row {
 	{ SCORE_EXITED, 1, { "scripts exit else", "script_ends", "how=\"exit\"", ends_help,
 			     STATUS_COUNTER } },
 	{ SCORE_KILLED, 1, { "scripts killed", "script_ends", "how=\"signal\"", ends_help,
-			     STATUS_COUNTER, .trouble = true } },
+			     STATUS_COUNTER } },
 	{ SCORE_CPU_USER, 1e6, { "cpu user", "script_cpu_seconds", "mode=\"user\"", cpu_help,
 				 STATUS_COUNTER, "seconds" } },
 	{ SCORE_CPU_SYSTEM, 1e6, { "cpu system", "script_cpu_seconds", "mode=\"system\"", cpu_help,
@@ -66,26 +69,28 @@ static const struct count_row {
 			   STATUS_COUNTER, "bytes" } },
 };
 
-#define REFUSED(name, reason) \
-	{ name, "refused", "reason=\"" reason "\"", refused_help, STATUS_COUNTER, .trouble = true }
+#define REFUSED(name, reason, is_trouble) \
+	{ name, "refused", "reason=\"" reason "\"", refused_help, STATUS_COUNTER, \
+	  .trouble = is_trouble }
 #define FAILED(name, reason) \
 	{ name, "failed", "reason=\"" reason "\"", failed_help, STATUS_COUNTER, .trouble = true }
 
+/* No trouble is what only the client can mend. */
 static const struct status_value cause_rows[SCORE_CAUSES] = {
-	[CAUSE_CONNECTION] = REFUSED("refused connection", "connection"),
-	[CAUSE_UNFINISHED] = REFUSED("refused unfinished", "unfinished"),
-	[CAUSE_PARAMS] = REFUSED("refused params", "params"),
-	[CAUSE_BODY] = REFUSED("refused body", "body"),
-	[CAUSE_SPOOL] = REFUSED("refused spool", "spool"),
-	[CAUSE_CLIENT_TIME] = REFUSED("refused client", "client_timeout"),
-	[CAUSE_PER_CLIENT] = REFUSED("refused per client", "max_per_client"),
-	[CAUSE_PER_SCRIPT] = REFUSED("refused per script", "max_per_script"),
-	[CAUSE_DISPLACED] = REFUSED("refused displaced", "displaced"),
-	[CAUSE_QUEUE] = REFUSED("refused queue", "queue_full"),
-	[CAUSE_QUEUE_TIME] = REFUSED("refused wait", "queue_timeout"),
-	[CAUSE_SCRIPT] = REFUSED("refused script", "script"),
-	[CAUSE_START] = REFUSED("refused start", "start"),
-	[CAUSE_START_TIME] = REFUSED("refused slow start", "start_timeout"),
+	[CAUSE_CONNECTION] = REFUSED("refused connection", "connection", true),
+	[CAUSE_UNFINISHED] = REFUSED("refused unfinished", "unfinished", true),
+	[CAUSE_PARAMS] = REFUSED("refused params", "params", false),
+	[CAUSE_BODY] = REFUSED("refused body", "body", false),
+	[CAUSE_SPOOL] = REFUSED("refused spool", "spool", true),
+	[CAUSE_CLIENT_TIME] = REFUSED("refused client", "client_timeout", false),
+	[CAUSE_PER_CLIENT] = REFUSED("refused per client", "max_per_client", false),
+	[CAUSE_PER_SCRIPT] = REFUSED("refused per script", "max_per_script", true),
+	[CAUSE_DISPLACED] = REFUSED("refused displaced", "displaced", false),
+	[CAUSE_QUEUE] = REFUSED("refused queue", "queue_full", true),
+	[CAUSE_QUEUE_TIME] = REFUSED("refused wait", "queue_timeout", true),
+	[CAUSE_SCRIPT] = REFUSED("refused script", "script", false),
+	[CAUSE_START] = REFUSED("refused start", "start", true),
+	[CAUSE_START_TIME] = REFUSED("refused slow start", "start_timeout", true),
 	[CAUSE_TIME] = FAILED("failed time", "timeout"),
 	[CAUSE_SILENCE] = FAILED("failed silence", "silence_timeout"),
 	[CAUSE_RESPONSE] = FAILED("failed response", "response"),
@@ -158,7 +163,7 @@ static void fill_series(struct status_series series[SERIES], double values[SERIE
 	for (int i = 0; i < SERIES; i++) {
 		series[i] = rows[i];
 		series[i].values = values[i];
-		series[i].count = SCORE_STEPS;
+		series[i].count = SCORE_STEPS - 1; /* the last step is not over */
 		series[i].step = SCORE_STEP;
 	}
 }
