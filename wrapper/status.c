@@ -39,7 +39,7 @@ static const struct count_row {
 	struct status_value value;
 } count_rows[] = {
 #define RESPONSES(digit) \
-	{ SCORE_STATUS + digit - 1, 1, \
+	{ SCORE_STATUS + (digit) - 1, 1, \
 	  { "responses " #digit "xx", "responses", "code=\"" #digit "xx\"", responses_help, \
 	    STATUS_COUNTER } }
 	RESPONSES(1), RESPONSES(2), RESPONSES(3), RESPONSES(4), RESPONSES(5),
@@ -71,7 +71,7 @@ static const struct count_row {
 
 #define REFUSED(name, reason, is_trouble) \
 	{ name, "refused", "reason=\"" reason "\"", refused_help, STATUS_COUNTER, \
-	  .trouble = is_trouble }
+	  .trouble = (is_trouble) }
 #define FAILED(name, reason) \
 	{ name, "failed", "reason=\"" reason "\"", failed_help, STATUS_COUNTER, .trouble = true }
 
