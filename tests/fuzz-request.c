@@ -967,6 +967,7 @@ static void open_round(void)
 	world_open(&settings);
 	world.service.tcp = fuzz_chance(30);
 	world.can_splice = fuzz_chance(50);
+	world.slots_shared = fuzz_chance(30);
 	world.socket_size = fuzz_chance(70) ? 200 * 1024 : 2000 + fuzz_below(60000);
 	set_hazards();
 	memset(begun, 0, IDS * sizeof *begun);
