@@ -43,7 +43,7 @@ void counts_series(int64_t now, double busy[COUNTS_STEPS], double waiting[COUNTS
 {
 	for (int i = 0; i < COUNTS_STEPS; i++) {
 		const int64_t number = now / MS_PER_STEP - (COUNTS_STEPS - 1) + i;
-		const struct step *step = &steps[number > 0 ? number % COUNTS_STEPS : 0];
+		const struct step *step = &steps[(number + COUNTS_STEPS) % COUNTS_STEPS];
 		const bool seen = step->number == number;
 
 		busy[i] = seen ? (double)step->busy : 0;
@@ -76,7 +76,7 @@ void counts_write(char text[COUNTS_TEXT])
 	const size_t number = list_all(all);
 	size_t used = (size_t)snprintf(text, COUNTS_TEXT, "%" PRId64, counts.start);
 
-	_Static_assert(COUNTS_TEXT > (10 + 5 + 3 + 1 + 1) * NUMBER_TEXT, "room for all");
+	_Static_assert(COUNTS_TEXT > sizeof counts / sizeof(uint64_t) * NUMBER_TEXT, "room for all");
 	for (size_t i = 0; i < number; i++)
 		used += (size_t)snprintf(text + used, COUNTS_TEXT - used, " %" PRIu64, *all[i]);
 }

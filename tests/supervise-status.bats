@@ -116,7 +116,7 @@ json() {
 	page xml
 	[[ $output == *'<total-processes>1<'* ]]
 	page html
-	[[ $output == *'<html'* && $output == *supervise-app.pl* && $output == *'<svg'* ]]
+	[[ $output == *'<html'* && $output == *supervise-app.pl* && $output == *'10 min ago'* ]]
 }
 
 @test "a strict parser reads the metrics, and no name comes twice in JSON" {

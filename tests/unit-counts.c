@@ -72,6 +72,8 @@ static void text(void)
 	   "other text changes nothing");
 	ok(counts_read("77 5") && counts.start == 77 && counts.connections == 5 &&
 	   counts.queue_most == 0, "what the text does not have is 0");
+	ok(counts_read("77 0 6") && counts.connections == 0 && counts.queue_most == 6,
+	   "nor what it has as 0");
 	for (size_t i = 0; i < sizeof counts / sizeof *numbers; i++)
 		numbers[i] = UINT64_MAX;
 	counts.start = INT64_MAX;

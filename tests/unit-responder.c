@@ -179,6 +179,8 @@ static void answers(void)
 
 static void protocol(void)
 {
+	char names[16 * 16];
+
 	begin_test();
 	send_begin(1, FCGI_RESPONDER, true);
 	send_begin(2, FCGI_RESPONDER, true);
@@ -215,6 +217,12 @@ static void protocol(void)
 	begin_test();
 	send_record(FCGI_GET_VALUES, 0, in + ROOM / 2, 60000);
 	ok(serve(ROOM) && receives("10:0:0"), "a long question is cut");
+
+	begin_test();
+	for (size_t i = 0; i < sizeof names; i += 16)
+		memcpy(names + i, "\x0e\x00" "FCGI_MAX_CONNS", 16);
+	send_record(FCGI_GET_VALUES, 0, names, sizeof names);
+	ok(serve(ROOM) && receives("10:0:18"), "a name that comes again is told once");
 
 	begin_test();
 	send_record(55, 0, "any", 3);
