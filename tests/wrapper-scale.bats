@@ -94,7 +94,7 @@ sleepers() {
 	local awake asleep
 
 	need_descriptors 6000
-	start_wrapper -c 1 --max-scripts 1000
+	start_wrapper -c 1 --max-scripts 1000 --start-timeout 120
 	sleepers 0
 	awake=$MS
 	sleepers 1
@@ -109,7 +109,7 @@ sleepers() {
 	need_plain_build
 	need_descriptors 6000
 	script hold.sh <<<$'#!/bin/sh\nexec sleep 120'
-	start_wrapper -c 1 --max-scripts 1000
+	start_wrapper -c 1 --max-scripts 1000 --start-timeout 120
 	start crowd prlimit --nofile=4000 "$FCGI_TALK" -n 1000 -j 1000 "$SOCKET" timeout 120 \
 		get "$T/hold.sh"
 	eventually -t 110 has_children "$(worker)" 1000
