@@ -27,9 +27,10 @@ hangs() {
 	echo "cut off after $MS ms"
 }
 
-# in_time: not before a second is over, and soon after that; much sooner where nothing else runs.
+# in_time: not before a second is over, and soon after that: on a machine that has much else to do,
+# long before the client's own time.
 in_time() {
-	[ "$MS" -ge 1000 ] && [ "$MS" -lt "${1-2000}" ]
+	[ "$MS" -ge 1000 ] && [ "$MS" -lt 10000 ]
 }
 
 # kept_requests COUNT QUERY: one after the other over one connection.
@@ -327,7 +328,7 @@ an_idle_connection_is_kept() {
 	kept_requests 100 ms=20
 	logged_times 0 'busy with one request'
 	hangs ms=60000
-	in_time 2500
+	in_time
 	logged_times 1 'cannot see whether process [0-9]+ and its client exchange anything: '
 }
 
@@ -387,7 +388,7 @@ an_idle_connection_is_kept() {
 	start_kept_front
 	before=$(children)
 	front_hangs hang=1
-	in_time 3000
+	in_time
 	logged "process $before has been busy with one request"
 	eventually replaced "$before"
 	curl_ -f "$URL/" >/dev/null
@@ -407,7 +408,7 @@ only_the_one_that_hangs() {
 	eventually has_children "$leader" 3
 	before=$(children_of "$leader" | sort)
 	"$@"
-	in_time 3500
+	in_time
 	eventually one_is_new "$leader" "$before"
 	[ "$(children)" = "$leader" ]
 	logged "$SAID"
@@ -492,7 +493,7 @@ only_the_one_that_hangs() {
 	supervise -s "$S" --request-timeout 1 -- "$(command -v ruby)" "$T/app.rb"
 	ask ms=600
 	hangs ms=60000
-	in_time 3500
+	in_time
 	ask ms=600
 	logged_times 1 "$SAID"
 }
@@ -564,7 +565,7 @@ refuse_traffic() {
 	supervise -s "$S" --request-timeout 1 -- "$APP" naive
 	for query in ms=60000 spin=1; do
 		hangs "$query"
-		in_time 2500
+		in_time
 		ask
 	done
 	logged_times 1 'cannot see whether process [0-9]+ and its client exchange anything: '
