@@ -1412,6 +1412,8 @@ void world_open(const struct settings *settings)
 	memset(ends, 0, (size_t)ends_top * sizeof *ends);
 	ends_top = 3;
 	lane = (struct lane){ .first = NULL };
+	/* What a script of before has left would end what has its numbers now. */
+	memset(world.scripts, 0, script_count * sizeof *world.scripts);
 	job_count = script_count = spare_count = 0;
 	child_signal = false;
 	last_pid = 1;
