@@ -378,9 +378,16 @@ running() {
 }
 
 @test "--queue counts in all workers together" {
+	local i
+
 	start_wrapper -c 3 --max-scripts 3 --queue 2
-	start_waiting_all 5
+	start_waiting_all 3
 	eventually running 3
+	for i in 4 5; do
+		start_client "client$i" trace "$T/trace$i" request "$CGI/wait.sh" \
+			QUERY_STRING="$T/go" CONTENT_LENGTH=0 "${SEEN[@]}" expect-end
+		in_file GET_VALUES_RESULT "$T/trace$i"
+	done
 	crowd 4 4 get "$CGI/hello.sh" expect-text 'Status: 503 ' expect-end
 	touch "$T/go"
 	all_answered 5
