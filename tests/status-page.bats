@@ -1,5 +1,7 @@
 #!/usr/bin/env bats
 # The status page, by the rules of those who read it.
+#
+# shellcheck disable=SC2154 # what lib.bash sets
 
 load lib
 
