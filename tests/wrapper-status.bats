@@ -21,6 +21,11 @@ shows() {
 	[[ $'\n'$output$'\n' =~ $'\n'"$1":\ +$2$'\n' ]] || { printf 'no %s %s in\n%s\n' "$1" "$2" "$output"; return 1; }
 }
 
+# body: $output without the header.
+body() {
+	printf '%s\n' "$output" | sed '1,/^\r*$/d'
+}
+
 @test "--ping is answered with pong, whatever script is named" {
 	start_wrapper --ping /ping
 	ask get "$CGI/hello.sh" SCRIPT_NAME=/ping
@@ -33,6 +38,17 @@ shows() {
 	page
 	has_line 'pool:                 mail & web' 'process manager:      static' 'active processes:     0'
 	[ -z "$stderr" ]
+	stop wrapper
+	start_wrapper --status /status
+	page
+	has_line 'pool:                 fcgiwrap'
+}
+
+@test "the page counts among the responses, and not among the unfinished requests" {
+	start_wrapper -c 1 --status /status
+	shows 'unfinished' 0
+	shows 'responses 2xx' 1
+	shows 'connections' '[1-9][0-9]*'
 }
 
 @test "other paths are for scripts, also those below" {
@@ -106,6 +122,65 @@ shows() {
 	shows 'max listen queue' 1
 }
 
+@test "a client that leaves is counted as such" {
+	start_wrapper -c 1 --status /status
+	start_waiting client1
+	shows 'aborted' 0
+	kill -KILL "$(pid_of client1)"
+	eventually shows 'aborted' 1
+	shows 'responses 2xx' '[1-9][0-9]*'
+	shows 'cut' 0
+}
+
+@test "bytes and time of a request are shown while it runs, and its bytes are counted afterwards" {
+	need perl
+	start_wrapper -c 1 --status /status
+	start_waiting client1
+	page 'json&full'
+	body | perl -MJSON::PP -e '
+		my $p = decode_json(join "", <STDIN>)->{processes}[0];
+		exit !($p->{"bytes out"} > 10 && $p->{"request duration"} > 0)' || { body; false; }
+	touch "$T/go"
+	answered client1
+	eventually shows 'active processes' 0
+	shows 'bytes in' 0
+	ask post "$CGI/sum.sh" 'a body'
+	eventually shows 'active processes' 0
+	shows 'bytes in' 6
+	shows 'bytes out' '[1-9][0-9]+'
+}
+
+@test "who is ended by --timeout is slow" {
+	start_wrapper -c 1 --status /status --timeout 500ms
+	ask get "$CGI/sleep.sh"
+	has 504
+	shows 'slow requests' 1
+	shows 'failed time' 1
+}
+
+@test "warm starts are counted apart from cold ones" {
+	need perl
+	run timeout 10 "$FCGIWRAP" --warm / </dev/null
+	[[ $output != *'not available'* ]] || skip 'no warm starts in this build'
+	printf '#!%s\nprint "Content-Type: text/plain\\n\\n";\n' "$(command -v perl)" | script warm.pl
+	start_wrapper -c 1 --status /status --warm "$(command -v perl)=strict"
+	warm_is_counted() {
+		ask get "$T/warm.pl" && shows 'warm starts' '[1-9][0-9]*'
+	}
+	eventually warm_is_counted
+}
+
+@test "the page for people has limits, and charts of the time that is over" {
+	start_wrapper -c 1 --status /status --max-background 77
+	page html
+	has 'of 77' 'Requests, per second</title><desc id=d0>now 0,'
+	has_chart() {
+		page html
+		[[ $output =~ 'Requests, per second</title><desc id='[a-z0-9]+'>now '[0-9.]*[1-9] ]]
+	}
+	eventually -t 30 has_chart
+}
+
 @test "the page is answered while all slots and the queue are full" {
 	start_wrapper -c 1 --max-scripts 1 --queue 0 --status /status
 	start_waiting client1
@@ -136,13 +211,16 @@ shows() {
 	shows 'scripts answer 5xx' 0
 	ask get "$CGI/status.sh" QUERY_STRING="500 Broken"
 	shows 'scripts answer 5xx' 1
+	script busy.sh <<-'END'
+		#!/bin/sh
+		i=0
+		while [ $i -lt 100000 ]; do i=$((i + 1)); done
+		printf 'Content-Type: text/plain\n\n'
+	END
+	ask get "$T/busy.sh"
+	eventually shows 'cpu user ms' '[1-9][0-9]+'
 	shows 'failed response' 1
-	shows 'memory peak' '[1-9][0-9]*'
-}
-
-# body: $output without the header.
-body() {
-	printf '%s\n' "$output" | sed '1,/^\r*$/d'
+	shows 'memory peak' '[1-9][0-9]{6,}'
 }
 
 @test "all formats of a page with requests are read by their readers" {
