@@ -31,7 +31,7 @@ static void take_pairs(const unsigned char *content, size_t size)
 
 static void make(const char *script, char **given, int64_t body)
 {
-	struct parameters parameters = { script, given };
+	struct parameters parameters = { "client", script, given };
 	size_t size = 0, at = 0;
 	unsigned char *bytes = parameters_records(&parameters, body, &size);
 
@@ -93,7 +93,7 @@ static void given(void)
 	char a[] = "REQUEST_METHOD=PUT", b[] = "X=1", c[] = "X=2=3", d[] = "E=", e[] = "XY=4",
 	     f[] = "CONTENT_LENGTH=7", g[] = "QUERY_STRING=q", h[] = "SCRIPT_NAME=/y";
 	char *words[] = { a, b, c, d, e, f, g, h, NULL };
-	struct parameters parameters = { "/x?p", words };
+	struct parameters parameters = { "client", "/x?p", words };
 
 	make("/x?p", words, 7);
 	ok(has("REQUEST_METHOD=PUT") && !has("REQUEST_METHOD=POST") && has("SCRIPT_NAME=/y") &&

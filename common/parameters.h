@@ -1,5 +1,5 @@
 /*
- * The request that spawn-fcgi itself makes as a client: its parameters, and the records up to its
+ * The request that a program of ours makes as a client: its parameters, and the records up to its
  * body.
  */
 #ifndef PARAMETERS_H
@@ -11,8 +11,11 @@
 
 /* What the command line says. Nothing is copied. */
 struct parameters {
+	const char *agent;  /* the program's name */
 	const char *script; /* "/PATH" or "/PATH?QUERY" */
 	char **pairs;       /* "NAME=VALUE", up to a NULL; the last one of a name counts */
+	const char *root;   /* sent as DOCUMENT_ROOT; URLs have the rest of the path. NULL: is not,
+			     * and they have all */
 };
 
 /* Returns the value that the command line gives to a parameter, or NULL. */

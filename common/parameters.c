@@ -136,18 +136,21 @@ static bool add_script(struct records *r, const struct parameters *p)
 	const char *given = parameters_find(p, "QUERY_STRING");
 	const char *query = given ? given : mark ? mark + 1 : "";
 	size_t path_size = strcspn(p->script, "?");
+	size_t above = p->root && strcmp(p->root, "/") != 0 ? strlen(p->root) : 0;
 	char *path = strndup(p->script, path_size);
 	char *uri = malloc(path_size + strlen(query) + 2);
 
 	if (path && uri) {
-		strcpy(uri, path);
+		strcpy(uri, path + above);
 		if (*query)
 			strcat(strcat(uri, "?"), query);
 		add_unless_given(r, p, "SCRIPT_FILENAME", path);
-		add_unless_given(r, p, "SCRIPT_NAME", path);
-		add_unless_given(r, p, "DOCUMENT_URI", path);
+		add_unless_given(r, p, "SCRIPT_NAME", path + above);
+		add_unless_given(r, p, "DOCUMENT_URI", path + above);
 		add_unless_given(r, p, "QUERY_STRING", query);
 		add_unless_given(r, p, "REQUEST_URI", uri);
+		if (p->root)
+			add_unless_given(r, p, "DOCUMENT_ROOT", p->root);
 	}
 	free(path);
 	free(uri);
@@ -158,12 +161,11 @@ static bool add_script(struct records *r, const struct parameters *p)
  * REDIRECT_STATUS, WSGI for the server, Go for method and protocol. */
 static void add_usual(struct records *r, const struct parameters *p, int64_t body)
 {
-	char length[24];
-
-	static const char *const usual[][2] = {
+	char length[24], agent[64];
+	const char *const usual[][2] = {
 		{ "GATEWAY_INTERFACE", "CGI/1.1" },
 		{ "SERVER_PROTOCOL", "HTTP/1.1" },
-		{ "SERVER_SOFTWARE", "spawn-fcgi/" PACKAGE_VERSION },
+		{ "SERVER_SOFTWARE", agent },
 		{ "SERVER_NAME", "localhost" },
 		{ "SERVER_ADDR", "127.0.0.1" },
 		{ "SERVER_PORT", "80" },
@@ -172,9 +174,10 @@ static void add_usual(struct records *r, const struct parameters *p, int64_t bod
 		{ "REMOTE_PORT", "0" },
 		{ "REDIRECT_STATUS", "200" },
 		{ "HTTP_HOST", "localhost" },
-		{ "HTTP_USER_AGENT", "spawn-fcgi/" PACKAGE_VERSION },
+		{ "HTTP_USER_AGENT", agent },
 	};
 
+	snprintf(agent, sizeof agent, "%s/%s", p->agent, PACKAGE_VERSION);
 	for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
 		add_unless_given(r, p, usual[i][0], usual[i][1]);
 	add_unless_given(r, p, "REQUEST_METHOD", body > 0 ? "POST" : "GET");
