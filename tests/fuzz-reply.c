@@ -181,7 +181,7 @@ static char *normalize(const char *bytes, size_t size, size_t *made, struct repl
 
 static void check_block(const char *bytes, size_t size)
 {
-	struct reply_notes notes;
+	struct reply_notes notes = { .mended = NULL };
 	size_t made, made_again;
 	char *out = normalize(bytes, size, &made, &notes), *again;
 

@@ -42,6 +42,11 @@ void template_tick(struct template *t)
 	(void)t;
 }
 
+bool template_is_loading(const struct template *t)
+{
+	return t->late;
+}
+
 bool template_is_ready(struct template *t)
 {
 	(void)t;

@@ -10,6 +10,7 @@
 #include "world.h"
 
 #include "../wrapper/connection.h"
+#include "../wrapper/explain.h"
 #include "../wrapper/launch.h"
 #include "../wrapper/os.h"
 #include "../wrapper/process.h"
@@ -1003,6 +1004,43 @@ bool status_is_at(const struct settings *settings, const char *name)
 {
 	(void)settings;
 	return name && strcmp(name, WORLD_PAGE) == 0;
+}
+
+/* Explanations: nobody asks for them. */
+
+bool explain_is_open(void)
+{
+	return false;
+}
+
+void explain_start(const struct launch_job *job)
+{
+	(void)job;
+}
+
+bool explain_said(const char *line, size_t size)
+{
+	(void)line, (void)size;
+	return false;
+}
+
+void explain_mended(const char *line, size_t size, const char *how)
+{
+	(void)line, (void)size, (void)how;
+}
+
+void explain_failure(void)
+{
+}
+
+void explain_usage(const struct os_usage *usage)
+{
+	(void)usage;
+}
+
+void explain_exit(int status)
+{
+	(void)status;
 }
 
 char *status_respond(const struct settings *settings, const char *name, const char *query,

@@ -18,6 +18,7 @@
 #include "script.h"
 #include "settings.h"
 #include "slots.h"
+#include "try.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -99,12 +100,16 @@ static bool inherit_socket(int fd, const char *name)
 	return false;
 }
 
-/* Takes a socket passed by systemd, else makes the one of -s, else takes descriptor 0. False
- * after reporting. */
+/* Takes a socket passed by systemd, else makes the one of -s, else takes descriptor 0; for --try,
+ * none. False after reporting. */
 static bool find_source(const struct settings *settings)
 {
 	int passed = listen_inherited();
 
+	if (settings->try_script) {
+		descriptors_close(STDERR_FILENO + 1);
+		return true;
+	}
 	descriptors_close(LISTEN_INHERITED_FIRST + (passed > 0));
 	if (passed > 1)
 		report("of %d sockets passed by LISTEN_FDS only the first is served", passed);
@@ -146,10 +151,13 @@ static bool open_slots(const struct settings *settings)
 
 static int serve(const struct settings *settings, bool heeds_hup)
 {
-	if (open_slots(settings))
-		return parent_run(settings, source.listener, heeds_hup, leave_source);
-	report("cannot allocate shared memory: %s", strerror(errno));
-	return STATUS_FAILURE;
+	if (!open_slots(settings)) {
+		report("cannot allocate shared memory: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
+	return settings->try_script
+		? try_run(settings)
+		: parent_run(settings, source.listener, heeds_hup, leave_source);
 }
 
 static void report_refusal(const char *name)
@@ -168,7 +176,7 @@ static bool check_access(const struct settings *settings)
 	} address;
 	socklen_t size = sizeof address;
 
-	if (getsockname(source.listener, &address.any, &size) < 0)
+	if (source.listener < 0 || getsockname(source.listener, &address.any, &size) < 0)
 		return true;
 	if (address.any.sa_family != AF_UNIX && settings->allow_user.count > 0) {
 		report("--allow-user: users cannot be told on a TCP socket (use --allow, or a Unix "

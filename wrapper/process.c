@@ -2,6 +2,7 @@
 
 #include "process.h"
 
+#include "explain.h"
 #include "os.h"
 #include "report.h"
 #include "scoreboard.h"
@@ -362,6 +363,7 @@ static void count_end(int status)
 static void process_note_exit(struct process *p, int status)
 {
 	count_end(status);
+	explain_exit(status);
 	p->exited = true;
 	p->leads = os_kill(-p->pid, 0) == 0;
 	p->alone = process_group_is_empty(p);
@@ -482,6 +484,7 @@ static void on_job_done(struct launch_job *job)
 	int status;
 
 	launching_leave(p);
+	explain_start(job);
 	process_ended_early(job->group, &status);
 	p->group = job->group ? job->group : job->pid;
 	if (job->pid < 0) {
@@ -514,7 +517,7 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 	p->slot_kind = SLOT_RUNNING;
 	p->slot = slot;
 	p->upload = upload;
-	p->job = (struct launch_job){ .slot = slot, .ends = { -1, -1, -1 }, .awaited = upload,
+	p->job = (struct launch_job){ .slot = slot, .ends = { -1, -1, -1 }, .awaited = upload || explain_is_open(),
 				      .done = on_job_done };
 	if (!process_open_pipes(p)) {
 		saved = errno;
@@ -542,6 +545,7 @@ static void count_usage(const struct os_usage *usage)
 	scoreboard_add(SCORE_CPU_USER, usage->user);
 	scoreboard_add(SCORE_CPU_SYSTEM, usage->system);
 	scoreboard_note_memory(usage->memory);
+	explain_usage(usage);
 }
 
 static void on_child(int signal)

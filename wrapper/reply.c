@@ -194,11 +194,19 @@ static size_t put_text(char *out, const char *text, size_t size)
 	return size;
 }
 
+static void tell(const struct reply_notes *notes, const struct line *line, const char *how)
+{
+	if (notes->mended)
+		notes->mended(line->text, line->length, how);
+}
+
 /* A CR within a line, which some take for a line end (RFC 9112, section 2.2), becomes a space. */
 static void put_line(struct header *h, const char *text, size_t size)
 {
 	char *out = h->out + h->size;
 
+	if (h->notes->mended && memchr(text, '\r', size))
+		h->notes->mended(text, size, "a carriage return in it is sent as a space");
 	for (size_t i = 0; i < size; i++)
 		out[i] = text[i] == '\r' ? ' ' : text[i];
 	h->size += size + put_text(out + size, "\r\n", 2);
@@ -248,8 +256,10 @@ static void header_add_field(struct header *h, const struct line *line)
 {
 	h->fields++;
 	h->drops_continuation = is_hop_by_hop(line);
-	if (h->drops_continuation)
+	if (h->drops_continuation) {
+		tell(h->notes, line, "left out: it is about one connection, which is not the script's");
 		return;
+	}
 	h->location |= is_named(line, "Location");
 	h->type |= is_named(line, "Content-Type");
 	h->variable |= is_variable(line);
@@ -259,6 +269,7 @@ static void header_add_field(struct header *h, const struct line *line)
 static void header_add_status_line(struct header *h, const struct line *line, const char *space)
 {
 	h->fields++;
+	tell(h->notes, line, "sent as a Status");
 	h->size += put_text(h->out + h->size, "Status:", 7);
 	put_line(h, space, line->length - (size_t)(space - line->text));
 }
@@ -267,6 +278,7 @@ static void header_join(struct header *h, const struct line *line)
 {
 	if (h->drops_continuation)
 		return;
+	tell(h->notes, line, "joined to the line before it");
 	h->size -= 2; /* overwrite the CRLF of the line before */
 	put_line(h, line->text, line->length);
 }
@@ -287,6 +299,8 @@ static bool header_add(struct header *h, struct line *line, bool is_first)
 		header_add_field(h, line);
 	} else if (space || memchr(line->text, ':', line->length)) {
 		note_dropped(h->notes, line);
+		tell(h->notes, line, space ? "left out: a status line must be the first"
+					   : "left out: no name of a field is before the colon");
 		h->drops_continuation = true;
 	} else {
 		return fault(h->notes, line, "where a header line is due");
@@ -346,11 +360,16 @@ static void header_settle(struct header *h, char *from, const struct verdict *v)
 		value = value_of(&line);
 		if (is_overruled(&line, v)) {
 			note_dropped(h->notes, &line);
+			tell(h->notes, &line, v->lengths_differ && is_named(&line, "Content-Length")
+						      ? "left out: another one contradicts it"
+						      : "left out: another one counts");
 			continue;
 		}
 		if (is_named(&line, "Transfer-Encoding")) {
-			if (is_identity(&value))
+			if (is_identity(&value)) {
+				tell(h->notes, &line, "left out: it says nothing");
 				continue;
+			}
 			h->encoding = true;
 		}
 		memmove(to, line.text, line.length + 2);
@@ -397,7 +416,8 @@ size_t reply_normalize(const char *block, size_t size, char *out, struct reply_n
 	struct header h = { .out = out, .size = gap, .notes = notes };
 	struct verdict v;
 
-	*notes = (struct reply_notes){ .status = 200, .content_length = -1 };
+	*notes = (struct reply_notes){ .mended = notes->mended, .status = 200,
+				       .content_length = -1 };
 	if (!header_read(&h, block, block + size))
 		return 0;
 	v = header_judge(&h, out + gap);
@@ -413,6 +433,7 @@ size_t reply_normalize(const char *block, size_t size, char *out, struct reply_n
 	if (h.location && !v.status) {
 		memcpy(out, found, gap);
 		notes->status = 302;
+		tell(notes, &(struct line){ "Location", 8, 0 }, "a Status of 302 Found is added to it");
 	} else {
 		h.size -= gap;
 		memmove(out, out + gap, h.size);

@@ -15,6 +15,8 @@ enum { REPLY_HEADER_MOST = 256 * 1024, REPLY_DOCUMENT_MOST = 1024 };
 #define REPLY_NORMALIZED_MOST(size) (2 * (size) + 64)
 
 struct reply_notes {
+	/* Set by the caller, or NULL: told of each line that is changed or left out, and how. */
+	void (*mended)(const char *line, size_t size, const char *how);
 	char fault[256];         /* cause, if the header block is refused */
 	const char *warning;     /* on a header that a web server may dislike, or NULL */
 	unsigned dropped;        /* lines left out: no fields, or overruled by others */
@@ -44,6 +46,8 @@ bool reply_ends_with_line(const char *block, size_t size);
  *   - lines with a colon behind something else than a field name, and status lines but the first
  *     line;
  *   - each Status but the last, and repeated Content-Lengths; every Content-Length if two differ.
+ *
+ * notes->mended() is told of all that but the line ends.
  *
  * The empty line may be missing. Returns the number of bytes written to out, or 0 with
  * notes->fault: for a NUL, a line without a colon, an empty first line, CR alone as line end, or

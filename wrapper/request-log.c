@@ -2,6 +2,7 @@
 
 #include "request-log.h"
 
+#include "explain.h"
 #include "os.h"
 #include "record.h"
 #include "report.h"
@@ -48,7 +49,7 @@ static bool request_log_send(struct request_log *log, char *text, size_t size)
 {
 	struct buffer *out = &log->client->out;
 
-	if (!log->client->service->settings->stderr_to_client ||
+	if (explain_is_open() || !log->client->service->settings->stderr_to_client ||
 	    buffer_space(out) < RECORD_HEADER_SIZE + size + 1 + RESPONSE_RESERVE)
 		return false;
 	text[size] = '\n';
@@ -99,7 +100,7 @@ static void request_log_line(void *context, const char *line, size_t size)
 	char text[LINE_MOST + 1], prefix[SCRIPT_LABEL_SIZE + 32];
 
 	memcpy(text, line, size);
-	if (request_log_send(log, text, size))
+	if (explain_said(line, size) || request_log_send(log, text, size))
 		return;
 	request_log_prefix(log, prefix, sizeof prefix);
 	report("%s%.*s", prefix, (int)size, line);

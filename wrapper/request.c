@@ -2,6 +2,7 @@
 
 #include "request.h"
 
+#include "explain.h"
 #include "fair.h"
 #include "os.h"
 #include "report.h"
@@ -141,6 +142,8 @@ static void request_conclude(struct request *r, int status, enum score_cause cau
 	bool broken = is_in_gap(r);
 
 	r->score.cause = cause;
+	if (status)
+		explain_failure();
 	if (r->upload)
 		r->score.received = r->upload->received;
 	request_let_go(r, true);
@@ -538,7 +541,7 @@ static void request_heed_response(struct request *r, enum response_outcome outco
 
 static void request_read_output(struct request *r)
 {
-	struct reply_notes notes = { .warning = NULL };
+	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL };
 
 	request_touch(r);
 	request_heed_response(r, response_read(&r->response, r->process->output.fd,
@@ -803,7 +806,7 @@ static void request_finish_response(struct request *r)
  * the script has not failed. Else false. */
 static bool request_ends_header(struct request *r)
 {
-	struct reply_notes notes = { .warning = NULL };
+	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL };
 
 	if (!response_ends_in_header(&r->response) ||
 	    (r->exited && r->process->status != 0) ||

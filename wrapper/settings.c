@@ -107,13 +107,17 @@ static const struct option_row table[] = {
 	  TEXT(struct settings, ping) },
 	{ "pool-name", 0, "NAME", "name on the status page",
 	  TEXT(struct settings, pool_name), .initial = "fcgiwrap", .needs = "status" },
+	{ "try", 0, "SCRIPT", "run this script once, and explain what happens",
+	  TEXT(struct settings, try_script) },
 	{ "version", 'v', NULL, "show the version and exit", FLAG(struct settings, version) },
 	{ "help", 'h', NULL, "show this help and exit", FLAG(struct settings, help) },
 };
 
 void settings_help(void)
 {
-	printf("usage: fcgiwrap [option]...\n\n"
+	printf("usage: fcgiwrap [option]...\n"
+	       "       fcgiwrap [option]... --try SCRIPT[/PATH/INFO][?QUERY] [NAME=VALUE]... "
+	       "[< BODY]\n\n"
 	       "Runs CGI programs for a web server that speaks FastCGI.\n\n");
 	options_help(stdout, table, sizeof table / sizeof *table);
 }
@@ -221,6 +225,21 @@ static bool check(const struct settings *s)
 	       check_path("ping", s->ping) && check_socket(s->socket);
 }
 
+/* With --try, parameters of the request; else there are none. False after reporting. */
+static bool take_operands(struct settings *out, char **operands)
+{
+	out->try_pairs = operands;
+	for (; *operands; operands++) {
+		if (!out->try_script && **operands)
+			report("\"%s\" is not an option and is ignored", *operands);
+		if (!out->try_script || (**operands != '=' && strchr(*operands, '=')))
+			continue;
+		report("--try wants NAME=VALUE behind the script, not \"%s\"", *operands);
+		return false;
+	}
+	return true;
+}
+
 bool settings_read(struct settings *out, int argc, char **argv)
 {
 	char *words[WORDS_MOST + 1];
@@ -237,13 +256,12 @@ bool settings_read(struct settings *out, int argc, char **argv)
 	first = options_parse(table, sizeof table / sizeof *table, argc, argv, out);
 	if (first < 0)
 		return false;
-	for (int i = first; i < argc; i++)
-		if (argv[i][0])
-			report("\"%s\" is not an option and is ignored", argv[i]);
-	if (!check(out))
+	if (!take_operands(out, argv + first) || !check(out))
 		return false;
 	out->on_abort = strcmp(out->on_abort_text, "ignore") == 0 ? ON_ABORT_IGNORE : ON_ABORT_KILL;
-	if (out->workers == 0)
+	if (out->try_script)
+		out->workers = 1;
+	else if (out->workers == 0)
 		out->workers = default_workers(out);
 	return true;
 }

@@ -50,6 +50,10 @@ struct settings {
 	/* paths answered by fcgiwrap itself; NULL: none */
 	const char *status, *ping;
 	const char *pool_name;
+
+	/* see try.h; NULL: serve */
+	const char *try_script;
+	char **try_pairs; /* "NAME=VALUE", up to a NULL */
 };
 
 /* Fills in the settings; texts point into argv or live for ever. False after reporting the

@@ -187,6 +187,11 @@ void template_start(struct template *t)
 	}
 }
 
+bool template_is_loading(const struct template *t)
+{
+	return deadline_is_set(&t->load);
+}
+
 void template_tick(struct template *t)
 {
 	bool wanted, proven;

@@ -77,6 +77,9 @@ bool template_open(void);
 void template_start(struct template *t);
 void template_tick(struct template *t);
 
+/* True while the process loads modules. */
+bool template_is_loading(const struct template *t);
+
 /* For any thread. */
 
 /* True if a script can be started now. Without a process, asks the loop for one. */

@@ -16,6 +16,11 @@ void warm_start_templates(const struct settings *settings)
 	(void)settings;
 }
 
+bool warm_is_settled(void)
+{
+	return true;
+}
+
 void warm_tick(void)
 {
 }

@@ -125,6 +125,14 @@ void warm_start_templates(const struct settings *settings)
 		template_start(&templates[i]);
 }
 
+bool warm_is_settled(void)
+{
+	for (size_t i = 0; i < count; i++)
+		if (template_is_loading(&templates[i]))
+			return false;
+	return true;
+}
+
 void warm_tick(void)
 {
 	for (size_t i = 0; i < count; i++)

@@ -22,6 +22,9 @@ bool warm_open(const struct option_list *rules);
  * thread, after loop_open() and launch_enter(), before the first script is started. */
 void warm_start_templates(const struct settings *settings);
 
+/* True if every template is ready, or cannot be had now. Call in the loop's thread. */
+bool warm_is_settled(void);
+
 /* Starts, kills and replaces templates on findings of starts. Call in the loop's thread,
  * once a turn. */
 void warm_tick(void);

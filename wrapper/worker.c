@@ -4,6 +4,7 @@
 
 #include "calls.h"
 #include "connection.h"
+#include "explain.h"
 #include "launcher.h"
 #include "loop.h"
 #include "peer.h"
@@ -38,6 +39,8 @@ enum {
 };
 
 static struct watch listener_watch = { .fd = -1 };
+static bool has_listener; /* false: worker_run_once() */
+static int sole_connection = -1; /* until it is served */
 static struct watch parent_watch = { .fd = -1 };
 static struct deadline accept_again;
 static struct deadline stop_deadline;
@@ -192,7 +195,7 @@ static void stop_accepting(void)
 static void on_connection_freed(struct service *s)
 {
 	(void)s;
-	if (!stopping)
+	if (!stopping && has_listener)
 		want_connections();
 }
 
@@ -203,13 +206,19 @@ static void on_stop_end(struct deadline *d)
 	loop_stop();
 }
 
-static void on_stop_deadline(struct deadline *d)
+static void end_all(void)
 {
-	report("stopping: %zu connections and %zu scripts did not finish in time (--stop-timeout); "
-	       "ending them", service.count, process_count());
 	connection_close_all(&service);
 	process_terminate_all();
-	deadline_set(d, service.settings->kill_after + KILLED_MOST, on_stop_end);
+	deadline_set(&stop_deadline, service.settings->kill_after + KILLED_MOST, on_stop_end);
+}
+
+static void on_stop_deadline(struct deadline *d)
+{
+	(void)d;
+	report("stopping: %zu connections and %zu scripts did not finish in time (--stop-timeout); "
+	       "ending them", service.count, process_count());
+	end_all();
 }
 
 static void stop(void)
@@ -217,6 +226,10 @@ static void stop(void)
 	if (stopping)
 		return;
 	stopping = true;
+	if (!has_listener) {
+		end_all();
+		return;
+	}
 	stop_accepting();
 	deadline_set(&stop_deadline, service.settings->stop_timeout, on_stop_deadline);
 	connection_finish_all(&service);
@@ -284,11 +297,33 @@ static bool open_worker(const struct settings *settings, int listener, int pipe,
 	       loop_catch(SIGTERM, on_stop_signal) && loop_catch(SIGINT, on_stop_signal) &&
 	       loop_catch(SIGUSR1, on_stop_signal) && loop_catch(WORKER_HASTE, on_stop_signal) &&
 	       loop_watch(&parent_watch, pipe, LOOP_READ, on_parent) &&
-	       loop_watch(&listener_watch, listener, LOOP_READ | LOOP_SHARED, on_listener);
+	       (!has_listener ||
+		loop_watch(&listener_watch, listener, LOOP_READ | LOOP_SHARED, on_listener));
+}
+
+/* Takes over the sole connection when templates are loaded, as they mostly are where many come. */
+static void serve_sole_connection(void)
+{
+	int fd = sole_connection;
+
+	if (fd < 0 || !warm_is_settled())
+		return;
+	sole_connection = -1;
+	explain_clock();
+	if (!connection_new(&service, fd))
+		report("cannot serve a connection, which is lost: %s", strerror(errno));
+	tell_parent(WORKER_SERVES);
+}
+
+static bool is_at_end(void)
+{
+	return (stopping || (!has_listener && sole_connection < 0)) && service.count == 0 &&
+	       process_count() == 0;
 }
 
 static void worker_end_turn(void)
 {
+	serve_sole_connection();
 	do
 		request_serve_queue(&service);
 	while (connection_update_all(&service));
@@ -297,7 +332,7 @@ static void worker_end_turn(void)
 	warm_tick();
 	if (stopping && service.count == 0)
 		process_terminate_remains();
-	if (stopping && service.count == 0 && process_count() == 0)
+	if (is_at_end())
 		loop_stop();
 }
 
@@ -316,19 +351,18 @@ static size_t count_connections(long descriptors, long scripts)
 	return (size_t)left;
 }
 
-int worker_run(const struct settings *settings, long number, int listener, int pipe)
+/* listener is -1 for worker_run_once(). False after reporting. */
+static bool begin(const struct settings *settings, long number, int listener, int pipe)
 {
-	long descriptors;
+	long descriptors = launch_enter();
 
-	listener = launch_raise(listener);
-	pipe = launch_raise(pipe);
-	descriptors = launch_enter();
-	if (listener < 0 || pipe < 0 || descriptors < 0) {
+	if (descriptors < 0) {
 		report("cannot begin to serve: %s", strerror(errno));
-		return STATUS_FAILURE;
+		return false;
 	}
 	slots_enter((size_t)number);
 	scoreboard_enter((size_t)number);
+	has_listener = listener >= 0;
 	connections_most = count_connections(descriptors, settings->max_scripts);
 	service = (struct service){
 		.settings = settings,
@@ -343,13 +377,46 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 	splice_open();
 	if (!open_worker(settings, listener, pipe, descriptors)) {
 		report("cannot begin to serve: %s", strerror(errno));
-		return STATUS_FAILURE;
+		return false;
 	}
 	warm_start_templates(settings);
-	tell_parent(WORKER_SERVES);
+	return true;
+}
+
+static void serve(void)
+{
 	loop_after_turn(worker_end_turn);
 	loop_run();
 	connection_close_all(&service);
 	process_kill_all();
+}
+
+int worker_run(const struct settings *settings, long number, int listener, int pipe)
+{
+	listener = launch_raise(listener);
+	pipe = launch_raise(pipe);
+	if (listener < 0 || pipe < 0) {
+		report("cannot begin to serve: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
+	if (!begin(settings, number, listener, pipe))
+		return STATUS_FAILURE;
+	tell_parent(WORKER_SERVES);
+	serve();
 	return 0;
+}
+
+int worker_run_once(const struct settings *settings, int connection, int pipe)
+{
+	sole_connection = launch_raise(connection);
+	pipe = launch_raise(pipe);
+	if (sole_connection < 0 || pipe < 0) {
+		report("cannot begin to serve: %s", strerror(errno));
+		return STATUS_FAILURE;
+	}
+	if (!begin(settings, 0, -1, pipe))
+		return STATUS_FAILURE;
+	serve_sole_connection();
+	serve();
+	return explain_is_failure() ? STATUS_FAILURE : 0;
 }

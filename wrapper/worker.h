@@ -27,4 +27,12 @@ enum {
  */
 int worker_run(const struct settings *settings, long number, int listener, int pipe);
 
+/*
+ * Serves one connection, non-blocking, once templates are loaded; WORKER_SERVES says so. Returns
+ * when the connection and all that its scripts have started are at an end; the exit status is a
+ * failure if not each request was answered by a script. At a signal to stop, or if the parent shuts
+ * its end of the pipe down or exits, they are ended; at a second one, at once.
+ */
+int worker_run_once(const struct settings *settings, int connection, int pipe);
+
 #endif
