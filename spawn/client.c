@@ -126,6 +126,7 @@ static int judge_response(const struct client *c)
 static int judge_exchange(const struct client *c)
 {
 	const struct verdict *v = &c->exchange.verdict;
+	int error = c->exchange.error;
 
 	if (v->ended)
 		return judge_response(c);
@@ -136,7 +137,7 @@ static int judge_exchange(const struct client *c)
 		report("%s has closed the connection %s%s%s%s (did the program crash, or refuse this "
 		       "client? see its log)", c->peer,
 		       v->any ? "before the end of the response" : "without a response",
-		       c->exchange.error ? " (" : "", c->exchange.error ? strerror(c->exchange.error) : "", c->exchange.error ? ")" : "");
+		       error ? " (" : "", error ? strerror(error) : "", error ? ")" : "");
 	return CLIENT_NO_FASTCGI;
 }
 

@@ -11,7 +11,7 @@ for my $file (@sources) {
 	my $text = do { local $/; <$in> };
 	$text =~ s/" *(?:PRI\w+|PACKAGE_VERSION) *"/%s/g;
 	$text =~ s/"\s*SHOWN\s*"/%s/g;
-	$text =~ s/"\s*"//g;
+	$text =~ s/(?<!\\)"\s*"//g;
 	push @formats, [split /(%[-.*0-9]*(?:l|ll|z|j)?[a-zA-Z])/, $1] while $text =~ /"((?:[^"\\\n]|\\.)*)"/g;
 }
 # Whether the text is the beginning of what the format makes, and how much of that is literal.

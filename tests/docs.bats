@@ -133,6 +133,12 @@ version() {
 	perl "$FCGI_SOURCE/tests/diagnostics.pl" "$WRAP_MAN" "$FCGI_SOURCE"/wrapper/*.c "${common[@]}"
 }
 
+@test "the remedies that fcgiwrap --try gives are those of the manual" {
+	need mandoc
+	mandoc -T ascii -O width=900 "$WRAP_MAN" |
+		perl "$FCGI_SOURCE/tests/remedies.pl" "$FCGI_SOURCE/wrapper/remedy.c"
+}
+
 @test "the manuals are good mdoc" {
 	need mandoc
 	# Whether the pages that they refer to are installed here does not matter.

@@ -1,4 +1,4 @@
-/* The request that spawn-fcgi makes: its parameters, and how they lie in records. */
+/* The request that a program of ours makes as a client: its parameters, and how they lie in records. */
 #include <config.h>
 
 #include "parameters.h"
@@ -29,9 +29,11 @@ static void take_pairs(const unsigned char *content, size_t size)
 	whole &= size == 0;
 }
 
+static const char *root;
+
 static void make(const char *script, char **given, int64_t body)
 {
-	struct parameters parameters = { "client", script, given };
+	struct parameters parameters = { "client", script, given, root };
 	size_t size = 0, at = 0;
 	unsigned char *bytes = parameters_records(&parameters, body, &size);
 
@@ -88,6 +90,38 @@ static void usual(void)
 	   "a body makes a POST, and is to come");
 }
 
+static void below_a_root(void)
+{
+	char a[] = "DOCUMENT_ROOT=/other";
+	char *none[] = { NULL }, *another[] = { a, NULL };
+
+	make("/srv/x", none, -1);
+	ok(!has_name("DOCUMENT_ROOT"), "without a root none is sent");
+	root = "/srv";
+	make("/srv/x?q", none, -1);
+	ok(has("DOCUMENT_ROOT=/srv") && has("SCRIPT_FILENAME=/srv/x") && has("SCRIPT_NAME=/x") &&
+	   has("DOCUMENT_URI=/x") && has("REQUEST_URI=/x?q"), "a root is not in URLs");
+	make("/srv/x", another, -1);
+	ok(has("DOCUMENT_ROOT=/other") && !has("DOCUMENT_ROOT=/srv") && has("SCRIPT_NAME=/x"),
+	   "another one may be given");
+	root = "/";
+	make("/srv/x", none, -1);
+	ok(has("DOCUMENT_ROOT=/") && has("SCRIPT_NAME=/srv/x"), "below / URLs are whole paths");
+	root = NULL;
+}
+
+static void usual_of(const char *agent)
+{
+	struct parameters parameters = { agent, "/x", (char *[]){ NULL } };
+	size_t size = 0;
+	unsigned char *bytes = parameters_records(&parameters, -1, &size);
+	char expected[80];
+
+	snprintf(expected, sizeof expected, "HTTP_USER_AGENT%s/%s", agent, PACKAGE_VERSION);
+	ok(bytes && memmem(bytes, size, expected, strlen(expected)), "the program says its name");
+	free(bytes);
+}
+
 static void given(void)
 {
 	char a[] = "REQUEST_METHOD=PUT", b[] = "X=1", c[] = "X=2=3", d[] = "E=", e[] = "XY=4",
@@ -127,6 +161,8 @@ static void many_records(void)
 int main(void)
 {
 	usual();
+	usual_of("client");
+	below_a_root();
 	given();
 	many_records();
 	return tap_done();

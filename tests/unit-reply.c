@@ -316,6 +316,51 @@ static void the_largest(void)
 	ok(out > size && out <= REPLY_NORMALIZED_MOST(size), "the largest block fits");
 }
 
+/* What is told of lines that are mended. */
+
+static char told[1024];
+
+static void tell(const char *line, size_t size, const char *how)
+{
+	size_t at = strlen(told);
+
+	snprintf(told + at, sizeof told - at, "%.*s|%.8s|%s\n", (int)size, line, how,
+		 strrchr(how, ' ') + 1);
+}
+
+static bool tells(const char *block, const char *expected)
+{
+	*told = '\0';
+	notes.mended = tell;
+	normalize(block, strlen(block));
+	notes.mended = NULL;
+	if (strcmp(told, expected) != 0)
+		printf("# %s\n", told);
+	return strcmp(told, expected) == 0;
+}
+
+static void mended_lines(void)
+{
+	ok(tells("Content-Type: a/b\r\nX: y\n\n", ""), "of a good header nothing is told");
+	ok(tells("HTTP/1.1 404 No\n\n", "HTTP/1.1 404 No|sent as |Status\n"),
+	   "a status line that becomes a Status is told");
+	ok(tells("Keep-Alive: 1\n more\nX: y\n z\n\n",
+		 "Keep-Alive: 1|left out|script's\n z|joined t|it\n"),
+	   "a field of the connection is, and a line that is joined");
+	ok(tells("X: a\rb\n\n", "X: a\rb|a carria|space\n"), "a CR within a line is");
+	ok(tells("<: a\nX: y\n\n", "<: a|left out|colon\n"), "a line without a name is");
+	ok(tells("X: y\nHTTP/1.1 200 OK\n\n", "HTTP/1.1 200 OK|left out|first\n"),
+	   "a late status line is");
+	ok(tells("Status: 200\nStatus: 404\n\n", "Status: 200|left out|counts\n"),
+	   "a Status that is overruled is");
+	ok(tells("Content-Length: 1\nContent-Length: 2\n\n",
+		 "Content-Length: 1|left out|it\nContent-Length: 2|left out|it\n"),
+	   "lengths that contradict each other are");
+	ok(tells("X: y\nTransfer-Encoding: identity\n\n", "Transfer-Encoding: identity|left out|nothing\n"),
+	   "an encoding that is none is");
+	ok(tells("Location: /x\n\n", "Location|a Status|it\n"), "a Status that is added is");
+}
+
 static void documents(void)
 {
 	static const int statuses[] = { 400, 403, 404, 408, 413, 429, 431, 500, 502, 503, 504, 599 };
@@ -375,6 +420,7 @@ int main(void)
 	a_long_line_is_quoted_in_part();
 	warnings();
 	the_largest();
+	mended_lines();
 	documents();
 	return tap_done();
 }

@@ -414,7 +414,7 @@ header_fails() {
 	says x 'Content-Type: text/plain\n'
 	tries 0 --try "$T/x"
 	explains log '*: its output ends within the header'
-	explains remedy 'The script has no body: let it write the empty line that ends a header.'
+	explains remedy 'If the script has no body, let it write the empty line that ends a header.'
 }
 
 @test "a body that is too large, or too short" {

@@ -517,8 +517,8 @@ struct process *process_start(struct asking *asking, struct upload *upload, long
 	p->slot_kind = SLOT_RUNNING;
 	p->slot = slot;
 	p->upload = upload;
-	p->job = (struct launch_job){ .slot = slot, .ends = { -1, -1, -1 }, .awaited = upload || explain_is_open(),
-				      .done = on_job_done };
+	p->job = (struct launch_job){ .slot = slot, .ends = { -1, -1, -1 },
+				      .awaited = upload || explain_is_open(), .done = on_job_done };
 	if (!process_open_pipes(p)) {
 		saved = errno;
 		for (int i = 0; i < 3; i++)
