@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { GROUPS_USUAL = 32, GROUPS_MOST = 65536 };
+
 /* Decimal number below (uid_t)-1 and (gid_t)-1, "unchanged" for chown(2). */
 static bool parse_id(const char *text, unsigned long *out)
 {
@@ -47,6 +49,21 @@ bool account_find_group(const char *text, gid_t *group)
 	if (entry)
 		*group = entry->gr_gid;
 	return entry;
+}
+
+bool account_list_groups(const char *name, gid_t group, gid_t **groups, int *count)
+{
+	for (int room = GROUPS_USUAL; room <= GROUPS_MOST; room *= 2) {
+		gid_t *grown = realloc(*groups, (size_t)room * sizeof *grown);
+
+		if (!grown)
+			return false;
+		*groups = grown;
+		*count = room;
+		if (getgrouplist(name, group, grown, count) >= 0)
+			return true;
+	}
+	return false;
 }
 
 const char *account_explain(int error)

@@ -89,7 +89,7 @@ static void add_pair(struct records *r, const char *name, const char *value)
 }
 
 /* Compares the name of a pair. */
-static bool is_named(const char *pair, const char *name)
+static bool pair_is_named(const char *pair, const char *name)
 {
 	size_t size = strlen(name);
 
@@ -101,7 +101,7 @@ const char *parameters_find(const struct parameters *parameters, const char *nam
 	const char *found = NULL;
 
 	for (char **pair = parameters->pairs; *pair; pair++)
-		if (is_named(*pair, name))
+		if (pair_is_named(*pair, name))
 			found = strchr(*pair, '=') + 1;
 	return found;
 }

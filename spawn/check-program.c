@@ -2,14 +2,12 @@
 
 #include "check-program.h"
 
-#include "exec-error.h"
 #include "program.h"
 #include "report.h"
 #include "self.h"
 #include "trial.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,50 +15,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* True for a file that the shell reads if execve(2) gives ENOEXEC. An unreadable file counts
- * as binary. */
-static bool is_text(const char *path)
-{
-	char bytes[256];
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	ssize_t n = fd < 0 ? -1 : read(fd, bytes, sizeof bytes);
-
-	if (fd >= 0)
-		close(fd);
-	return n >= 0 && !memchr(bytes, '\0', (size_t)n);
-}
-
-/* Predicts the errno of execv(3) from mode and first line; 0: none. */
-static int foresee(const char *path)
-{
-	char line[EXEC_LINE_SIZE];
-	const char *interpreter;
-	struct stat st;
-	int fd;
-
-	if (stat(path, &st) < 0)
-		return errno;
-	if (!S_ISREG(st.st_mode))
-		return EACCES;
-	if (access(path, X_OK) < 0)
-		return errno;
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	interpreter = exec_interpreter(fd, line);
-	if (fd >= 0)
-		close(fd);
-	if (!interpreter || !*interpreter)
-		return is_text(path) ? ENOEXEC : 0;
-	return access(interpreter, X_OK) < 0 ? errno : 0;
-}
-
-/* Has the system try; else judges by mode and first line. False after reporting. */
+/* False after reporting. */
 static bool would_execute(const char *path, char **words, const char *root, bool by_shell)
 {
-	struct trial trial = { .error = 0 };
+	struct trial trial;
 
-	if (!trial_execute(&trial, path, words))
-		trial.error = foresee(path);
-	if (trial.error == ENOEXEC && by_shell && is_text(path))
+	trial_run(&trial, path, words);
+	if (trial.error == ENOEXEC && by_shell && trial_is_text(path))
 		return true;
 	if (trial.error)
 		program_explain(path, root, trial.error);

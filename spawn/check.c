@@ -7,14 +7,13 @@
 #include "listener.h"
 #include "logfile.h"
 #include "pidfile.h"
-#include "self.h"
+#include "reach.h"
 #include "report.h"
+#include "self.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <limits.h>
-#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -77,134 +76,61 @@ static bool check_log(const char *path)
 	return false;
 }
 
-/* Access of the web server's user, by the bits of modes. */
-
-static bool is_member(const struct identity *who, gid_t group)
+/* Checks the Unix socket of this path, as it is or, if made, as it will be made. */
+static bool check_reach(const struct plan *p, const char *path, const struct listen_file *made)
 {
-	if (who->group == group)
+	const char *user = p->settings->web_user;
+	char remedy[320];
+	struct reach reach = { .user = user, .path = path, .made = made, .remedy = remedy };
+
+	if (made)
+		snprintf(remedy, sizeof remedy, "use -U %s, or -G and -M", user);
+	else
+		snprintf(remedy, sizeof remedy, "whoever passes it says owner and mode, in a systemd "
+			 "unit SocketUser=%s, or SocketGroup= and SocketMode=", user);
+	return reach_check(&reach);
+}
+
+/* Checks a socket of LISTEN_FDS, which has a name in the file system, or has none. */
+static bool check_reach_of_passed(const struct plan *p, int passed)
+{
+	struct listen_address address = { .size = sizeof address.as };
+
+	if (getsockname(passed, &address.as.any, &address.size) < 0 ||
+	    address.as.any.sa_family != AF_UNIX || address.as.local.sun_path[0] != '/')
 		return true;
-	for (int i = 0; i < who->group_count; i++)
-		if (who->groups[i] == group)
-			return true;
-	return false;
+	return check_reach(p, address.as.local.sun_path, NULL);
 }
 
-static bool may(const struct identity *who, const struct stat *st, mode_t bit)
-{
-	if (who->user == 0)
-		return true;
-	if (st->st_uid == who->user)
-		return st->st_mode & (bit << 6);
-	if (is_member(who, st->st_gid))
-		return st->st_mode & (bit << 3);
-	return st->st_mode & bit;
-}
-
-/* Writes "mode 0750, user:group". */
-static void describe_file(const struct stat *st, char *out, size_t size)
-{
-	const struct passwd *user = getpwuid(st->st_uid);
-	const struct group *group = getgrgid(st->st_gid);
-	char user_number[24], group_number[24];
-
-	snprintf(user_number, sizeof user_number, "%ld", (long)st->st_uid);
-	snprintf(group_number, sizeof group_number, "%ld", (long)st->st_gid);
-	snprintf(out, size, "mode %04o, %s:%s", (unsigned)st->st_mode & 07777,
-		 user ? user->pw_name : user_number, group ? group->gr_name : group_number);
-}
-
-/* Checks all directories on the way to a file. */
-static bool check_way(const struct settings *s, const struct identity *who, const char *path)
-{
-	char directory[PATH_MAX], about[160];
-	struct stat st;
-
-	for (const char *slash = strchr(path, '/'); slash; slash = strchr(slash + 1, '/')) {
-		snprintf(directory, sizeof directory, "%.*s", (int)(slash - path) + (slash == path),
-			 path);
-		if (stat(directory, &st) < 0 || may(who, &st, S_IXOTH))
-			continue;
-		describe_file(&st, about, sizeof about);
-		report("%s cannot connect: the directory %s is closed to it (%s; chmod o+x, or "
-		       "choose another path)", s->web_user, directory, about);
-		return false;
-	}
-	return true;
-}
-
-/* Checks the real path, too: behind symbolic links, and above the working directory. */
-static bool check_real_way(const struct settings *s, const struct identity *who, const char *path)
-{
-	char directory[PATH_MAX], real[PATH_MAX + 1];
-
-	listen_find_directory(path, directory, sizeof directory);
-	if (!realpath(directory, real))
-		return true; /* reported by check_socket */
-	strcat(real, "/");
-	return check_way(s, who, real);
-}
-
-/* True if the access control list names the user or a group. */
-static bool is_listed(const struct identity *who, const struct acl *acl)
-{
-	for (size_t i = 0; i < acl->user_count; i++)
-		if (acl->users[i] == who->user)
-			return true;
-	for (size_t i = 0; i < acl->group_count; i++)
-		if (is_member(who, acl->groups[i]))
-			return true;
-	return false;
-}
-
-/* Fills in the file of a live socket, or else as it will be made: true then. */
-static bool foresee_socket(const struct plan *p, const char *path, struct stat *st)
-{
-	const struct identity *id = p->identity;
-	struct listen_address address;
-
-	/* A live socket stays, as check_socket has reported. */
-	if (listen_address_local(&address, path) && stat(path, st) == 0 &&
-	    listen_is_live(&address))
-		return false;
-	*st = (struct stat){
-		.st_mode = (mode_t)p->settings->mode,
-		.st_uid = id->socket_owner == USER_UNCHANGED ? geteuid() : id->socket_owner,
-		.st_gid = id->socket_group == GROUP_UNCHANGED ? getegid() : id->socket_group,
-	};
-	return true;
-}
-
-static bool check_web_user(const struct plan *p)
+/* A TCP port has no mode. */
+static bool check_web_user(const struct plan *p, int passed)
 {
 	const struct settings *s = p->settings;
-	char path[PATH_MAX], about[160];
-	static struct identity who; /* groups are never freed */
-	struct stat st;
-	bool to_be_made;
+	const struct identity *id = p->identity;
+	const struct listen_file made = {
+		.mode = (mode_t)s->mode,
+		.owner = id->socket_owner,
+		.group = id->socket_group,
+		.acl = &id->acl,
+	};
+	char path[PATH_MAX];
 
-	if (!identity_find_user(&who, s->web_user))
-		return false;
+	if (passed >= 0)
+		return check_reach_of_passed(p, passed);
 	if (!s->socket)
-		return true; /* a TCP port has no mode */
-	snprintf(path, sizeof path, "%s%s", is_inside(s) ? s->root : "", s->socket);
-	if (!check_way(s, &who, path) || !check_real_way(s, &who, path))
-		return false;
-	to_be_made = foresee_socket(p, path, &st);
-	if (may(&who, &st, S_IWOTH) || (to_be_made && is_listed(&who, &p->identity->acl)))
 		return true;
-	describe_file(&st, about, sizeof about);
-	report("%s cannot connect: the socket %s is closed to it (%s; use -U %s, or -G and -M)",
-	       s->web_user, path, about, s->web_user);
-	return false;
+	snprintf(path, sizeof path, "%s%s", is_inside(s) ? s->root : "", s->socket);
+	return check_reach(p, path, &made);
 }
 
 int check_run(const struct settings *settings, const struct identity *identity)
 {
 	struct plan plan = { settings, identity };
-	bool good = self_apart(check_program_apart, &plan);
+	bool good = self_apart(check_program_apart, &plan), chosen;
 	int passed;
 
-	if (!listener_choose(settings, &passed))
+	chosen = listener_choose(settings, &passed);
+	if (!chosen)
 		good = false;
 	else if (passed < 0)
 		good &= self_apart(check_socket, &plan);
@@ -216,8 +142,8 @@ int check_run(const struct settings *settings, const struct identity *identity)
 		good &= check_pid_file(settings->pid_file);
 	if (settings->log && strcmp(settings->log, "syslog") != 0)
 		good &= check_log(settings->log);
-	if (settings->web_user)
-		good &= check_web_user(&plan);
+	if (settings->web_user && chosen)
+		good &= check_web_user(&plan, passed);
 	if (good)
 		puts("spawn-fcgi: this command line would work");
 	return good ? EXIT_SUCCESS : EXIT_OWN_ERROR;

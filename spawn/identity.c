@@ -7,11 +7,8 @@
 
 #include <errno.h>
 #include <grp.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-enum { GROUPS_USUAL = 32, GROUPS_MOST = 65536 };
 
 bool identity_is_root(void)
 {
@@ -41,16 +38,8 @@ static bool find_group(const char *text, gid_t *group)
 
 static bool find_supplementary(struct identity *id, const char *name)
 {
-	for (int room = GROUPS_USUAL; room <= GROUPS_MOST; room *= 2) {
-		gid_t *groups = realloc(id->groups, (size_t)room * sizeof *groups);
-
-		if (!groups)
-			break;
-		id->groups = groups;
-		id->group_count = room;
-		if (getgrouplist(name, id->group, groups, &id->group_count) >= 0)
-			return true;
-	}
+	if (account_list_groups(name, id->group, &id->groups, &id->group_count))
+		return true;
 	report("cannot list the groups of %s: there are too many", name);
 	return false;
 }
@@ -104,19 +93,6 @@ bool identity_find(struct identity *out, const struct identity_names *names)
 	       find_socket_identity(out, names->socket_owner, names->socket_group) &&
 	       acl_find_users(&out->acl, "--socket-acl-users", names->acl_users) &&
 	       acl_find_groups(&out->acl, "--socket-acl-groups", names->acl_groups);
-}
-
-bool identity_find_user(struct identity *out, const char *name)
-{
-	const struct passwd *entry = NULL;
-
-	*out = (struct identity){ .user = USER_UNCHANGED, .group = GROUP_UNCHANGED };
-	if (!find_user(name, &out->user, &entry))
-		return false;
-	if (!entry)
-		return true;
-	out->group = entry->pw_gid;
-	return find_supplementary(out, entry->pw_name);
 }
 
 bool identity_changes(const struct identity *id)

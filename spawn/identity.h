@@ -40,9 +40,6 @@ bool identity_is_borrowed(void);
  * must not be root. */
 bool identity_find(struct identity *out, const struct identity_names *names);
 
-/* Looks up any user, root too, with all groups. False after reporting. */
-bool identity_find_user(struct identity *out, const char *name);
-
 /* True if identity_assume changes user or group. */
 bool identity_changes(const struct identity *identity);
 

@@ -88,7 +88,7 @@ ends_with_words() {
 }
 
 @test "ptrace refused: --check says so, and looks at what it can" {
-	[ -e "$FCGI_BUILD/spawn/trial-linux.o" ] || skip 'built without ptrace'
+	[ -e "$FCGI_BUILD/common/trial-linux.o" ] || skip 'built without ptrace'
 	refuse ptrace=EPERM
 	spawn --check -s "$S" -- /bin/sleep
 	[ "$status" = 0 ]

@@ -16,7 +16,7 @@ checks() {
 }
 
 need_trial() {
-	[ -e "$FCGI_BUILD/spawn/trial-linux.o" ] || skip 'built without ptrace'
+	[ -e "$FCGI_BUILD/common/trial-linux.o" ] || skip 'built without ptrace'
 }
 
 # finds TEXT [OPTION...]: something is in the way.
@@ -278,6 +278,30 @@ agrees() {
 	spawn -s "$S" -M 0600 -- /bin/sleep 60
 	finds "the socket $S is closed to it (mode 0600" -s "$S" -M 0666 --web-user "$USER_A" \
 		-- /bin/sleep
+}
+
+@test "--web-user: a socket that a service manager passes counts as it is, whatever -s says" {
+	need_users
+	need perl
+	passed_file() {
+		perl -MPOSIX -MIO::Socket::UNIX -e '
+			$^F = 255;
+			my $s = IO::Socket::UNIX->new(Local => shift @ARGV, Listen => 5) or die $!;
+			POSIX::dup2(fileno $s, 3) or die;
+			@ENV{"LISTEN_FDS", "LISTEN_PID"} = (1, $$);
+			exec @ARGV;
+		' "$@"
+	}
+	umask 077
+	capture passed_file "$S" "$SPAWN_FCGI" --check --supervise -s "$T/other" -M 0666 \
+		--web-user "$USER_A" -- /bin/sleep
+	[ "$status" = 255 ]
+	[[ $stderr == *"the socket $S is closed to it (mode 0700, "*"SocketUser=$USER_A"* ]]
+	rm "$S"
+	umask 0
+	capture passed_file "$S" "$SPAWN_FCGI" --check --supervise -s "$T/no/such" -M 0600 \
+		--web-user "$USER_A" -- /bin/sleep
+	[ "$status" = 0 ]
 }
 
 @test "--web-user: what is said is so" {

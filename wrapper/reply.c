@@ -194,7 +194,7 @@ static size_t put_text(char *out, const char *text, size_t size)
 	return size;
 }
 
-static void tell(const struct reply_notes *notes, const struct line *line, const char *how)
+static void tell_mended(const struct reply_notes *notes, const struct line *line, const char *how)
 {
 	if (notes->mended)
 		notes->mended(line->text, line->length, how);
@@ -257,7 +257,8 @@ static void header_add_field(struct header *h, const struct line *line)
 	h->fields++;
 	h->drops_continuation = is_hop_by_hop(line);
 	if (h->drops_continuation) {
-		tell(h->notes, line, "left out: it is about one connection, which is not the script's");
+		tell_mended(h->notes, line,
+			    "left out: it is about one connection, which is not the script's");
 		return;
 	}
 	h->location |= is_named(line, "Location");
@@ -269,7 +270,7 @@ static void header_add_field(struct header *h, const struct line *line)
 static void header_add_status_line(struct header *h, const struct line *line, const char *space)
 {
 	h->fields++;
-	tell(h->notes, line, "sent as a Status");
+	tell_mended(h->notes, line, "sent as a Status");
 	h->size += put_text(h->out + h->size, "Status:", 7);
 	put_line(h, space, line->length - (size_t)(space - line->text));
 }
@@ -278,7 +279,7 @@ static void header_join(struct header *h, const struct line *line)
 {
 	if (h->drops_continuation)
 		return;
-	tell(h->notes, line, "joined to the line before it");
+	tell_mended(h->notes, line, "joined to the line before it");
 	h->size -= 2; /* overwrite the CRLF of the line before */
 	put_line(h, line->text, line->length);
 }
@@ -299,8 +300,9 @@ static bool header_add(struct header *h, struct line *line, bool is_first)
 		header_add_field(h, line);
 	} else if (space || memchr(line->text, ':', line->length)) {
 		note_dropped(h->notes, line);
-		tell(h->notes, line, space ? "left out: a status line must be the first"
-					   : "left out: no name of a field is before the colon");
+		tell_mended(h->notes, line,
+			    space ? "left out: a status line must be the first"
+				  : "left out: no name of a field is before the colon");
 		h->drops_continuation = true;
 	} else {
 		return fault(h->notes, line, "where a header line is due");
@@ -360,14 +362,15 @@ static void header_settle(struct header *h, char *from, const struct verdict *v)
 		value = value_of(&line);
 		if (is_overruled(&line, v)) {
 			note_dropped(h->notes, &line);
-			tell(h->notes, &line, v->lengths_differ && is_named(&line, "Content-Length")
-						      ? "left out: another one contradicts it"
-						      : "left out: another one counts");
+			tell_mended(h->notes, &line,
+				    v->lengths_differ && is_named(&line, "Content-Length")
+					    ? "left out: another one contradicts it"
+					    : "left out: another one counts");
 			continue;
 		}
 		if (is_named(&line, "Transfer-Encoding")) {
 			if (is_identity(&value)) {
-				tell(h->notes, &line, "left out: it says nothing");
+				tell_mended(h->notes, &line, "left out: it says nothing");
 				continue;
 			}
 			h->encoding = true;
@@ -433,7 +436,8 @@ size_t reply_normalize(const char *block, size_t size, char *out, struct reply_n
 	if (h.location && !v.status) {
 		memcpy(out, found, gap);
 		notes->status = 302;
-		tell(notes, &(struct line){ "Location", 8, 0 }, "a Status of 302 Found is added to it");
+		tell_mended(notes, &(struct line){ "Location", 8, 0 },
+			    "a Status of 302 Found is added to it");
 	} else {
 		h.size -= gap;
 		memmove(out, out + gap, h.size);

@@ -109,6 +109,10 @@ static const struct option_row table[] = {
 	  TEXT(struct settings, pool_name), .initial = "fcgiwrap", .needs = "status" },
 	{ "try", 0, "SCRIPT", "run this script once, and explain what happens",
 	  TEXT(struct settings, try_script) },
+	{ "check", 0, NULL, "say whether this command line would work, and exit",
+	  FLAG(struct settings, check) },
+	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
+	  TEXT(struct settings, web_user), .needs = "check" },
 	{ "version", 'v', NULL, "show the version and exit", FLAG(struct settings, version) },
 	{ "help", 'h', NULL, "show this help and exit", FLAG(struct settings, help) },
 };
@@ -219,6 +223,10 @@ static bool check(const struct settings *s)
 			return false;
 	if (s->status && s->ping && strcmp(s->status, s->ping) == 0) {
 		report("--status and --ping cannot have the same path %s", s->ping);
+		return false;
+	}
+	if (s->check && s->try_script) {
+		report("--try has no meaning with --check");
 		return false;
 	}
 	return check_fair_by(s->fair_by) && check_path("status", s->status) &&

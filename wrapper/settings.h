@@ -51,6 +51,10 @@ struct settings {
 	const char *status, *ping;
 	const char *pool_name;
 
+	/* see check.h */
+	bool check;
+	const char *web_user; /* or NULL */
+
 	/* see try.h; NULL: serve */
 	const char *try_script;
 	char **try_pairs; /* "NAME=VALUE", up to a NULL */

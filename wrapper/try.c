@@ -153,7 +153,7 @@ static void explain_head(const char *bytes, size_t size)
 }
 
 /* The header goes to the explanation, the body to standard output. */
-static void take_response(struct exchange *x, const unsigned char *piece, size_t size)
+static void show_response(struct exchange *x, const unsigned char *piece, size_t size)
 {
 	size_t head, before = response.head.size;
 
@@ -297,7 +297,7 @@ int try_run(const struct settings *settings)
 	bool good;
 
 	x.peer = "the script";
-	x.take = take_response;
+	x.take = show_response;
 	if (!set_parameters(&x, settings) || exchange_prepare(&x) != EXCHANGE_GOES_ON)
 		return STATUS_FAILURE;
 	explain_user();

@@ -352,7 +352,7 @@ static size_t count_connections(long descriptors, long scripts)
 }
 
 /* listener is -1 for worker_run_once(). False after reporting. */
-static bool begin(const struct settings *settings, long number, int listener, int pipe)
+static bool worker_begin(const struct settings *settings, long number, int listener, int pipe)
 {
 	long descriptors = launch_enter();
 
@@ -383,7 +383,7 @@ static bool begin(const struct settings *settings, long number, int listener, in
 	return true;
 }
 
-static void serve(void)
+static void worker_serve(void)
 {
 	loop_after_turn(worker_end_turn);
 	loop_run();
@@ -399,10 +399,10 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
-	if (!begin(settings, number, listener, pipe))
+	if (!worker_begin(settings, number, listener, pipe))
 		return STATUS_FAILURE;
 	tell_parent(WORKER_SERVES);
-	serve();
+	worker_serve();
 	return 0;
 }
 
@@ -414,9 +414,9 @@ int worker_run_once(const struct settings *settings, int connection, int pipe)
 		report("cannot begin to serve: %s", strerror(errno));
 		return STATUS_FAILURE;
 	}
-	if (!begin(settings, 0, -1, pipe))
+	if (!worker_begin(settings, 0, -1, pipe))
 		return STATUS_FAILURE;
 	serve_sole_connection();
-	serve();
+	worker_serve();
 	return explain_is_failure() ? STATUS_FAILURE : 0;
 }
