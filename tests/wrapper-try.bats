@@ -260,6 +260,7 @@ unprivileged() {
 	fails_with 404 "no such script: $T/none does not exist" \
 		'The path is wrong: compare it with root and SCRIPT_FILENAME of the web server.' \
 		--try "$T/none/x"
+	fails_with 404 "no such script: $T/none does not exist" 'The path is wrong: *' -f --try "$T/none"
 }
 
 @test "a directory" {
@@ -362,7 +363,8 @@ unprivileged() {
 	printf '#!/bin/sh\nwhile :; do :; done\n' | script busy
 	fails_with 502 "script $T/busy\[*\]: was killed by signal 24 (*), the limit on CPU time, cpu after *" \
 		'Let the script compute less, or raise --limit cpu.' --limit cpu=1 --try "$T/busy"
-	explains end 'was killed by signal 24 (*), the limit on CPU time, cpu, *'
+	explains end 'was killed by signal 24 (*), the limit on CPU time, cpu, after * ms; *'
+	grep -qE '; (0\.[5-9]|1\.)[0-9]* s of processor time, [1-9][0-9]*\.[0-9] MiB of memory' "$T/explanation"
 	printf '#!/bin/sh\nexec head -c 9999 /dev/zero >"%s"\n' "$T/large" | script large.sh
 	fails_with 502 "script $T/large.sh\[*\]: was killed by signal 25 (*), the limit on the size of files*" \
 		'Let the script write less, or raise --limit fsize.' --limit fsize=1k --try "$T/large.sh"
@@ -443,9 +445,9 @@ header_fails() {
 	explains end 'was killed by signal 15 (Terminated), *'
 }
 
-# start_try NAME OPTION...: in the background, when its script waits; $SCRIPT is its process.
+# A try in the background, when its script waits; $SCRIPT is its process.
 start_try() {
-	start try run_under "$FCGIWRAP" --try "$CGI/wait.sh?$T/go" "$@"
+	start try run_under "$FCGIWRAP" --try "$CGI/wait.sh?$T/go"
 	in_file '^waiting pid=' "$T/try.out"
 	SCRIPT=$(sed -n 's/^waiting pid=//p' "$T/try.out")
 }
@@ -457,6 +459,21 @@ start_try() {
 	[ "$STATUS" = 130 ]
 	eventually gone "$SCRIPT"
 	has_match '^end .*was killed by signal 15' "$T/try.log"
+}
+
+@test "who is interrupted ends a script that works on after its response" {
+	script x <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\n%s\n' $$
+		exec sleep 60 >/dev/null 2>&1
+	END
+	start try run_under "$FCGIWRAP" --try "$T/x"
+	in_file '^background' "$T/try.log"
+	SCRIPT=$(<"$T/try.out")
+	kill -TERM "$(pid_of try)"
+	await try
+	[ "$STATUS" = 143 ]
+	gone "$SCRIPT"
 }
 
 @test "who is killed leaves nothing behind" {

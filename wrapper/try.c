@@ -86,10 +86,11 @@ static void explain_limits(const struct settings *s)
 static char *absolute_path(const char *path)
 {
 	char *here = *path == '/' ? strdup("") : getcwd(NULL, 0);
-	char *out = here ? malloc(strlen(here) + strlen(path) + 2) : NULL, *end = out;
+	char *out = here ? malloc(strlen(here) + strlen(path) + 2) : NULL;
 
 	if (out) {
-		end = stpcpy(out, strcmp(here, "/") == 0 ? "" : here);
+		char *end = stpcpy(out, strcmp(here, "/") == 0 ? "" : here);
+
 		while (*path && *path != '?') {
 			size_t size = strcspn(path, "/?");
 
