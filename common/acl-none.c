@@ -16,7 +16,7 @@ bool acl_is_set(const char *path, const struct acl *acl, mode_t mode)
 {
 	struct stat st;
 
-	return acl_is_empty(acl) && stat(path, &st) == 0 && (st.st_mode & 07777) == mode;
+	return acl_is_empty(acl) && lstat(path, &st) == 0 && (st.st_mode & 07777) == mode;
 }
 
 bool acl_is_possible(const char *directory)

@@ -60,7 +60,7 @@ static int open_null(void)
 /*
  * Starts a process and waits for exec(2), which closes the lifeline (close-on-exec)
  * without data. Returns the pid; 0 with the wait status in *ended after a failure
- * reported by the child; -1 with errno if pipe2(2) or fork(2) failed.
+ * reported by the child; -1 with errno if there is no pipe or no process.
  */
 static pid_t start_one(const struct settings *settings, const struct identity *identity,
 		       int listener, int *ended)
@@ -104,7 +104,7 @@ static void start_all(struct crew *crew, const struct settings *settings,
 		}
 		crew->status = EXIT_OWN_ERROR;
 		if (pid < 0) {
-			report("fork failed, for process %ld of %ld: %s", i + 1, settings->forks,
+			report("cannot start process %ld of %ld: %s", i + 1, settings->forks,
 			       strerror(errno));
 		} else if (status_of(ended) != EXIT_OWN_ERROR) {
 			crew->status = status_of(ended);

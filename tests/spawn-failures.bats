@@ -167,7 +167,7 @@ script() { # FILE LINE...
 	RUN_BY="setpriv --reuid=$uid --regid=$uid --clear-groups prlimit --nproc=3"
 	spawn -s "$S" -P "$T/pid" -F 5 -- /bin/sleep 60
 	[ "$status" = 255 ]
-	[[ $stderr == *"fork failed"* ]]
+	[[ $stderr == *"cannot start process 3 of 5: "* ]]
 	[ "$(cat "$T/pid")" = "$PIDS" ]
 	[ "$(wc -w <<<"$PIDS")" = 2 ]
 	is_live "$S"

@@ -120,6 +120,11 @@ talk_on() {
 
 	shift 2
 	start "$name" "$FCGI_TALK" -n 1000000 -j "$parallel" "$SOCKET" "$@"
+	eventually heeds_usr1 "$name" # by which talked_well ends them
+}
+
+heeds_usr1() {
+	((0x$(status_of "$(pid_of "$1")" SigCgt) & 0x200))
 }
 
 # talked_well NAME: ends them; none has failed.
