@@ -49,7 +49,8 @@ static struct {
 } plan = { .slots = 1, .processes = 1, .seconds = 60 };
 
 static struct {
-	uint32_t *laps;
+	unsigned long long begin;
+	uint32_t *laps; /* microseconds; 0: not while is_steady() */
 	size_t count, room, errors;
 } result;
 
@@ -163,15 +164,29 @@ static void slot_start(struct slot *s, int null)
 	close(ends[1]);
 }
 
+/* See load.c. */
+static bool is_steady(unsigned long long time)
+{
+	double passed = (double)(time - result.begin) / 1e6;
+
+	return plan.requests > 0 || (passed > plan.seconds / 2 && passed <= plan.seconds);
+}
+
 static void slot_read(struct slot *s)
 {
+	unsigned long long time;
 	ssize_t n = read(s->fd, buffer, sizeof(buffer));
 
 	if (n > 0)
 		return;
 	close(s->fd);
 	s->fd = -1;
-	lap_add(finish(s->pid) ? now() - s->began : UINT32_MAX);
+	if (finish(s->pid)) {
+		time = now();
+		lap_add(is_steady(time) ? time - s->began : 0);
+	} else {
+		lap_add(UINT32_MAX);
+	}
 }
 
 static bool may_start(unsigned long long end, long requests, long started)
@@ -263,17 +278,21 @@ static int by_size(const void *a, const void *b)
 
 static unsigned long percentile(double part)
 {
-	size_t index = (size_t)(part * (double)(result.count - 1) + 0.5);
+	size_t unsteady = 0;
 
-	return result.count == 0 ? 0 : result.laps[index];
+	while (unsteady < result.count && result.laps[unsteady] == 0)
+		unsteady++;
+	if (unsteady == result.count)
+		return 0;
+	return result.laps[unsteady + (size_t)(part * (double)(result.count - unsteady - 1) + 0.5)];
 }
 
 static int spawn_main(void)
 {
-	unsigned long long began = now();
 	double seconds;
 	int in[64], ends[2];
 
+	result.begin = now();
 	for (long i = 0; i < plan.processes; i++) {
 		pid_t pid;
 
@@ -290,7 +309,7 @@ static int spawn_main(void)
 		laps_receive(in[i]);
 	while (wait(NULL) > 0)
 		continue;
-	seconds = (double)(now() - began) / 1e6;
+	seconds = (double)(now() - result.begin) / 1e6;
 	if (result.count > 0)
 		qsort(result.laps, result.count, sizeof(uint32_t), by_size);
 	printf("requests=%zu errors=%zu seconds=%.6f rate=%.1f p50=%lu p90=%lu p99=%lu max=%lu\n",

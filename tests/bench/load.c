@@ -80,8 +80,8 @@ static struct {
 static struct {
 	long started, done, errors;
 	unsigned long long begin, end, up, down;
-	uint32_t *laps;		/* microseconds, one for each request done */
-	size_t laps_room;
+	uint32_t *laps;		/* microseconds, one for each request done while is_steady() */
+	size_t laps_count, laps_room;
 } result;
 
 static unsigned char block[BLOCK], input[256 * 1024];
@@ -335,6 +335,24 @@ static void client_hang_up(struct client *c)
 	c->fd = -1;
 }
 
+/* In the first half of the time laps are short, since all begin at once and few have come to an end
+ * beside others; and so they are when no more begin. */
+static bool is_steady(unsigned long long time)
+{
+	double passed = (double)(time - result.begin) / 1e6;
+
+	return plan.requests > 0 || (passed > plan.seconds / 2 && passed <= plan.seconds);
+}
+
+static void lap_add(unsigned long long microseconds)
+{
+	if (result.laps_count == result.laps_room) {
+		result.laps_room = result.laps_room * 2 + 1024;
+		result.laps = room_for(result.laps, result.laps_room, sizeof(uint32_t));
+	}
+	result.laps[result.laps_count++] = (uint32_t)microseconds;
+}
+
 static void client_finish(struct client *c, bool good)
 {
 	result.end = now();
@@ -343,11 +361,9 @@ static void client_finish(struct client *c, bool good)
 	if (!good) {
 		result.errors++;
 	} else {
-		if ((size_t)result.done == result.laps_room) {
-			result.laps_room = result.laps_room * 2 + 1024;
-			result.laps = room_for(result.laps, result.laps_room, sizeof(uint32_t));
-		}
-		result.laps[result.done++] = (uint32_t)(result.end - c->began);
+		if (is_steady(result.end))
+			lap_add(result.end - c->began);
+		result.done++;
 		result.up += plan.upload;
 	}
 	if (!good || !plan.keep)
@@ -563,9 +579,9 @@ static int by_size(const void *a, const void *b)
 
 static unsigned long percentile(double share)
 {
-	size_t index = (size_t)(share * (double)(result.done - 1) + 0.5);
-
-	return result.done == 0 ? 0 : result.laps[index];
+	if (result.laps_count == 0)
+		return 0;
+	return result.laps[(size_t)(share * (double)(result.laps_count - 1) + 0.5)];
 }
 
 static double own_cpu(void)
@@ -581,8 +597,8 @@ static void report(size_t held)
 {
 	double seconds = (double)(result.end - result.begin) / 1e6;
 
-	if (result.done > 0)
-		qsort(result.laps, (size_t)result.done, sizeof(uint32_t), by_size);
+	if (result.laps_count > 0)
+		qsort(result.laps, result.laps_count, sizeof(uint32_t), by_size);
 	if (seconds <= 0)
 		seconds = 1e-6;
 	printf("requests=%ld errors=%ld seconds=%.6f rate=%.1f", result.done, result.errors,
