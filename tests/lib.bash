@@ -8,7 +8,7 @@
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the tests use CGI, URL and STATUS
 
-FCGI_SOURCE=${FCGI_SOURCE:-${BATS_TEST_DIRNAME%/*}}
+FCGI_SOURCE=$(cd "${FCGI_SOURCE:-${BATS_TEST_DIRNAME%/*}}" && pwd -P) # as a message names a file
 FCGI_BUILD=${FCGI_BUILD:-${BATS_TEST_DIRNAME%/*}}
 FCGIWRAP=$FCGI_BUILD/wrapper/fcgiwrap
 SPAWN_FCGI=$FCGI_BUILD/spawn/spawn-fcgi
