@@ -131,6 +131,9 @@ static const struct option_row table[] = {
 	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
 	  SET(TEXT, web_user), .needs = "check" },
 
+	{ "print-config", 0, "FOR", "print what it wants: nginx, lighttpd, apache, haproxy, "
+	  "caddy, systemd or docker", SET(TEXT, print_config) },
+
 	{ "ping", 0, "ADDRESS", "ask the program at this socket whether it answers",
 	  SET(TEXT, ping), .alone = true },
 	{ "request", 0, "ADDRESS", "make a request there, and print the response",
@@ -425,6 +428,21 @@ static bool settle_settings(struct settings *s, bool handed_over)
 	return true;
 }
 
+/* The command line, for --print-config, which says -n itself. */
+static bool keep_words(struct settings *s, int argc, char **argv)
+{
+	static const char *const without[] = { "print-config", "no-fork", "pid-file", NULL };
+
+	if (!options_words(table, TABLE_ROWS, argc, argv, without, &s->words))
+		return false;
+	if (s->program && !options_word(&s->words, "--"))
+		return false;
+	for (char **word = s->program; word && *word; word++)
+		if (!options_word(&s->words, *word))
+			return false;
+	return true;
+}
+
 bool settings_read(struct settings *out, int argc, char **argv, bool handed_over, int *status)
 {
 	int operands;
@@ -451,5 +469,6 @@ bool settings_read(struct settings *out, int argc, char **argv, bool handed_over
 	}
 	if (operands < argc)
 		out->program = argv + operands;
-	return settle_settings(out, handed_over);
+	return settle_settings(out, handed_over) &&
+	       (!out->print_config || keep_words(out, argc, argv));
 }

@@ -77,6 +77,9 @@ struct settings {
 	const char *script; /* "/PATH" or "/PATH?QUERY" */
 	char **pairs;       /* "NAME=VALUE", up to a NULL */
 
+	const char *print_config; /* for what, or NULL */
+	struct option_list words; /* then: the command line */
+
 	bool check;
 	const char *web_user; /* user to test access for */
 };

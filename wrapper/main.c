@@ -4,6 +4,7 @@
 #include <config.h>
 
 #include "check.h"
+#include "config-facts.h"
 #include "descriptors.h"
 #include "environment.h"
 #include "exec.h"
@@ -110,6 +111,8 @@ int main(int argc, char **argv)
 		printf("fcgiwrap (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
 		return 0;
 	}
+	if (settings.print_config)
+		return config_facts_print(&settings) ? 0 : STATUS_FAILURE;
 	if (settings.check)
 		return check_run(&settings);
 	exec_hide();

@@ -113,6 +113,8 @@ static const struct option_row table[] = {
 	  FLAG(struct settings, check) },
 	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
 	  TEXT(struct settings, web_user), .needs = "check" },
+	{ "print-config", 0, "FOR", "print what nginx, lighttpd, apache, haproxy, caddy, systemd or "
+	  "docker wants", TEXT(struct settings, print_config) },
 	{ "version", 'v', NULL, "show the version and exit", FLAG(struct settings, version) },
 	{ "help", 'h', NULL, "show this help and exit", FLAG(struct settings, help) },
 };
@@ -248,6 +250,10 @@ static bool take_operands(struct settings *out, char **operands)
 	return true;
 }
 
+/* What --print-config says in other words. */
+static const char *const not_printed[] = { "print-config", "socket", "socket-owner",
+					   "socket-group", "socket-mode", NULL };
+
 bool settings_read(struct settings *out, int argc, char **argv)
 {
 	char *words[WORDS_MOST + 1];
@@ -267,6 +273,9 @@ bool settings_read(struct settings *out, int argc, char **argv)
 	if (!take_operands(out, argv + first) || !check(out))
 		return false;
 	out->on_abort = strcmp(out->on_abort_text, "ignore") == 0 ? ON_ABORT_IGNORE : ON_ABORT_KILL;
+	if (out->print_config &&
+	    !options_words(table, sizeof table / sizeof *table, argc, argv, not_printed, &out->words))
+		return false;
 	if (out->try_script)
 		out->workers = 1;
 	else if (out->workers == 0)

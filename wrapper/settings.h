@@ -55,6 +55,9 @@ struct settings {
 	bool check;
 	const char *web_user; /* or NULL */
 
+	const char *print_config; /* for what, or NULL */
+	struct option_list words; /* then: the options but those of the socket */
+
 	/* see try.h; NULL: serve */
 	const char *try_script;
 	char **try_pairs; /* "NAME=VALUE", up to a NULL */
