@@ -107,7 +107,7 @@ all_is_served() {
 	printed haproxy
 	start haproxy haproxy -db -f "$T/printed"
 	all_is_served
-	! grep -i warning "$T/haproxy.log"
+	run ! grep -i warning "$T/haproxy.log"
 }
 
 @test "Caddy" {
@@ -126,6 +126,7 @@ all_is_served() {
 @test "systemd: a socket and a service, with the options as they were given" {
 	OPTIONS=()
 	SOCKET=unix:/run/cgi.socket
+	# shellcheck disable=SC1003 # a backslash at the end
 	printed systemd --root /srv/cgi-bin --env 'A=b "c" $d %e\' -f --socket-owner nginx \
 		--socket-mode 0600 --timeout 2m
 	output=$(cat "$T/printed")
@@ -204,7 +205,7 @@ in_words() {
 	start container "${words[@]}"
 	mapfile -t words < <(in_words "$(sed -n 's/^HEALTHCHECK.* CMD/CMD/p' "$T/printed")")
 	eventually "${words[@]}" || { logs_show; return 1; }
-	! grep 'no such script' "$T/container.log"
+	run ! grep "no such script" "$T/container.log"
 	"$SPAWN_FCGI" --request "$T/s" "$CGI/hello.sh" >"$T/answer"
 	grep -q hello "$T/answer"
 }
