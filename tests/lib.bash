@@ -2,7 +2,8 @@
 # started and surely ended again, waiting for events instead of times, and a web server.
 #
 # FCGI_BUILD and FCGI_SOURCE are the roots of the build and of the sources, by default the parent
-# of the folder that the test stands in. TEST_WRAPPER goes in front of the programs under test,
+# of the folder that the test stands in; FCGI_SBINDIR and FCGI_BINDIR have the programs, if these
+# are to be as installed. TEST_WRAPPER goes in front of the programs under test,
 # for example "valgrind --error-exitcode=99".
 #
 # shellcheck shell=bash
@@ -10,8 +11,8 @@
 
 FCGI_SOURCE=$(cd "${FCGI_SOURCE:-${BATS_TEST_DIRNAME%/*}}" && pwd -P) # as a message names a file
 FCGI_BUILD=${FCGI_BUILD:-${BATS_TEST_DIRNAME%/*}}
-FCGIWRAP=$FCGI_BUILD/wrapper/fcgiwrap
-SPAWN_FCGI=$FCGI_BUILD/spawn/spawn-fcgi
+FCGIWRAP=${FCGI_SBINDIR:-$FCGI_BUILD/wrapper}/fcgiwrap
+SPAWN_FCGI=${FCGI_BINDIR:-$FCGI_BUILD/spawn}/spawn-fcgi
 FCGI_TALK=$FCGI_BUILD/tests/fcgi-talk
 CGI=$FCGI_SOURCE/tests/cgi
 
@@ -39,7 +40,7 @@ open_programs() {
 	local known=$BATS_FILE_TMPDIR/programs-are-open # one look for all tests of the file
 
 	[ ! -e "$known" ] || return 0
-	if all_may_search "$FCGI_BUILD/wrapper" && all_may_search "$CGI"; then
+	if all_may_search "${FCGIWRAP%/*}" && all_may_search "$FCGI_BUILD/tests" && all_may_search "$CGI"; then
 		: >"$known"
 		return
 	fi
