@@ -57,12 +57,17 @@ static size_t told_meanwhile; /* events, while deadlines waited */
 static bool running;
 static void (*after_turn)(void);
 
-static void read_clock(void)
+int64_t loop_clock(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void read_clock(void)
+{
+	now = loop_clock();
 }
 
 int64_t loop_now(void)

@@ -812,6 +812,7 @@ void world_tell(struct world_script *s)
 	struct launch_job *job = s->job;
 
 	s->job = NULL;
+	job->at = world.now;
 	job->pid = s->pid;
 	job->group = s->group == s->pid ? 0 : s->group;
 	if (!job->asking->script.path)

@@ -98,6 +98,7 @@ static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 	if (job->group == 0 || job->pid == 0)
 		job->pid = launch(&plan, job->ends, job->group, lane, &job->child, &job->step);
 	job->error = errno;
+	job->at = loop_clock();
 	if (job->group > 0)
 		exec_close_group(job->group);
 	if (job->pid < 0 && job->step == LAUNCH_EXEC)

@@ -387,7 +387,7 @@ static void process_started(struct process *p, const int *exited)
 {
 	process_leave(p);
 	process_enter(p, p->job.pid);
-	p->started = loop_now();
+	p->started = p->job.at < loop_now() ? p->job.at : loop_now();
 	scoreboard_add(p->job.warm ? SCORE_WARM : SCORE_COLD, 1);
 	deadline_clear(&p->next_look);
 	if (exited)

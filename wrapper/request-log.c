@@ -8,6 +8,7 @@
 #include "report.h"
 #include "response.h"
 #include "script.h"
+#include "tag.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -22,6 +23,12 @@ enum {
 	/* READ_SIZE bytes as records of a line each */
 	ROOM = READ_SIZE * (RECORD_HEADER_SIZE + 2) + LINE_MOST
 };
+
+void request_log_tag(struct request_log *log, const char *tag)
+{
+	free(log->tag);
+	log->tag = strdup(tag);
+}
 
 void request_log_name(struct request_log *log, const char *label)
 {
@@ -59,6 +66,12 @@ static bool request_log_send(struct request_log *log, char *text, size_t size)
 	return true;
 }
 
+static int request_log_tag_prefix(const struct request_log *log, char *out, size_t size)
+{
+	*out = '\0';
+	return log->tag ? snprintf(out, size, "request %s: ", log->tag) : 0;
+}
+
 static size_t request_log_prefix(const struct request_log *log, char *out, size_t size)
 {
 	const char *label = log->label ? log->label : "a request";
@@ -71,13 +84,14 @@ static size_t request_log_prefix(const struct request_log *log, char *out, size_
 void request_log_tell(struct request_log *log, char **copy, const char *text)
 {
 	char own[TEXT_MOST + 2];
-	int size = snprintf(own, TEXT_MOST, "%s", text);
+	int tag = request_log_tag_prefix(log, own, TEXT_MOST);
+	int size = tag + snprintf(own + tag, (size_t)(TEXT_MOST - tag), "%s", text);
 
 	if (size >= TEXT_MOST)
 		size = TEXT_MOST - 1;
 	report_sanitize(own, (size_t)size);
 	if (copy)
-		*copy = strdup(own);
+		*copy = strdup(own + tag);
 	if (!request_log_send(log, own, (size_t)size))
 		report("%.*s", size, own);
 }
@@ -97,13 +111,14 @@ void request_log_say(struct request_log *log, char **copy, const char *format, .
 static void request_log_line(void *context, const char *line, size_t size)
 {
 	struct request_log *log = context;
-	char text[LINE_MOST + 1], prefix[SCRIPT_LABEL_SIZE + 32];
+	char text[LINE_MOST + 1], prefix[SCRIPT_LABEL_SIZE + 32], tag[TAG_MOST + 16];
 
 	memcpy(text, line, size);
 	if (explain_said(line, size) || request_log_send(log, text, size))
 		return;
 	request_log_prefix(log, prefix, sizeof prefix);
-	report("%s%.*s", prefix, (int)size, line);
+	request_log_tag_prefix(log, tag, sizeof tag);
+	report("%s%s%.*s", tag, prefix, (int)size, line);
 }
 
 bool request_log_has_room(const struct request_log *log)
@@ -147,4 +162,5 @@ void request_log_free(struct request_log *log)
 {
 	lines_free(&log->lines);
 	free(log->label);
+	free(log->tag);
 }

@@ -18,10 +18,15 @@ struct request_log {
 	uint16_t id;
 	bool sent;     /* FCGI_STDERR was put into the buffer */
 	bool ended;    /* the script's standard error is closed */
+	char *tag;     /* id of the request, owned; NULL: none */
 	char *label;   /* name of the script, owned; NULL: not known yet */
 	pid_t pid;     /* 0: not started */
 	struct lines lines;
 };
+
+/* Gives the request an id, which is copied: each line begins with "request ID: ". Without memory
+ * there is none. */
+void request_log_tag(struct request_log *log, const char *tag);
 
 /* Names the script: by a label such as "script /path", which is copied; by path, once
  * found. Without memory the old name stays. */

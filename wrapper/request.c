@@ -9,6 +9,8 @@
 #include "rlimits.h"
 #include "status.h"
 #include "status-page.h"
+#include "tag.h"
+#include "timing.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -221,10 +223,17 @@ static bool request_put_page(struct request *r)
 	return true;
 }
 
+static const char *request_timing(const struct request *r, char out[TIMING_SIZE])
+{
+	return settings_of(r)->server_timing ? timing_line(&r->score, loop_now(), out) : NULL;
+}
+
 /* Puts the records that end the request, once there is room for all. */
 static enum request_state request_end(struct request *r)
 {
-	char document[REPLY_DOCUMENT_MOST];
+	char document[REPLY_DOCUMENT_MOST], timing[TIMING_SIZE];
+	struct reply_error error = { .status = r->end.status, .tag = r->log.tag,
+				     .reason = r->end.reason, .head_only = r->response.head_only };
 
 	if (r->end.cut)
 		return REQUEST_CUT;
@@ -237,9 +246,9 @@ static enum request_state request_end(struct request *r)
 	if (buffer_has_gap(&r->client->out) ||
 	    buffer_space(&r->client->out) < REPLY_DOCUMENT_MOST + 5 * RECORD_HEADER_SIZE)
 		return REQUEST_GOES_ON;
+	error.added = request_timing(r, timing);
 	if ((!r->end.status ||
-	     request_put(r, FCGI_STDOUT, document, reply_document(document, r->end.status,
-			 r->end.reason, r->response.head_only))) &&
+	     request_put(r, FCGI_STDOUT, document, reply_document(document, &error))) &&
 	    request_put(r, FCGI_STDOUT, "", 0) &&
 	    (!r->log.sent || request_put(r, FCGI_STDERR, "", 0)) &&
 	    request_put_end(r, FCGI_REQUEST_COMPLETE))
@@ -312,6 +321,25 @@ static bool request_answer(struct request *r)
 	return true;
 }
 
+/* Gives the request its id: the one that the web server sends, or, with --request-id, one of ours
+ * in its place. False without memory. */
+static bool request_name(struct request *r)
+{
+	const char *name = settings_of(r)->request_id ? settings_of(r)->request_id : TAG_USUAL;
+	const char *sent = environment_get(&r->asking->sent, name);
+	char made[TAG_MADE + 1];
+
+	if (tag_is_usable(sent)) {
+		request_log_tag(&r->log, sent);
+		return true;
+	}
+	if (!settings_of(r)->request_id)
+		return true;
+	tag_make(made);
+	request_log_tag(&r->log, made);
+	return environment_set(&r->asking->sent, name, made);
+}
+
 static bool on_params_end(struct request *r, const unsigned char *bytes, size_t size)
 {
 	int64_t length;
@@ -333,6 +361,10 @@ static bool on_params_end(struct request *r, const unsigned char *bytes, size_t 
 	length = r->asking->content_length;
 	r->response.head_only = r->asking->head_only;
 	request_log_name(&r->log, r->asking->name);
+	if (!request_name(r)) {
+		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its parameters");
+		return true;
+	}
 	if (request_answer(r))
 		return true;
 	request_show(r);
@@ -449,7 +481,7 @@ static void on_process_started(void *owner)
 	struct request *r = owner;
 
 	enter(r, REQUEST_RUNNING);
-	scoreboard_start(&r->score, r->process->pid);
+	scoreboard_start(&r->score, r->process->pid, r->process->started);
 	if (r->upload)
 		upload_room(r->upload);
 	request_log_found(&r->log, r->process->job.asking->script.path);
@@ -541,7 +573,9 @@ static void request_heed_response(struct request *r, enum response_outcome outco
 
 static void request_read_output(struct request *r)
 {
-	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL };
+	char timing[TIMING_SIZE];
+	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL,
+				     .added = request_timing(r, timing) };
 
 	request_touch(r);
 	request_heed_response(r, response_read(&r->response, r->process->output.fd,
@@ -806,7 +840,9 @@ static void request_finish_response(struct request *r)
  * the script has not failed. Else false. */
 static bool request_ends_header(struct request *r)
 {
-	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL };
+	char timing[TIMING_SIZE];
+	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL,
+				     .added = request_timing(r, timing) };
 
 	if (!response_ends_in_header(&r->response) ||
 	    (r->exited && r->process->status != 0) ||

@@ -87,6 +87,10 @@ static const struct option_row table[] = {
 	  TEXT(struct settings, spool_directory), .initial = "/tmp" },
 	{ "errors-to-client", 0, NULL, "put the reason of an error into its page",
 	  FLAG(struct settings, errors_to_client) },
+	{ "request-id", 0, "PARAM", "parameter with the id of a request; one is made if it is missing",
+	  TEXT(struct settings, request_id) },
+	{ "server-timing", 0, NULL, "say in each response how long it waited, started and ran",
+	  FLAG(struct settings, server_timing) },
 	{ "socket-owner", 0, "USER", "owner of the socket file", TEXT(struct settings, socket_owner) },
 	{ "socket-group", 0, "GROUP", "group of the socket file", TEXT(struct settings, socket_group) },
 	{ "socket-acl-users", 0, "USERS", "let these (A,B,C) connect, too (Linux)",
@@ -197,15 +201,26 @@ static bool check_path(const char *option, const char *path)
 	return false;
 }
 
-static bool check_fair_by(const char *name)
+static bool is_parameter(const char *name)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 
-	if (name[strspn(name, letters)] == '\0')
-		return true;
-	report("--fair-by wants the name of a parameter, such as HTTP_X_FORWARDED_FOR, or none, not "
-	       "\"%s\"", name);
-	return false;
+	return *name && !name[strspn(name, letters)];
+}
+
+static bool check_parameters(const struct settings *s)
+{
+	if (!is_parameter(s->fair_by)) {
+		report("--fair-by wants the name of a parameter, such as HTTP_X_FORWARDED_FOR, or "
+		       "none, not \"%s\"", s->fair_by);
+		return false;
+	}
+	if (s->request_id && !is_parameter(s->request_id)) {
+		report("--request-id wants the name of a parameter, such as REQUEST_ID, not \"%s\"",
+		       s->request_id);
+		return false;
+	}
+	return true;
 }
 
 /* Checks values that the table cannot. False after reporting. */
@@ -231,7 +246,7 @@ static bool check(const struct settings *s)
 		report("--try has no meaning with --check");
 		return false;
 	}
-	return check_fair_by(s->fair_by) && check_path("status", s->status) &&
+	return check_parameters(s) && check_path("status", s->status) &&
 	       check_path("ping", s->ping) && check_socket(s->socket);
 }
 

@@ -45,7 +45,8 @@ struct settings {
 	const char *spool_directory;
 
 	/* messages */
-	bool stderr_to_client, errors_to_client;
+	bool stderr_to_client, errors_to_client, server_timing;
+	const char *request_id; /* a parameter, or NULL: none is made */
 
 	/* paths answered by fcgiwrap itself; NULL: none */
 	const char *status, *ping;
