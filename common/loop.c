@@ -274,7 +274,7 @@ static bool open_signals(void)
 	while ((fd = (*signals_by)->open()) < 0) {
 		if (!call_is_refused(errno) || !signals_by[1])
 			return false;
-		report("%s is refused; %s is used instead", signals_by[0]->name,
+		report(REPORT_WARNING "%s is refused; %s is used instead", signals_by[0]->name,
 		       signals_by[1]->name);
 		signals_by++;
 	}
@@ -286,7 +286,7 @@ static bool open_wait(void)
 	while (!(*wait_by)->open()) {
 		if (!call_is_refused(errno) || !wait_by[1])
 			return false;
-		report("%s is refused; %s is used instead", wait_by[0]->name, wait_by[1]->name);
+		report(REPORT_WARNING "%s is refused; %s is used instead", wait_by[0]->name, wait_by[1]->name);
 		wait_by++;
 	}
 	return true;

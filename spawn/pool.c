@@ -127,7 +127,7 @@ static void on_recovery(struct deadline *d)
 {
 	(void)d;
 	if (crashes_over(&pool.crashes))
-		report("the crash loop is over");
+		report(REPORT_NOTICE "the crash loop is over");
 }
 
 static void describe_crash(const struct worker *w, int status, char *out, size_t size)
@@ -189,7 +189,7 @@ static void mark_outdated(struct worker *w, const char *reason)
 {
 	if (w->outdated)
 		return;
-	report("process %ld %s; replacing it", (long)w->child.pid, reason);
+	report(REPORT_NOTICE "process %ld %s; replacing it", (long)w->child.pid, reason);
 	w->outdated = true;
 }
 
@@ -440,9 +440,13 @@ static void report_worker_end(const struct worker *w, int status, int64_t lived)
 	char end[80];
 
 	child_describe_end(status, end, sizeof end);
-	report("process %ld %s after %lld.%02lld s%s", (long)w->child.pid, end,
-	       (long long)lived / 1000, (long long)lived % 1000 / 10,
-	       worker_is_here(w) ? "" : ", as it was asked to");
+	if (worker_is_here(w))
+		report("process %ld %s after %lld.%02lld s", (long)w->child.pid, end,
+		       (long long)lived / 1000, (long long)lived % 1000 / 10);
+	else
+		report(REPORT_NOTICE "process %ld %s after %lld.%02lld s, as it was asked to",
+		       (long)w->child.pid, end, (long long)lived / 1000,
+		       (long long)lived % 1000 / 10);
 }
 
 static void note_end(struct worker *w, int status)
@@ -817,7 +821,7 @@ static void restore_listener(void)
 
 void pool_reload(void)
 {
-	report("reloading");
+	report(REPORT_NOTICE "reloading");
 	begin_reload();
 	/* The administrator may have mended the program: no pause after crashes. */
 	crashes_ready(&pool.crashes);

@@ -111,8 +111,10 @@ static const struct option_row table[] = {
 	  SET(TEXT, pool_name), .needs = "supervise" },
 	{ "outlive", 0, NULL, "if spawn-fcgi is killed, its processes go on",
 	  SET(FLAG, outlive), .needs = "supervise" },
-	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
+	{ "log", 0, "FILE|syslog|journal", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log), .needs = "supervise" },
+	{ "log-level", 0, "LEVEL", "only what is as grave: error, warning, notice, info, debug",
+	  SET(TEXT, log_level), .initial = "info" },
 	{ "log-rate", 0, "N", "most lines of a process a second",
 	  RANGE(NUMBER, log_rate, 0, 1000000), .initial = "1000", .needs = "supervise" },
 	{ "queue", 0, "N", "if more wait, the oldest get 503 (default: never)",
@@ -246,7 +248,7 @@ static void drop_root_options(struct settings *s)
 		strcat(ignored, " -S");
 	s->bind_before_chroot = false;
 	if (*ignored)
-		report("WARNING: ignored, since only root can use them:%s", ignored);
+		report(REPORT_WARNING "WARNING: ignored, since only root can use them:%s", ignored);
 }
 
 static const struct {
@@ -410,6 +412,11 @@ static bool read_request(struct settings *s)
 /* Sets dependent defaults, and reports contradictions between settings. */
 static bool settle_settings(struct settings *s, bool handed_over)
 {
+	if (!report_level(s->log_level)) {
+		report("--log-level wants error, warning, notice, info or debug, not \"%s\"",
+		       s->log_level);
+		return false;
+	}
 	if (s->ping || s->request)
 		return read_request(s) && is_not_borrowed();
 	if (!s->program && !s->command) {

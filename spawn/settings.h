@@ -62,7 +62,7 @@ struct settings {
 	const char *status;    /* socket to answer on; NULL: none */
 	struct listen_address status_address; /* made from status */
 	bool outlive; /* workers go on if the supervisor dies */
-	const char *log;
+	const char *log, *log_level;
 	long log_rate; /* lines a second of each process; 0: no limit */
 	int64_t exit_on_idle; /* 0: never */
 	long queue;            /* connections that may wait; -1: any number */

@@ -8,7 +8,7 @@ load wrapper
 
 # get [WORD...]: as ask get, without the carriage returns of a header.
 get() {
-	get "$@"
+	ask get "$@"
 	output=${output//$'\r'/}
 }
 
@@ -134,14 +134,14 @@ timing() {
 		printf 'Content-Type: text/plain\n\nhello\n'
 	END
 	start_wrapper --server-timing --max-scripts 1 -c 1
-	start_client first get "$T/slow"
-	eventually has_children "$(worker)" 1
-	get "$T/slow"
-	has_line 'hello'
-	[ "$(timing queue)" -ge 100 ]
+	start_queued "$CGI/wait.sh" "$T/slow"
+	sleep 0.2
+	touch "$T/go"
+	await queued
+	output=$(<"$T/queued")
+	[ "$(timing queue)" -ge 200 ]
 	[ "$(timing run)" -ge 250 ]
 	[ "$(timing start)" -lt 10000 ]
-	await first
 }
 
 @test "a header of the script's own stays beside it" {

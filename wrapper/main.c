@@ -8,6 +8,8 @@
 #include "descriptors.h"
 #include "environment.h"
 #include "exec.h"
+#include "journal.h"
+#include "journald.h"
 #include "launch.h"
 #include "notify.h"
 #include "parent.h"
@@ -62,7 +64,7 @@ static int serve(const struct settings *settings, bool heeds_hup)
 
 static void report_refusal(const char *name)
 {
-	report("parameter %s from a client refused (--accept-param lets it through, if "
+	report(REPORT_WARNING "parameter %s from a client refused (--accept-param lets it through, if "
 	       "scripts need it)", name);
 }
 
@@ -88,6 +90,14 @@ static bool apply(const struct settings *settings)
 	       warm_open(&settings->warm) &&
 	       peer_allow(&settings->allow, &settings->allow_user,
 			  getenv("FCGI_WEB_SERVER_ADDRS"));
+}
+
+/* Standard error needs nothing, unless it is the journal, where messages can have fields. */
+static bool open_log(const struct settings *settings)
+{
+	bool wanted = settings->log || journald_is_at(STDERR_FILENO);
+
+	return settings->try_script || !wanted || journal_open(settings->log);
 }
 
 int main(int argc, char **argv)
@@ -125,6 +135,11 @@ int main(int argc, char **argv)
 	heeds_hup = signal(SIGHUP, SIG_IGN) != SIG_IGN;
 	if (!apply(&settings) || !source_open(&settings))
 		return STATUS_FAILURE;
+	/* Not before: source_open() closes what was inherited. */
+	if (!open_log(&settings)) {
+		source_leave();
+		return STATUS_FAILURE;
+	}
 	notify_open();
 	notify_leave();
 	/* By now LISTEN_FDS and the like are out of the environment. */

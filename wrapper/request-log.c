@@ -30,6 +30,11 @@ void request_log_tag(struct request_log *log, const char *tag)
 	log->tag = strdup(tag);
 }
 
+void request_log_client(struct request_log *log, const char *address)
+{
+	snprintf(log->client_address, sizeof log->client_address, "%s", address ? address : "");
+}
+
 void request_log_name(struct request_log *log, const char *label)
 {
 	char *copy = strdup(label);
@@ -81,7 +86,30 @@ static size_t request_log_prefix(const struct request_log *log, char *out, size_
 			: snprintf(out, size, "%s: ", label));
 }
 
-void request_log_tell(struct request_log *log, char **copy, const char *text)
+/* Logs a line, for logs that have fields with what is known of the request. */
+static void request_log_report(const struct request_log *log, int level, const char *kind,
+			       const char *text, size_t size)
+{
+	static const char script[] = "script ";
+	char pid[16], status[16];
+	const bool named = log->label && strncmp(log->label, script, sizeof script - 1) == 0;
+	const struct report_field fields[] = {
+		{ "FCGI_SCRIPT", named ? log->label + sizeof script - 1 : NULL },
+		{ "FCGI_SCRIPT_PID", log->pid > 0 ? pid : NULL },
+		{ "FCGI_STATUS", log->status ? status : NULL },
+		{ "FCGI_REMOTE_ADDR", log->client_address[0] ? log->client_address : NULL },
+		{ "FCGI_REQUEST_ID", log->tag },
+	};
+
+	snprintf(pid, sizeof pid, "%ld", (long)log->pid);
+	snprintf(status, sizeof status, "%d", log->status);
+	report_about(fields, sizeof fields / sizeof *fields);
+	report_text(level, kind, text, size);
+	report_about(NULL, 0);
+}
+
+static void request_log_pass(struct request_log *log, char **copy, int level, const char *kind,
+			     const char *text)
 {
 	char own[TEXT_MOST + 2];
 	int tag = request_log_tag_prefix(log, own, TEXT_MOST);
@@ -92,33 +120,52 @@ void request_log_tell(struct request_log *log, char **copy, const char *text)
 	report_sanitize(own, (size_t)size);
 	if (copy)
 		*copy = strdup(own + tag);
-	if (!request_log_send(log, own, (size_t)size))
-		report("%.*s", size, own);
+	if (level == REPORT_IS_DEBUG || !request_log_send(log, own, (size_t)size))
+		request_log_report(log, level, kind, own, (size_t)size);
+}
+
+/* What the client has done wrong is no error of ours. */
+static int request_log_level(const struct request_log *log)
+{
+	return log->status && log->status < 500 ? REPORT_IS_WARNING : REPORT_IS_ERROR;
+}
+
+void request_log_tell(struct request_log *log, char **copy, const char *text)
+{
+	request_log_pass(log, copy, request_log_level(log), "a script cannot be run", text);
 }
 
 void request_log_say(struct request_log *log, char **copy, const char *format, ...)
 {
 	char text[TEXT_MOST];
-	size_t size = request_log_prefix(log, text, sizeof text);
+	size_t size;
+	int level = report_level_of(format);
 	va_list arguments;
 
+	if (level == REPORT_IS_DEBUG && !report_is_wanted(level))
+		return;
+
+	size = request_log_prefix(log, text, sizeof text);
 	va_start(arguments, format);
-	vsnprintf(text + size, sizeof text - size, format, arguments);
+	vsnprintf(text + size, sizeof text - size, format + (*format == '\001' ? 2 : 0), arguments);
 	va_end(arguments);
-	request_log_tell(log, copy, text);
+	request_log_pass(log, copy, level == REPORT_IS_ERROR ? request_log_level(log) : level,
+			 format, text);
 }
 
 static void request_log_line(void *context, const char *line, size_t size)
 {
 	struct request_log *log = context;
-	char text[LINE_MOST + 1], prefix[SCRIPT_LABEL_SIZE + 32], tag[TAG_MOST + 16];
+	char text[TAG_MOST + SCRIPT_LABEL_SIZE + 48 + LINE_MOST + 1];
+	size_t head;
 
 	memcpy(text, line, size);
 	if (explain_said(line, size) || request_log_send(log, text, size))
 		return;
-	request_log_prefix(log, prefix, sizeof prefix);
-	request_log_tag_prefix(log, tag, sizeof tag);
-	report("%s%s%.*s", tag, prefix, (int)size, line);
+	head = (size_t)request_log_tag_prefix(log, text, sizeof text);
+	head += request_log_prefix(log, text + head, sizeof text - head);
+	memcpy(text + head, line, size);
+	request_log_report(log, REPORT_IS_INFO, NULL, text, head + size);
 }
 
 bool request_log_has_room(const struct request_log *log)

@@ -18,6 +18,8 @@ struct request_log {
 	uint16_t id;
 	bool sent;     /* FCGI_STDERR was put into the buffer */
 	bool ended;    /* the script's standard error is closed */
+	char client_address[64];
+	int status;    /* of the error response that a message is about; 0: none */
 	char *tag;     /* id of the request, owned; NULL: none */
 	char *label;   /* name of the script, owned; NULL: not known yet */
 	pid_t pid;     /* 0: not started */
@@ -33,7 +35,11 @@ void request_log_tag(struct request_log *log, const char *tag);
 void request_log_name(struct request_log *log, const char *label);
 void request_log_found(struct request_log *log, const char *path);
 
-/* Logs a message behind the name of the script. *copy, if copy is not NULL, gets the
+/* Notes who has asked the web server; NULL: unknown. */
+void request_log_client(struct request_log *log, const char *address);
+
+/* Logs a message behind the name of the script, of the level that the format begins with; else a
+ * warning if log->status is below 500, or an error. A debug message is never for the client. *copy, if copy is not NULL, gets the
  * text, which the caller frees; NULL without memory. */
 void request_log_say(struct request_log *log, char **copy, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

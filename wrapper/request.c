@@ -163,16 +163,18 @@ static char **reason_of(struct request *r)
 }
 
 /* Logs a text, and concludes the request with the same text as reason (--errors-to-client). */
-#define request_fail(r, status, cause, ...) \
+#define request_fail(r, status_, cause, ...) \
 	do { \
+		(r)->log.status = (status_); \
 		request_log_say(&(r)->log, reason_of(r), __VA_ARGS__); \
-		request_conclude(r, status, cause); \
+		request_conclude(r, status_, cause); \
 	} while (0)
 
 /* The same for a text that names the script. */
 static void request_fail_bare(struct request *r, int status, enum score_cause cause,
 			      const char *text)
 {
+	r->log.status = status;
 	request_log_tell(&r->log, reason_of(r), text);
 	request_conclude(r, status, cause);
 }
@@ -361,6 +363,7 @@ static bool on_params_end(struct request *r, const unsigned char *bytes, size_t 
 	length = r->asking->content_length;
 	r->response.head_only = r->asking->head_only;
 	request_log_name(&r->log, r->asking->name);
+	request_log_client(&r->log, environment_get(&r->asking->sent, "REMOTE_ADDR"));
 	if (!request_name(r)) {
 		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its parameters");
 		return true;
@@ -486,6 +489,8 @@ static void on_process_started(void *owner)
 		upload_room(r->upload);
 	request_log_found(&r->log, r->process->job.asking->script.path);
 	r->log.pid = r->process->pid;
+	request_log_say(&r->log, NULL, REPORT_DEBUG "started %s",
+			r->process->job.warm ? "warm" : "cold");
 	asking_free(r->process->job.asking);
 	r->process->job.asking = NULL;
 	touch(r, TIMER_SILENCE);
@@ -541,10 +546,10 @@ static void on_process_input(void *owner)
 static void request_note_header(struct request *r, const struct reply_notes *notes)
 {
 	if (notes->dropped)
-		request_log_say(&r->log, NULL, "lines left out of its header: %u, the first is \"%s\"",
+		request_log_say(&r->log, NULL, REPORT_WARNING "lines left out of its header: %u, the first is \"%s\"",
 				notes->dropped, notes->first_dropped);
 	if (notes->warning)
-		request_log_say(&r->log, NULL, "%s", notes->warning);
+		request_log_say(&r->log, NULL, REPORT_WARNING "%s", notes->warning);
 }
 
 static void request_heed_response(struct request *r, enum response_outcome outcome,
@@ -613,6 +618,31 @@ static void on_process_errors(void *owner)
 	request_changed(r);
 }
 
+static void request_describe_exit(const struct request *r, char *out, size_t size)
+{
+	int status = r->process->status;
+	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	const char *limit = rlimits_explain(number);
+
+	if (!r->exited)
+		snprintf(out, size, "closed its output");
+	else if (number)
+		snprintf(out, size, "was killed by signal %d (%s)%s%s", number, strsignal(number),
+			 limit ? ", " : "", limit ? limit : "");
+	else
+		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void request_debug_exit(struct request *r)
+{
+	char what[160], after[32];
+
+	if (!report_is_wanted(REPORT_IS_DEBUG))
+		return;
+	request_describe_exit(r, what, sizeof what);
+	request_log_say(&r->log, NULL, REPORT_DEBUG "%s after %s", what, seconds(r, after));
+}
+
 static void on_process_exited(void *owner)
 {
 	struct request *r = owner;
@@ -621,6 +651,7 @@ static void on_process_exited(void *owner)
 	r->exited = true;
 	r->end.app_status = (uint32_t)(WIFSIGNALED(status) ? 128 + WTERMSIG(status)
 							    : WEXITSTATUS(status));
+	request_debug_exit(r);
 	request_changed(r);
 }
 
@@ -779,21 +810,6 @@ static void request_ask_admission(struct request *r)
 
 /* The end of the response. */
 
-static void request_describe_exit(const struct request *r, char *out, size_t size)
-{
-	int status = r->process->status;
-	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	const char *limit = rlimits_explain(number);
-
-	if (!r->exited)
-		snprintf(out, size, "closed its output");
-	else if (number)
-		snprintf(out, size, "was killed by signal %d (%s)%s%s", number, strsignal(number),
-			 limit ? ", " : "", limit ? limit : "");
-	else
-		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
-}
-
 /* True if the output has no writer any more: the rest is up to the client. */
 static bool output_is_whole(const struct request *r)
 {
@@ -851,7 +867,7 @@ static bool request_ends_header(struct request *r)
 	request_heed_response(r, response_end_header(&r->response, &r->client->out, &notes),
 			      &notes);
 	if (r->phase == REQUEST_RUNNING)
-		request_log_say(&r->log, NULL, "its output ends within the header");
+		request_log_say(&r->log, NULL, REPORT_WARNING "its output ends within the header");
 	return true;
 }
 

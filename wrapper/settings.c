@@ -87,6 +87,10 @@ static const struct option_row table[] = {
 	  TEXT(struct settings, spool_directory), .initial = "/tmp" },
 	{ "errors-to-client", 0, NULL, "put the reason of an error into its page",
 	  FLAG(struct settings, errors_to_client) },
+	{ "log", 0, "FILE|syslog|journal", "where messages go (else standard error)",
+	  TEXT(struct settings, log) },
+	{ "log-level", 0, "LEVEL", "write only what is as grave: error, warning, notice, info, debug",
+	  TEXT(struct settings, log_level), .initial = "info" },
 	{ "request-id", 0, "PARAM", "parameter with the id of a request; one is made if it is missing",
 	  TEXT(struct settings, request_id) },
 	{ "server-timing", 0, NULL, "say in each response how long it waited, started and ran",
@@ -210,7 +214,7 @@ static bool is_parameter(const char *name)
 
 static bool check_parameters(const struct settings *s)
 {
-	if (!is_parameter(s->fair_by)) {
+	if (*s->fair_by && !is_parameter(s->fair_by)) {
 		report("--fair-by wants the name of a parameter, such as HTTP_X_FORWARDED_FOR, or "
 		       "none, not \"%s\"", s->fair_by);
 		return false;
@@ -246,6 +250,11 @@ static bool check(const struct settings *s)
 		report("--try has no meaning with --check");
 		return false;
 	}
+	if (!report_level(s->log_level)) {
+		report("--log-level wants error, warning, notice, info or debug, not \"%s\"",
+		       s->log_level);
+		return false;
+	}
 	return check_parameters(s) && check_path("status", s->status) &&
 	       check_path("ping", s->ping) && check_socket(s->socket);
 }
@@ -256,7 +265,7 @@ static bool take_operands(struct settings *out, char **operands)
 	out->try_pairs = operands;
 	for (; *operands; operands++) {
 		if (!out->try_script && **operands)
-			report("\"%s\" is not an option and is ignored", *operands);
+			report(REPORT_WARNING "\"%s\" is not an option and is ignored", *operands);
 		if (!out->try_script || (**operands != '=' && strchr(*operands, '=')))
 			continue;
 		report("--try wants NAME=VALUE behind the script, not \"%s\"", *operands);

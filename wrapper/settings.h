@@ -45,6 +45,8 @@ struct settings {
 	const char *spool_directory;
 
 	/* messages */
+	const char *log; /* NULL: standard error */
+	const char *log_level;
 	bool stderr_to_client, errors_to_client, server_timing;
 	const char *request_id; /* a parameter, or NULL: none is made */
 

@@ -5,6 +5,7 @@
 #include "calls.h"
 #include "connection.h"
 #include "explain.h"
+#include "journal.h"
 #include "launcher.h"
 #include "loop.h"
 #include "peer.h"
@@ -108,7 +109,7 @@ static void admit(int fd)
 		return;
 	}
 	report_often(&refused, loop_now(),
-		     "connection from %s refused (--allow, --allow-user, FCGI_WEB_SERVER_ADDRS)", who);
+		     REPORT_WARNING "connection from %s refused (--allow, --allow-user, FCGI_WEB_SERVER_ADDRS)", who);
 	close(fd);
 }
 
@@ -401,8 +402,10 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 	}
 	if (!worker_begin(settings, number, listener, pipe))
 		return STATUS_FAILURE;
+	journal_take_reports();
 	tell_parent(WORKER_SERVES);
 	worker_serve();
+	journal_flush();
 	return 0;
 }
 

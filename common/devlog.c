@@ -4,6 +4,7 @@
 
 #include "lines.h"
 #include "loop.h"
+#include "report.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -120,8 +121,8 @@ bool devlog_send(int priority, const char *text, size_t size)
 
 	localtime_r(&now, &calendar);
 	head += strftime(message + head, HEAD_SIZE - head, "%b %e %H:%M:%S", &calendar);
-	head += (size_t)snprintf(message + head, HEAD_SIZE - head, " spawn-fcgi[%ld]: ",
-				 (long)getpid());
+	head += (size_t)snprintf(message + head, HEAD_SIZE - head, " %s[%ld]: ",
+				 report_name(), (long)getpid());
 	if (size > MESSAGE_MOST - head)
 		size = MESSAGE_MOST - head;
 	memcpy(message + head, text, size);
