@@ -18,8 +18,8 @@ bool journal_open(const char *where);
 /* From now on report() writes to the journal, if it is open. */
 void journal_take_reports(void);
 
-/* Opens the file, if any, anew after a rotation, or keeps the old one after reporting; connects to syslog
- * or systemd's journal anew. */
+/* Opens the file, if any, anew after a rotation, or keeps the old one after reporting; connects to
+ * syslog or systemd's journal anew. */
 void journal_reopen(void);
 
 /* Writes a line of a process. */

@@ -14,7 +14,7 @@ extern const char journald_path[];
 /* True if a descriptor leads to the journal, as JOURNAL_STREAM says. */
 bool journald_is_at(int fd);
 
-/* Connects, anew if need be. False with errno: there is no journal, but each message tries again. */
+/* Connects, anew if need be. False with errno: there is no journal; each message tries again. */
 bool journald_open(void);
 
 /* Sends a message, with MESSAGE, PRIORITY, SYSLOG_IDENTIFIER, SYSLOG_PID, MESSAGE_ID (by the kind),

@@ -1,6 +1,6 @@
 /*
- * Where lines go: a file, a syslog daemon, systemd's journal, or standard error. Nothing here waits,
- * but for a file system that does not answer.
+ * Where lines go: a file, a syslog daemon, systemd's journal, or standard error. Nothing here
+ * waits, but for a file system that does not answer.
  */
 #ifndef SINK_H
 #define SINK_H

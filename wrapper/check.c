@@ -348,6 +348,9 @@ int check_run(const struct settings *settings)
 	check_spool(settings);
 	if (settings->log)
 		conclude(sink_could_open("--log", settings->log), "--log %s can be written", settings->log);
+	if (settings->access_log)
+		conclude(sink_could_open("--access-log", settings->access_log),
+			 "--access-log %s can be written", settings->access_log);
 	free(rules.texts);
 	free(said.bytes);
 	report_to(NULL);

@@ -3,6 +3,7 @@
  */
 #include <config.h>
 
+#include "access-log.h"
 #include "check.h"
 #include "config-facts.h"
 #include "descriptors.h"
@@ -97,7 +98,8 @@ static bool open_log(const struct settings *settings)
 {
 	bool wanted = settings->log || journald_is_at(STDERR_FILENO);
 
-	return settings->try_script || !wanted || journal_open(settings->log);
+	return settings->try_script || ((!wanted || journal_open(settings->log)) &&
+					access_log_open(settings));
 }
 
 int main(int argc, char **argv)

@@ -2,6 +2,7 @@
 
 #include "parent.h"
 
+#include "access-log.h"
 #include "children.h"
 #include "journal.h"
 #include "manager.h"
@@ -461,6 +462,7 @@ static void on_reload(int signal)
 	if (stopping)
 		return;
 	journal_reopen();
+	access_log_reopen();
 	report(REPORT_NOTICE "reloading");
 	reloading = true;
 	reloads++;

@@ -419,8 +419,9 @@ size_t reply_normalize(const char *block, size_t size, char *out, struct reply_n
 	struct header h = { .out = out, .size = gap, .notes = notes };
 	struct verdict v;
 
-	*notes = (struct reply_notes){ .mended = notes->mended, .added = notes->added, .status = 200,
-				       .content_length = -1 };
+	*notes = (struct reply_notes){ .mended = notes->mended, .sent = notes->sent,
+				       .context = notes->context, .added = notes->added,
+				       .status = 200, .content_length = -1 };
 	if (!header_read(&h, block, block + size))
 		return 0;
 	v = header_judge(&h, out + gap);

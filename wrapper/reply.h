@@ -17,6 +17,9 @@ enum { REPLY_HEADER_MOST = 256 * 1024, REPLY_DOCUMENT_MOST = 1024, REPLY_ADDED_M
 struct reply_notes {
 	/* Set by the caller, or NULL: told of each line that is changed or left out, and how. */
 	void (*mended)(const char *line, size_t size, const char *how);
+	/* Set by the caller, or NULL: told of the header that is sent. */
+	void (*sent)(void *context, const char *header, size_t size);
+	void *context;
 	const char *added; /* by the caller: whole lines of at most REPLY_ADDED_MOST bytes, to be
 			    * put behind the others, or NULL */
 	char fault[256];         /* cause, if the header block is refused */

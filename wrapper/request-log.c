@@ -86,24 +86,33 @@ static size_t request_log_prefix(const struct request_log *log, char *out, size_
 			: snprintf(out, size, "%s: ", label));
 }
 
-/* Logs a line, for logs that have fields with what is known of the request. */
+const char *request_log_script(const struct request_log *log)
+{
+	static const char script[] = "script ";
+
+	return log->label && strncmp(log->label, script, sizeof script - 1) == 0
+		       ? log->label + sizeof script - 1 : NULL;
+}
+
+void request_log_fields(const struct request_log *log, struct request_log_fields *out)
+{
+	snprintf(out->pid, sizeof out->pid, "%ld", (long)log->pid);
+	snprintf(out->status, sizeof out->status, "%d", log->status);
+	out->of[0] = (struct report_field){ "FCGI_SCRIPT", request_log_script(log) };
+	out->of[1] = (struct report_field){ "FCGI_SCRIPT_PID", log->pid > 0 ? out->pid : NULL };
+	out->of[2] = (struct report_field){ "FCGI_STATUS", log->status ? out->status : NULL };
+	out->of[3] = (struct report_field){ "FCGI_REMOTE_ADDR",
+					    log->client_address[0] ? log->client_address : NULL };
+	out->of[4] = (struct report_field){ "FCGI_REQUEST_ID", log->tag };
+}
+
 static void request_log_report(const struct request_log *log, int level, const char *kind,
 			       const char *text, size_t size)
 {
-	static const char script[] = "script ";
-	char pid[16], status[16];
-	const bool named = log->label && strncmp(log->label, script, sizeof script - 1) == 0;
-	const struct report_field fields[] = {
-		{ "FCGI_SCRIPT", named ? log->label + sizeof script - 1 : NULL },
-		{ "FCGI_SCRIPT_PID", log->pid > 0 ? pid : NULL },
-		{ "FCGI_STATUS", log->status ? status : NULL },
-		{ "FCGI_REMOTE_ADDR", log->client_address[0] ? log->client_address : NULL },
-		{ "FCGI_REQUEST_ID", log->tag },
-	};
+	struct request_log_fields fields;
 
-	snprintf(pid, sizeof pid, "%ld", (long)log->pid);
-	snprintf(status, sizeof status, "%d", log->status);
-	report_about(fields, sizeof fields / sizeof *fields);
+	request_log_fields(log, &fields);
+	report_about(fields.of, REQUEST_LOG_FIELDS);
 	report_text(level, kind, text, size);
 	report_about(NULL, 0);
 }

@@ -368,6 +368,9 @@ static bool on_params_end(struct request *r, const unsigned char *bytes, size_t 
 		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its parameters");
 		return true;
 	}
+	r->access.values = access_log_keep(&r->asking->sent);
+	r->access.suppressed = access_log_suppresses(environment_get(&r->asking->sent,
+								     "SCRIPT_NAME"));
 	if (request_answer(r))
 		return true;
 	request_show(r);
@@ -489,6 +492,7 @@ static void on_process_started(void *owner)
 		upload_room(r->upload);
 	request_log_found(&r->log, r->process->job.asking->script.path);
 	r->log.pid = r->process->pid;
+	r->access.warm = r->process->job.warm;
 	request_log_say(&r->log, NULL, REPORT_DEBUG "started %s",
 			r->process->job.warm ? "warm" : "cold");
 	asking_free(r->process->job.asking);
@@ -546,7 +550,8 @@ static void on_process_input(void *owner)
 static void request_note_header(struct request *r, const struct reply_notes *notes)
 {
 	if (notes->dropped)
-		request_log_say(&r->log, NULL, REPORT_WARNING "lines left out of its header: %u, the first is \"%s\"",
+		request_log_say(&r->log, NULL,
+				REPORT_WARNING "lines left out of its header: %u, the first is \"%s\"",
 				notes->dropped, notes->first_dropped);
 	if (notes->warning)
 		request_log_say(&r->log, NULL, REPORT_WARNING "%s", notes->warning);
@@ -580,6 +585,8 @@ static void request_read_output(struct request *r)
 {
 	char timing[TIMING_SIZE];
 	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL,
+				     .sent = r->access.values ? access_log_keep_header : NULL,
+				     .context = r->access.values,
 				     .added = request_timing(r, timing) };
 
 	request_touch(r);
@@ -648,7 +655,9 @@ static void on_process_exited(void *owner)
 	struct request *r = owner;
 	int status = r->process->status;
 
-	r->exited = true;
+	r->exited = r->access.ended = true;
+	r->access.how = status;
+	r->access.usage = r->process->usage;
 	r->end.app_status = (uint32_t)(WIFSIGNALED(status) ? 128 + WTERMSIG(status)
 							    : WEXITSTATUS(status));
 	request_debug_exit(r);
@@ -858,6 +867,8 @@ static bool request_ends_header(struct request *r)
 {
 	char timing[TIMING_SIZE];
 	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL,
+				     .sent = r->access.values ? access_log_keep_header : NULL,
+				     .context = r->access.values,
 				     .added = request_timing(r, timing) };
 
 	if (!response_ends_in_header(&r->response) ||
@@ -1242,11 +1253,43 @@ void request_derive(struct request *r)
 	loop_want(&p->errors, request_log_has_room(&r->log) ? LOOP_READ : 0);
 }
 
+static void request_write_access(struct request *r, int status)
+{
+	const struct score *s = &r->score;
+	const int64_t took = loop_now() - s->begun;
+	struct request_log_fields fields;
+	struct access_facts facts = {
+		.values = r->access.values,
+		.script = r->log.pid > 0 ? request_log_script(&r->log) : NULL,
+		.tag = r->log.tag,
+		.status = status,
+		.took = took,
+		.queued = s->due ? (s->launched ? s->launched : loop_now()) - s->due : -1,
+		.started = s->started ? s->started - s->launched : -1,
+		.sent = r->response.sent,
+		.received = s->received,
+		.script_pid = r->log.pid,
+		.was_warm = r->access.warm,
+		.has_ended = r->access.ended,
+		.how = r->access.how,
+		.user = r->access.usage.user, .system = r->access.usage.system,
+		.memory = r->access.usage.memory,
+	};
+
+	if (!access_log_is_open() || (r->access.suppressed && status > 0 && status < 400))
+		return;
+	r->log.status = status;
+	request_log_fields(&r->log, &fields);
+	access_log_write(&facts, fields.of, REQUEST_LOG_FIELDS);
+}
+
 void request_free(struct request *r)
 {
 	int status = r->response.started ? r->response.status : r->end.page ? 200 : r->end.status;
 
 	scoreboard_end(&r->score, status, r->end.cut, r->response.sent);
+	request_write_access(r, status);
+	access_log_forget(r->access.values);
 	for (int i = 0; i < REQUEST_TIMERS; i++)
 		deadline_clear(&r->timers[i].deadline);
 	request_leave_queues(r);

@@ -8,6 +8,7 @@
 #ifndef REQUEST_H
 #define REQUEST_H
 
+#include "access-log.h"
 #include "admission.h"
 #include "asking.h"
 #include "process.h"
@@ -79,6 +80,13 @@ struct request {
 	struct response response;
 	struct request_log log;
 	struct score score;
+	struct {
+		struct access_values *values; /* NULL: none is kept */
+		bool suppressed, warm;
+		bool ended; /* the script, with what follows */
+		int how;    /* as wait(2) says it */
+		struct os_usage usage;
+	} access;
 	struct timer {
 		struct deadline deadline;
 		struct request *request;

@@ -45,6 +45,8 @@ struct settings {
 	const char *spool_directory;
 
 	/* messages */
+	const char *access_log, *access_format; /* NULL: none; the usual one */
+	struct option_list access_suppress;
 	const char *log; /* NULL: standard error */
 	const char *log_level;
 	bool stderr_to_client, errors_to_client, server_timing;

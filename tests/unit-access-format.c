@@ -1,0 +1,193 @@
+/* Lines of the access log. */
+#include <config.h>
+
+#include "tap.h"
+
+#include "../wrapper/access-format.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+static const char *const usual[] = {
+	"REQUEST_METHOD=GET", "SCRIPT_NAME=/cgi-bin/x.sh", "QUERY_STRING=a=b", "REMOTE_ADDR=192.0.2.7",
+	"REQUEST_URI=/cgi-bin/x.sh?a=b", "SERVER_PROTOCOL=HTTP/1.1", "HTTP_USER_AGENT=Moz \"5\"",
+	"SCRIPT_FILENAME=/srv/cgi-bin/x.sh", NULL
+};
+
+static const char *param(const void *context, const char *name)
+{
+	for (const char *const *p = context; *p; p++)
+		if (strncmp(*p, name, strlen(name)) == 0 && (*p)[strlen(name)] == '=')
+			return *p + strlen(name) + 1;
+	return NULL;
+}
+
+static struct access_facts facts(void)
+{
+	return (struct access_facts){
+		.status = 200, .begun = 1764590400123, .took = 1234, .queued = 30, .started = 4,
+		.sent = 5000, .received = 17, .script_pid = 4711, .own_pid = 100, .parent_pid = 99,
+		.has_ended = true, .how = 3 << 8, .user = 500000, .system = 117000,
+		.memory = 3 * 1048576, .pool = "fcgiwrap", .tag = "ab12",
+		.script = "/srv/cgi-bin/found.sh",
+	};
+}
+
+/* The line of a request with these parameters, and the header of its response. */
+static const char *line_of(const char *text, const char *const *params, const char *header,
+			   struct access_facts f)
+{
+	static char line[64 * 1024];
+	struct access_values values = { { NULL } };
+	struct access_format format;
+	char fault[ACCESS_FAULT_SIZE];
+	struct text out = { .bytes = NULL };
+
+	if (!access_format_read(&format, text, fault))
+		return fault[0] ? strcpy(line, fault) : "no fault";
+	if (params)
+		access_values_take(&values, &format, param, params);
+	if (header)
+		access_values_take_header(&values, &format, header, strlen(header));
+	f.values = params ? &values : NULL;
+	access_format_write(&format, &f, &out);
+	access_values_free(&values);
+	snprintf(line, sizeof line, "%.*s", (int)out.size, out.bytes ? out.bytes : "");
+	free(out.bytes);
+	return line;
+}
+
+static bool is_line(const char *text, const char *expected)
+{
+	const char *line = line_of(text, usual, NULL, facts());
+
+	if (strcmp(line, expected) == 0)
+		return true;
+	printf("# %s\n", line);
+	return false;
+}
+
+static void letters(void)
+{
+	ok(is_line(NULL, "192.0.2.7 - - 01/Dec/2025:12:00:00 +0000 \"GET /cgi-bin/x.sh\" 200"),
+	   "the usual format is php-fpm's");
+	ok(is_line("100%% %n", "100% fcgiwrap"), "%%%% is a percent sign, %%n the pool");
+	ok(is_line("%C %{total}C %{user}C %{system}C", "50.00 50.00 40.52 9.48"),
+	   "%%C is the part of a processor");
+	ok(is_line("%d %{seconds}d %{milliseconds}d %{mili}d %{microseconds}d %{micro}d",
+		   "1.234 1.234 1234.000 1234.000 1234000 1234000"), "%%d is the time it took");
+	ok(is_line("%w %{milliseconds}w %W %{micro}W", "0.030 30.000 0.004 4000"),
+	   "%%w is the wait, %%W the start");
+	ok(is_line("%{REMOTE_ADDR}e %{NONE}e", "192.0.2.7 -"), "%%{NAME}e is a parameter");
+	ok(is_line("%f", "/srv/cgi-bin/found.sh"), "%%f is the script that was found");
+	ok(is_line("%m %r %q %Q %U", "GET /cgi-bin/x.sh a=b ? /cgi-bin/x.sh?a=b"),
+	   "%%m method, %%r path, %%q query, %%Q its question mark, %%U the URL");
+	ok(is_line("%M %{kilobytes}M %{kilo}M %{megabytes}M %{mega}M", "3145728 3072 3072 3 3"),
+	   "%%M is the peak of memory");
+	ok(is_line("%p %P %s %b %B %N", "4711 100 200 5000 5000 17"),
+	   "%%p the script's process, %%P ours, %%s status, %%b and %%B bytes sent, %%N received");
+	ok(is_line("%R %u %l %I", "192.0.2.7 - - ab12"),
+	   "%%R address, %%u user, %%l length, %%I the id");
+	ok(is_line("%t|%{%Y}t|%{gmt:%H:%M}t|%{iso8601}t|%T", "01/Dec/2025:12:00:00 +0000|2025|12:00|"
+		   "2025-12-01T12:00:00+00:00|01/Dec/2025:12:00:01 +0000"),
+	   "%%t is when it came, %%T when it ended");
+	ok(is_line("\"%{User-Agent}i\"", "\"Moz \\x225\\x22\""), "%%{Name}i is a field of the request");
+	ok(is_line("%k %x %{status}x %{signal}x", "cold 3 3 -"), "%%k how it started, %%x ended");
+}
+
+static void ends(void)
+{
+	struct access_facts f = facts();
+
+	f.how = 9;
+	ok(strcmp(line_of("%x %{status}x %{signal}x", usual, NULL, f), "137 - 9") == 0,
+	   "a signal counts from 128, as for a shell");
+	f.has_ended = false;
+	f.was_warm = true;
+	ok(strcmp(line_of("%x %C %M %k", usual, NULL, f), "- - - warm") == 0,
+	   "what is not known is a dash");
+	f = (struct access_facts){ .queued = -1, .started = -1, .own_pid = 100, .parent_pid = 99 };
+	ok(strcmp(line_of("%R %m %U %s %w %W %k %f %b %p %P", NULL, NULL, f),
+		  "- - - - - - - - - 100 99") == 0,
+	   "so it is for a request of which nothing has come");
+	ok(strcmp(line_of("%{X-Cache}o %{content-type}o %{None}o", usual,
+			  "Status: 200 OK\r\nContent-Type: text/html\r\nX-Cache:  HIT\r\n\r\n", facts()),
+		  "HIT text/html -") == 0, "%%{Name}o is a field of the response, in any case");
+}
+
+static void escapes(void)
+{
+	static const char *const hostile[] = {
+		"QUERY_STRING=a b\"c\\d\n\x1b[1m\xff\xc3\xa4\xe2\x80\xae", "REMOTE_USER=Doe Jo", NULL
+	};
+
+	ok(strcmp(line_of("\"%q\"", hostile, NULL, facts()),
+		  "\"a b\\x22c\\x5Cd\\x0A\\x1B[1m\\xFF\xc3\xa4\\xE2\\x80\\xAE\"") == 0,
+	   "no byte forges a line, or a field");
+	ok(strcmp(line_of("%u|\"%u\"", hostile, NULL, facts()), "Doe\\x20Jo|\"Doe Jo\"") == 0,
+	   "a space outside of quotes is escaped, too");
+}
+
+static void named(void)
+{
+	static const char *const hostile[] = { "REQUEST_URI=/a\"b\\\n\xff", "REMOTE_USER=", NULL };
+
+	ok(is_line("combined", "192.0.2.7 - - [01/Dec/2025:12:00:00 +0000] \"GET /cgi-bin/x.sh?a=b "
+		   "HTTP/1.1\" 200 5000 \"-\" \"Moz \\x225\\x22\""), "combined is the servers' own");
+	ok(strncmp(line_of("json", usual, NULL, facts()),
+		   "{\"time_iso8601\":\"2025-12-01T12:00:00+00:00\",\"remote_addr\":\"192.0.2.7\","
+		   "\"remote_user\":\"\",", 60) == 0, "json has the names of nginx");
+	ok(strstr(line_of("json", usual, NULL, facts()), "\"exit\":3,\"signal\":null,"),
+	   "and null for numbers that there are not");
+	ok(strstr(line_of("json", hostile, NULL, facts()), "\"request_uri\":\"/a\\\"b\\\\\\u000a"),
+	   "and its own escapes");
+	ok(is_line("w3c", "2025-12-01 12:00:00 192.0.2.7 - GET /cgi-bin/x.sh a=b 200 5000 17 1.234 "
+		   "Moz+\"5\" /srv/cgi-bin/found.sh 4711 3 0.617000"), "w3c has pluses for spaces");
+}
+
+static bool refuses(const char *text, const char *place, const char *why)
+{
+	struct access_format format;
+	char fault[ACCESS_FAULT_SIZE] = "";
+
+	if (!access_format_read(&format, text, fault) && strstr(fault, place) && strstr(fault, why))
+		return true;
+	printf("# %s\n", fault);
+	return false;
+}
+
+static void faults(void)
+{
+	char many[4 * ACCESS_STEPS_MOST + 8] = "";
+
+	ok(refuses("%R %z", "\"%z\"", "no such letter"), "an unknown letter is refused with its place");
+	ok(refuses("a %", "\"%\"", "a letter is missing"), "so is a percent sign at the end");
+	ok(refuses("%{x", "\"%{x\"", "closing brace"), "an open brace");
+	ok(refuses("%e", "\"%e\"", "a name in braces is missing"), "a letter without its name");
+	ok(refuses("%{x}s", "\"%{x}s\"", "nothing may stand"), "braces where none belong");
+	ok(refuses("%{hours}d", "\"%{hours}d\"", "no such word"), "an unknown unit");
+	ok(refuses("%{}e", "\"%{}e\"", "empty"), "an empty name");
+	for (int i = 0; i <= ACCESS_STEPS_MOST; i++)
+		strcat(many, "%s ");
+	ok(refuses(many, "%s", "too many"), "more letters than there is room for");
+}
+
+int main(void)
+{
+	char longest[3 * 4096 + 16];
+	const char *const params[] = { longest, NULL };
+
+	setenv("TZ", "UTC", 1);
+	tzset();
+	letters();
+	ends();
+	escapes();
+	named();
+	faults();
+	memset(longest, 'x', sizeof longest - 1);
+	memcpy(longest, "QUERY_STRING=", 13);
+	longest[sizeof longest - 1] = '\0';
+	ok(strlen(line_of("%q", params, NULL, facts())) == 4096, "a long value is cut");
+	return tap_done();
+}
