@@ -103,6 +103,8 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, stop_busy, 0, DAY), .needs = "supervise" },
 	{ "request-timeout", 0, "SEC", "end who is so long at a request (0: never)",
 	  RANGE(DURATION, request_timeout, 0, DAY), .initial = "0", .needs = "supervise" },
+	{ "slow-log", 0, "SEC", "describe who is busy so long (0: none)",
+	  RANGE(DURATION, slow_log, 0, DAY), .initial = "0", .needs = "supervise" },
 	{ "start-time", 0, "SEC", "it serves if it has lived so long",
 	  RANGE(DURATION, start_time, 1, DAY), .initial = "1", .needs = "supervise" },
 	{ "status", 0, "SOCKET", "answer there how the pool is (a path or ADDRESS:PORT)",
@@ -113,7 +115,7 @@ static const struct option_row table[] = {
 	  SET(FLAG, outlive), .needs = "supervise" },
 	{ "log", 0, "FILE|syslog|journal", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log), .needs = "supervise" },
-	{ "log-level", 0, "LEVEL", "only what is as grave: error, warning, notice, info, debug",
+	{ "log-level", 0, "LEVEL", "error, warning, notice, info or debug",
 	  SET(TEXT, log_level), .initial = "info" },
 	{ "log-rate", 0, "N", "most lines of a process a second",
 	  RANGE(NUMBER, log_rate, 0, 1000000), .initial = "1000", .needs = "supervise" },
@@ -133,8 +135,7 @@ static const struct option_row table[] = {
 	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
 	  SET(TEXT, web_user), .needs = "check" },
 
-	{ "print-config", 0, "FOR", "print what it wants: nginx, lighttpd, apache, haproxy, "
-	  "caddy, systemd or docker", SET(TEXT, print_config) },
+	{ "print-config", 0, "FOR", "print what nginx, systemd, docker ... has to be told", SET(TEXT, print_config) },
 
 	{ "ping", 0, "ADDRESS", "ask the program at this socket whether it answers",
 	  SET(TEXT, ping), .alone = true },

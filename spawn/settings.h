@@ -56,7 +56,7 @@ struct settings {
 	int stop_signal; /* made from stop_signal_name */
 	int64_t stop_timeout;
 	int64_t stop_busy; /* -1: never */
-	int64_t request_timeout; /* 0: never */
+	int64_t request_timeout, slow_log; /* 0: never */
 	int64_t start_time;
 	const char *pool_name; /* NULL: made from the program */
 	const char *status;    /* socket to answer on; NULL: none */

@@ -121,6 +121,7 @@ has_lines() {
 }
 
 @test "w3c begins a new file with its fields, also after a rotation, and an old one not" {
+	heeds_hup
 	start_wrapper --access-log "$T/access" --access-format w3c
 	ask get "$CGI/hello.sh"
 	eventually has_lines 4

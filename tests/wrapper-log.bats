@@ -35,6 +35,7 @@ stamp='^20[0-9-]+T[0-9:]+[+-][0-9]+ \[[0-9]+\] '
 
 @test "HUP opens the file anew" {
 	speaking
+	heeds_hup
 	start_wrapper --log "$T/own.log"
 	mv "$T/own.log" "$T/old.log"
 	kill -HUP "$(pid_of wrapper)"
@@ -47,6 +48,7 @@ stamp='^20[0-9-]+T[0-9:]+[+-][0-9]+ \[[0-9]+\] '
 @test "a file that cannot be opened anew is kept, and that is said in it" {
 	speaking
 	mkdir "$T/logs"
+	heeds_hup
 	start_wrapper --log "$T/logs/own.log"
 	mv "$T/logs" "$T/moved"
 	kill -HUP "$(pid_of wrapper)"

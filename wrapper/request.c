@@ -625,19 +625,24 @@ static void on_process_errors(void *owner)
 	request_changed(r);
 }
 
-static void request_describe_exit(const struct request *r, char *out, size_t size)
+static void describe_status(int status, char *out, size_t size)
 {
-	int status = r->process->status;
 	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 	const char *limit = rlimits_explain(number);
 
-	if (!r->exited)
-		snprintf(out, size, "closed its output");
-	else if (number)
+	if (number)
 		snprintf(out, size, "was killed by signal %d (%s)%s%s", number, strsignal(number),
 			 limit ? ", " : "", limit ? limit : "");
 	else
 		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void request_describe_exit(const struct request *r, char *out, size_t size)
+{
+	if (r->exited)
+		describe_status(r->process->status, out, size);
+	else
+		snprintf(out, size, "closed its output");
 }
 
 static void request_debug_exit(struct request *r)
@@ -1072,6 +1077,11 @@ static bool is_running(const struct request *r)
 	return r->phase == REQUEST_RUNNING;
 }
 
+static bool may_be_slow(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING && !r->slow && !r->exited;
+}
+
 static bool waits_for_client(const struct request *r)
 {
 	switch (r->phase) {
@@ -1136,6 +1146,48 @@ static void on_time(struct request *r)
 	request_fail(r, 504, CAUSE_TIME, "ended after %s (--timeout)%s", seconds(r, after), said);
 }
 
+static void on_described(void *owner, const char *lines)
+{
+	struct request *r = owner;
+
+	r->description = NULL;
+	while (lines && *lines) {
+		size_t length = strcspn(lines, "\n");
+
+		request_log_say(&r->log, NULL, REPORT_WARNING "slow: %.*s", (int)length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static void on_slow(struct request *r)
+{
+	char said[200], after[32];
+
+	r->slow = true;
+	scoreboard_add(SCORE_SLOW, 1);
+	request_log_last(&r->log, said, sizeof said);
+	request_log_say(&r->log, NULL, REPORT_WARNING "slow: runs for more than %s (--slow-log), with %lld "
+			"bytes received and %lld sent%s", seconds(r, after),
+			(long long)(r->upload ? r->upload->received : r->score.received),
+			(long long)r->response.sent, said);
+	r->description = describer_ask(r->process->pid, on_described, r);
+}
+
+/* The second line of a slow script: how it has ended, or that it was not waited for. */
+static void request_tell_slow_end(struct request *r)
+{
+	char what[160] = "its request has ended";
+	int64_t ran = loop_now() - r->score.started;
+
+	if (!r->slow)
+		return;
+	r->slow = false;
+	if (r->access.ended)
+		describe_status(r->access.how, what, sizeof what);
+	request_log_say(&r->log, NULL, REPORT_WARNING "slow: %s after %.3g s", what,
+			(double)ran / 1000);
+}
+
 static void on_silence(struct request *r)
 {
 	char after[32];
@@ -1190,6 +1242,7 @@ static const struct timer_row {
 	[TIMER_LAUNCH] = { is_launching, 0, offsetof(struct settings, start_timeout),
 			   on_launch_time },
 	[TIMER_TIME] = { is_running, 0, offsetof(struct settings, timeout), on_time },
+	[TIMER_SLOW] = { may_be_slow, 0, offsetof(struct settings, slow_log), on_slow },
 	[TIMER_SILENCE] = { is_running, 0, offsetof(struct settings, silence_timeout), on_silence },
 	[TIMER_CLIENT] = { waits_for_client, 0, offsetof(struct settings, client_timeout),
 			   on_client_time },
@@ -1288,6 +1341,8 @@ void request_free(struct request *r)
 	int status = r->response.started ? r->response.status : r->end.page ? 200 : r->end.status;
 
 	scoreboard_end(&r->score, status, r->end.cut, r->response.sent);
+	request_tell_slow_end(r);
+	describer_forget(r->description);
 	request_write_access(r, status);
 	access_log_forget(r->access.values);
 	for (int i = 0; i < REQUEST_TIMERS; i++)

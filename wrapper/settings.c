@@ -97,6 +97,8 @@ static const struct option_row table[] = {
 	  TEXT(struct settings, access_format), .needs = "access-log" },
 	{ "access-suppress", 0, "PATH", "no line for this path (SCRIPT_NAME), unless it fails",
 	  LIST(struct settings, access_suppress), .needs = "access-log" },
+	{ "slow-log", 0, "SEC", "describe a script that runs longer, once (0: none)",
+	  DURATION(struct settings, slow_log, 0, DAY), .initial = "0" },
 	{ "request-id", 0, "PARAM", "parameter with the id of a request; one is made if it is missing",
 	  TEXT(struct settings, request_id) },
 	{ "server-timing", 0, NULL, "say in each response how long it waited, started and ran",

@@ -35,6 +35,7 @@ struct settings {
 	long max_scripts, max_unfinished, max_background, queue;
 	long max_per_script, max_per_client; /* 0: no limit */
 	const char *fair_by; /* a parameter, or "none" */
+	int64_t slow_log;
 	int64_t queue_timeout, start_timeout, timeout, silence_timeout, client_timeout;
 	int64_t idle_timeout, kill_after, background_timeout;
 	const char *on_abort_text; /* "kill" or "ignore" */

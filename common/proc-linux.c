@@ -2,31 +2,18 @@
 
 #include "proc.h"
 
-#include "compat.h"
-
 #include <ctype.h>
 #include <dirent.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/fsuid.h>
 #include <unistd.h>
 
 struct parent {
 	proc_visitor *visit;
 	void *argument;
 };
-
-void proc_look_as(const struct identity *identity, bool begin)
-{
-	if (getuid() != 0 || !identity_changes(identity))
-		return;
-	if (identity->group != GROUP_UNCHANGED)
-		setfsgid(begin ? identity->group : getegid());
-	if (identity->user != USER_UNCHANGED)
-		setfsuid(begin ? identity->user : geteuid());
-}
 
 bool proc_read(pid_t pid, const char *name, char *out, size_t size)
 {

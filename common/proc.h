@@ -5,8 +5,6 @@
 #ifndef PROC_H
 #define PROC_H
 
-#include "identity.h"
-
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -16,12 +14,6 @@
 enum { PROC_DEPTH_MOST = 8 };
 
 typedef void proc_visitor(pid_t pid, void *argument);
-
-/* Sets the file system uid and gid to the identity (begin), or back to our own. The
- * descriptors of a process are shown to its user, and to root only with all
- * capabilities, not in a container. A process hidden from its own user, as fcgiwrap
- * is, is shown to root alone. */
-void proc_look_as(const struct identity *identity, bool begin);
 
 /* Reads a small file of a process or thread, as a string of less than size bytes.
  * False if there is none, or permission is refused. */
