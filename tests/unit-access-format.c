@@ -75,8 +75,13 @@ static void letters(void)
 	ok(is_line("100%% %n", "100% fcgiwrap"), "%%%% is a percent sign, %%n the pool");
 	ok(is_line("%C %{total}C %{user}C %{system}C", "50.00 50.00 40.52 9.48"),
 	   "%%C is the part of a processor");
-	ok(is_line("%d %{seconds}d %{milliseconds}d %{mili}d %{microseconds}d %{micro}d",
+	ok(is_line("%d %{seconds}d %{milliseconds}d %{milli}d %{microseconds}d %{micro}d",
 		   "1.234 1.234 1234.000 1234.000 1234000 1234000"), "%%d is the time it took");
+	ok(is_line("%{mili}d %{miliseconds}d %{mili}w", "1234.000 1234.000 30.000"),
+	   "as php-fpm has spelt it, too");
+	ok(is_line("%R - %u %t \"%m %r%Q%q\" %s %f %{milli}d %{kilo}M %C%%", "192.0.2.7 - - "
+		   "01/Dec/2025:12:00:00 +0000 \"GET /cgi-bin/x.sh?a=b\" 200 /srv/cgi-bin/found.sh "
+		   "1234.000 3072 50.00%"), "the example in php-fpm's configuration is understood");
 	ok(is_line("%w %{milliseconds}w %W %{micro}W", "0.030 30.000 0.004 4000"),
 	   "%%w is the wait, %%W the start");
 	ok(is_line("%{REMOTE_ADDR}e %{NONE}e", "192.0.2.7 -"), "%%{NAME}e is a parameter");
@@ -87,8 +92,8 @@ static void letters(void)
 	   "%%M is the peak of memory");
 	ok(is_line("%p %P %s %b %B %N", "4711 100 200 5000 5000 17"),
 	   "%%p the script's process, %%P ours, %%s status, %%b and %%B bytes sent, %%N received");
-	ok(is_line("%R %u %l %I", "192.0.2.7 - - ab12"),
-	   "%%R address, %%u user, %%l length, %%I the id");
+	ok(is_line("%R %u %l %I", "192.0.2.7 - 0 ab12"),
+	   "%%R address, %%u user, %%l length, 0 for none, %%I the id");
 	ok(is_line("%t|%{%Y}t|%{gmt:%H:%M}t|%{iso8601}t|%T", "01/Dec/2025:12:00:00 +0000|2025|12:00|"
 		   "2025-12-01T12:00:00+00:00|01/Dec/2025:12:00:01 +0000"),
 	   "%%t is when it came, %%T when it ended");

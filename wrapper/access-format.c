@@ -16,6 +16,8 @@ enum { VALUE_MOST = 4096, NAME_MOST = 128 };
 #define TIME_USUAL "%d/%b/%Y:%H:%M:%S %z"
 #define TIME_ISO "iso8601"
 #define GMT "gmt:"
+/* Those with one l are php-fpm's own, of all times. */
+#define TIME_UNITS "seconds milliseconds miliseconds milli mili microseconds micro"
 
 static const char php[] = "%R - %u %t \"%m %r\" %s";
 
@@ -47,13 +49,12 @@ static const struct {
 	{ '%', NULL },
 	{ 'b', NULL }, { 'B', NULL },
 	{ 'C', "user system total user-seconds system-seconds total-seconds" },
-	{ 'd', "seconds milliseconds mili microseconds micro" },
+	{ 'd', TIME_UNITS },
 	{ 'e', "" }, { 'f', NULL }, { 'i', "" }, { 'I', NULL }, { 'k', NULL }, { 'l', NULL },
 	{ 'm', NULL }, { 'M', "bytes kilobytes kilo megabytes mega" }, { 'n', NULL }, { 'N', NULL },
 	{ 'o', "" }, { 'p', NULL }, { 'P', NULL }, { 'q', NULL }, { 'Q', NULL }, { 'r', NULL },
 	{ 'R', NULL }, { 's', NULL }, { 't', "" }, { 'T', "" }, { 'u', NULL }, { 'U', NULL },
-	{ 'w', "seconds milliseconds mili microseconds micro" },
-	{ 'W', "seconds milliseconds mili microseconds micro" },
+	{ 'w', TIME_UNITS }, { 'W', TIME_UNITS },
 	{ 'x', "status signal" },
 };
 
@@ -361,7 +362,7 @@ static const char *write_time(char *out, size_t size, const struct access_step *
 		return NULL;
 	if (argument_is(s, "microseconds") || argument_is(s, "micro"))
 		snprintf(out, size, "%lld", (long long)us);
-	else if (argument_is(s, "milliseconds") || argument_is(s, "mili"))
+	else if (s->argument && s->argument_size >= 3 && memcmp(s->argument, "mil", 3) == 0)
 		snprintf(out, size, "%lld.%03lld", (long long)us / 1000, (long long)us % 1000);
 	else
 		snprintf(out, size, "%lld.%03lld", (long long)us / 1000000,
@@ -488,6 +489,8 @@ static const char *describe(char *out, size_t size, const struct access_step *s,
 		return f->script;
 	case 'I':
 		return f->tag;
+	case 'l':
+		return "0"; /* so has php-fpm for a request without a body */
 	case 'k':
 		return f->script_pid > 0 ? f->was_warm ? "warm" : "cold" : NULL;
 	case 'M':
