@@ -173,6 +173,9 @@ static void faults(void)
 	ok(refuses("%{x}s", "\"%{x}s\"", "nothing may stand"), "braces where none belong");
 	ok(refuses("%{hours}d", "\"%{hours}d\"", "no such word"), "an unknown unit");
 	ok(refuses("%{}e", "\"%{}e\"", "empty"), "an empty name");
+	ok(refuses("", "\"\"", "nothing"), "an empty format");
+	ok(refuses("%s\n%m", "\"\n%m\"", "such a character"), "a line end, or what would end a line");
+	ok(is_line("%s\t%m", "200\tGET"), "a tab may stand between fields");
 	for (int i = 0; i <= ACCESS_STEPS_MOST; i++)
 		strcat(many, "%s ");
 	ok(refuses(many, "%s", "too many"), "more letters than there is room for");

@@ -200,6 +200,10 @@ has_lines() {
 	run -1 "$FCGIWRAP" -s "$SOCKET" --access-log "$T/access" --access-format '%m %z'
 	has '--access-format: there is no such letter at "%z"'
 	[ ! -e "$T/s" ]
+	run -1 "$FCGIWRAP" -s "$SOCKET" --access-log "$T/access" --access-format '%m %z' --check
+	has '--access-format: there is no such letter at "%z"'
+	run -1 "$FCGIWRAP" -s "$SOCKET" --access-log "$T/access" --access-suppress ping
+	has '--access-suppress wants a path as in a URL, such as /ping, not "ping"'
 	run -1 "$FCGIWRAP" -s "$SOCKET" --access-log "$T/none/access"
 	has "--access-log: cannot open $T/none/access"
 	run -1 "$FCGIWRAP" -s "$SOCKET" --access-format json

@@ -127,6 +127,20 @@ static const char *read_step(struct access_step *s, const char *text, bool *quot
 	return *why ? NULL : text + 1;
 }
 
+/* A line must remain one. Tabs may separate fields. */
+static const char *find_control(const char *text)
+{
+	while (*text && ((unsigned char)*text >= ' ' || *text == '\t') && *text != 0x7f)
+		text++;
+	return text;
+}
+
+static bool refuse(char fault[ACCESS_FAULT_SIZE], const char *why, const char *place)
+{
+	snprintf(fault, ACCESS_FAULT_SIZE, "%s at \"%.40s\"", why, place);
+	return false;
+}
+
 bool access_format_read(struct access_format *out, const char *text, char fault[ACCESS_FAULT_SIZE])
 {
 	const char *why = NULL;
@@ -141,6 +155,10 @@ bool access_format_read(struct access_format *out, const char *text, char fault[
 			text = named[i].text;
 			break;
 		}
+	if (*text == '\0')
+		return refuse(fault, "there is nothing", text);
+	if (*find_control(text))
+		return refuse(fault, "a line cannot have such a character as", find_control(text));
 	for (const char *at = text, *next; *at; at = next) {
 		struct access_step *s = &out->steps[out->count];
 
@@ -149,11 +167,8 @@ bool access_format_read(struct access_format *out, const char *text, char fault[
 			why = "there are too many letters";
 		else
 			next = read_step(s, at, &quoted, &why);
-		if (!next) {
-			snprintf(fault, ACCESS_FAULT_SIZE, "%s at \"%.40s\"", why,
-				 at + strcspn(at, "%"));
-			return false;
-		}
+		if (!next)
+			return refuse(fault, why, at + strcspn(at, "%"));
 		out->wants_headers |= s->letter == 'o';
 		out->count++;
 	}

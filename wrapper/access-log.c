@@ -55,10 +55,7 @@ bool access_log_open(const struct settings *s)
 	settings = s;
 	if (!s->access_log)
 		return true;
-	if (!access_format_read(&format, s->access_format, fault)) {
-		report("--access-format: %s", fault);
-		return false;
-	}
+	access_format_read(&format, s->access_format, fault); /* settings_read() has looked at it */
 	is_open = sink_open(&sink, "--access-log", s->access_log);
 	if (is_open)
 		begin_file();

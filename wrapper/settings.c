@@ -2,6 +2,7 @@
 
 #include "settings.h"
 
+#include "access-format.h"
 #include "listen.h"
 #include "slots.h"
 #include "processors.h"
@@ -205,12 +206,27 @@ static bool check_accepted(const char *pattern)
 	return false;
 }
 
-static bool check_path(const char *option, const char *path)
+static bool check_path(const char *option, const char *example, const char *path)
 {
 	if (!path || path[0] == '/')
 		return true;
-	report("--%s wants a path as in a URL, such as /%s, not \"%s\"", option, option, path);
+	report("--%s wants a path as in a URL, such as /%s, not \"%s\"", option, example, path);
 	return false;
+}
+
+static bool check_access_log(const struct settings *s)
+{
+	struct access_format format;
+	char fault[ACCESS_FAULT_SIZE];
+
+	if (!access_format_read(&format, s->access_format, fault)) {
+		report("--access-format: %s", fault);
+		return false;
+	}
+	for (size_t i = 0; i < s->access_suppress.count; i++)
+		if (!check_path("access-suppress", "ping", s->access_suppress.texts[i]))
+			return false;
+	return true;
 }
 
 static bool is_parameter(const char *name)
@@ -263,8 +279,9 @@ static bool check(const struct settings *s)
 		       s->log_level);
 		return false;
 	}
-	return check_parameters(s) && check_path("status", s->status) &&
-	       check_path("ping", s->ping) && check_socket(s->socket);
+	return check_parameters(s) && check_path("status", "status", s->status) &&
+	       check_path("ping", "ping", s->ping) && check_access_log(s) &&
+	       check_socket(s->socket);
 }
 
 /* With --try, parameters of the request; else there are none. False after reporting. */
