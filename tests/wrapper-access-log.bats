@@ -72,6 +72,17 @@ has_lines() {
 	line '300000 [0-9]+'
 }
 
+@test "bytes of our own responses are counted, too, and the pool has the name it is given" {
+	start_wrapper --access-log "$T/access" --access-format '%n %r %s %B' --pool-name mail --ping /ping
+	ask get "$CGI/none" SCRIPT_NAME=/none
+	has $'\r\n\r\n404 Not Found\r'
+	line "mail /none 404 $(printf '404 Not Found\r\n' | wc -c)"
+	ask get /x SCRIPT_NAME=/ping
+	line 'mail /ping 200 4'
+	ask get /x SCRIPT_NAME=/ping REQUEST_METHOD=HEAD
+	line 'mail /ping 200 0'
+}
+
 @test "requests that are refused, abandoned or ended have lines" {
 	start_wrapper --access-log "$T/access" --access-format '%{N}e %s %x' --timeout 200ms
 	ask get "$CGI/none" N=1

@@ -230,12 +230,22 @@ static const char *request_timing(const struct request *r, char out[TIMING_SIZE]
 	return settings_of(r)->server_timing ? timing_line(&r->score, loop_now(), out) : NULL;
 }
 
+/* Counts the body of a response of ours as sent. */
+static void request_note_own(struct request *r, const char *response, size_t size)
+{
+	size_t from = 0, header;
+
+	if (reply_find_end(response, size, &from, &header))
+		r->response.sent = (int64_t)(size - header);
+}
+
 /* Puts the records that end the request, once there is room for all. */
 static enum request_state request_end(struct request *r)
 {
 	char document[REPLY_DOCUMENT_MOST], timing[TIMING_SIZE];
 	struct reply_error error = { .status = r->end.status, .tag = r->log.tag,
 				     .reason = r->end.reason, .head_only = r->response.head_only };
+	size_t size = 0;
 
 	if (r->end.cut)
 		return REQUEST_CUT;
@@ -249,12 +259,17 @@ static enum request_state request_end(struct request *r)
 	    buffer_space(&r->client->out) < REPLY_DOCUMENT_MOST + 5 * RECORD_HEADER_SIZE)
 		return REQUEST_GOES_ON;
 	error.added = request_timing(r, timing);
-	if ((!r->end.status ||
-	     request_put(r, FCGI_STDOUT, document, reply_document(document, &error))) &&
+	if (r->end.status)
+		size = reply_document(document, &error);
+	if ((!size || request_put(r, FCGI_STDOUT, document, size)) &&
 	    request_put(r, FCGI_STDOUT, "", 0) &&
 	    (!r->log.sent || request_put(r, FCGI_STDERR, "", 0)) &&
-	    request_put_end(r, FCGI_REQUEST_COMPLETE))
+	    request_put_end(r, FCGI_REQUEST_COMPLETE)) {
+		if (size || r->end.page)
+			request_note_own(r, size ? document : r->end.page,
+					 size ? size : r->end.page_size);
 		return REQUEST_ENDED;
+	}
 	report("no memory for the end of a request; closing its connection");
 	return REQUEST_CUT;
 }
