@@ -94,7 +94,8 @@ static const char *escape_json(uint32_t c, char *number)
 		return "\\\"";
 	if (c == '\\')
 		return "\\\\";
-	if (c >= ' ' && (c < 0x7f || c > 0x9f))
+	/* Some readers of lines take U+2028 for an end of one, too. */
+	if (c != '\t' && !utf8_is_obeyed(c))
 		return NULL;
 	snprintf(number, ESCAPED_MOST, "\\u%04x", (unsigned)c);
 	return number;

@@ -136,7 +136,8 @@ static void escapes(void)
 
 static void named(void)
 {
-	static const char *const hostile[] = { "REQUEST_URI=/a\"b\\\n\xff", "REMOTE_USER=", NULL };
+	static const char *const hostile[] = { "REQUEST_URI=/a\"b\\\n\x85\xe2\x80\xa8\xe2\x80\xae\xff",
+					 "REMOTE_USER=", NULL };
 
 	ok(is_line("combined", "192.0.2.7 - - [01/Dec/2025:12:00:00 +0000] \"GET /cgi-bin/x.sh?a=b "
 		   "HTTP/1.1\" 200 5000 \"-\" \"Moz \\x225\\x22\""), "combined is the servers' own");
@@ -145,10 +146,11 @@ static void named(void)
 		   "\"remote_user\":\"\",", 60) == 0, "json has the names of nginx");
 	ok(strstr(line_of("json", usual, NULL, facts()), "\"exit\":3,\"signal\":null,"),
 	   "and null for numbers that there are not");
-	ok(strstr(line_of("json", hostile, NULL, facts()), "\"request_uri\":\"/a\\\"b\\\\\\u000a"),
-	   "and its own escapes");
+	ok(strstr(line_of("json", hostile, NULL, facts()),
+		  "\"request_uri\":\"/a\\\"b\\\\\\u000a\\u0085\\u2028\\u202e\303\277\""),
+	   "and its own escapes, also for what only some take for the end of a line");
 	ok(is_line("w3c", "2025-12-01 12:00:00 192.0.2.7 - GET /cgi-bin/x.sh a=b 200 5000 17 1.234 "
-		   "Moz+\"5\" /srv/cgi-bin/found.sh 4711 3 0.617000"), "w3c has pluses for spaces");
+		   "Moz+%225%22 /srv/cgi-bin/found.sh 4711 3 0.617000"), "w3c has pluses for spaces, and no quotes");
 }
 
 static bool refuses(const char *text, const char *place, const char *why)

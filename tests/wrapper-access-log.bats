@@ -117,7 +117,7 @@ has_lines() {
 		start_wrapper --access-log "$T/$format" --access-format "$format"
 		ask get "$CGI/hello.sh" REQUEST_METHOD=GET REQUEST_URI='/x?a="b' SCRIPT_NAME=/x \
 			QUERY_STRING='a="b' SERVER_PROTOCOL=HTTP/1.1 REMOTE_ADDR=192.0.2.7 \
-			HTTP_USER_AGENT='Moz "5\xff\\' REQUEST_ID=ab12
+			HTTP_USER_AGENT='Moz "5\xff\\\xe2\x80\xa8\x85' REQUEST_ID=ab12
 		ask get "$CGI/none" REMOTE_USER='Doe Jo'
 		eventually test -s "$T/$format"
 		stop wrapper
@@ -126,7 +126,7 @@ has_lines() {
 		[ "${#lines[@]}" = 2 ]
 		has 192.0.2.7 404
 	done
-	has cs-method=GET cs-uri-stem=/x 'cs-uri-query=a="b' sc-status=200 x-exit=0
+	has cs-method=GET cs-uri-stem=/x cs-uri-query=a=%22b sc-status=200 x-exit=0
 	run python3 "$FCGI_SOURCE/tests/access-readers.py" json "$T/json"
 	has 'request_uri=/x?a="b' request_id=ab12 exit=0 signal=None 'remote_user=Doe Jo'
 }

@@ -340,16 +340,19 @@ static void add_plain(struct text *out, const struct access_step *s, const char 
 	}
 }
 
+/* A double quote would begin a string, with spaces in it, for those who know such. */
 static void add_w3c(struct text *out, const char *value)
 {
 	struct text plain = { .bytes = NULL };
 
 	text_string(&plain, TEXT_LINE, value, VALUE_MOST + 1);
 	for (size_t i = 0; i < plain.size; i++)
-		if (plain.bytes[i] == ' ' || plain.bytes[i] == '\t')
-			plain.bytes[i] = '+';
+		if (plain.bytes[i] == '"')
+			text_add(out, "%22");
+		else
+			text_put(out, plain.bytes[i] == ' ' || plain.bytes[i] == '\t'
+					      ? "+" : &plain.bytes[i], 1);
 	out->failed |= plain.failed;
-	text_put(out, plain.bytes ? plain.bytes : "", plain.size);
 	free(plain.bytes);
 }
 

@@ -18,7 +18,7 @@ enum { ACCESS_STEPS_MOST = 64, ACCESS_FAULT_SIZE = 160 };
 enum access_form {
 	ACCESS_PLAIN, /* \xNN; a space, too, unless it is between quotes; "-" */
 	ACCESS_JSON,  /* "" between quotes, else null */
-	ACCESS_W3C    /* a space is a plus sign; "-" */
+	ACCESS_W3C    /* a space is a plus sign, a double quote %22; "-" */
 };
 
 struct access_step {
