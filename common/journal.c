@@ -30,8 +30,10 @@ bool journal_open(const char *where)
 
 void journal_reopen(void)
 {
-	if (is_open)
-		sink_reopen(&sink);
+	if (!is_open)
+		return;
+	sink_reopen(&sink);
+	sink_tell_others(&sink);
 }
 
 /* Writes the head of a line: time and process, or, for our own messages on standard error, our

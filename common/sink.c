@@ -11,10 +11,15 @@
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+
+#ifndef MAP_ANONYMOUS
+#define MAP_ANONYMOUS MAP_ANON
+#endif
 
 /* Standard error is shared with processes that may fill it up between our poll(2) and
  * write(2), and do not expect O_NONBLOCK. Opening /dev/stderr, where possible, gives us an open
@@ -55,9 +60,15 @@ static bool open_file(struct sink *s)
 	const char *why;
 
 	s->fd = logfile_open(s->path, &s->unended, &why);
-	if (s->fd < 0)
+	if (s->fd < 0) {
 		report("%s: cannot open %s: %s", s->option, s->path, why);
-	return s->fd >= 0;
+		return false;
+	}
+	s->told = mmap(NULL, sizeof *s->told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
+		       -1, 0);
+	if (s->told == MAP_FAILED)
+		s->told = NULL;
+	return true;
 }
 
 bool sink_open(struct sink *s, const char *option, const char *where)
@@ -115,6 +126,22 @@ bool sink_reopen(struct sink *s)
 	return renewed;
 }
 
+void sink_tell_others(struct sink *s)
+{
+	if (s->told)
+		s->heeded = atomic_fetch_add(s->told, 1) + 1;
+}
+
+static void heed_others(struct sink *s)
+{
+	unsigned told = s->told ? atomic_load_explicit(s->told, memory_order_relaxed) : s->heeded;
+
+	if (told == s->heeded)
+		return;
+	s->heeded = told; /* first, since sink_reopen() may report, to this sink */
+	sink_reopen(s);
+}
+
 /* A pipe takes so short a text as a whole, or not at all. A file may take a part; the next text
  * then begins with the missing line end. */
 static bool put_whole(struct sink *s, const char *text, size_t size)
@@ -144,6 +171,7 @@ static bool put_whole(struct sink *s, const char *text, size_t size)
 
 bool sink_write(struct sink *s, const char *text, size_t size, const struct report_message *message)
 {
+	heed_others(s);
 	switch (s->kind) {
 	case SINK_SYSLOG:
 		errno = EAGAIN;

@@ -7,6 +7,7 @@
 
 #include "report.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -17,6 +18,9 @@ struct sink {
 	bool is_socket;  /* as standard error of a systemd service */
 	bool is_stamped; /* journald puts the time in front of lines */
 	bool unended;    /* the last line was written in part */
+	/* Told by sink_tell_others(), in memory that they share, and heeded so far; NULL: alone. */
+	atomic_uint *told;
+	unsigned heeded;
 };
 
 /* Opens "syslog", "journal", "-" for standard error, or a file by its path, which is not copied.
@@ -29,6 +33,10 @@ bool sink_could_open(const char *option, const char *where);
 /* Opens the file anew after a rotation, or keeps the old one after reporting; connects to syslog
  * or journal anew. True if the file is another one, or new. */
 bool sink_reopen(struct sink *sink);
+
+/* Has processes that were forked with the sink do the same before their next line, also those that
+ * end soon: nobody keeps an old file for them. */
+void sink_tell_others(struct sink *sink);
 
 /* Writes a line, of which the first size bytes of text are for a file or standard error, and the
  * message for syslog and journal. False with errno if it was not taken, or only in part. */

@@ -149,6 +149,30 @@ has_lines() {
 	has_lines 4 "$T/old"
 }
 
+@test "after a rotation nobody writes to the old file, also an old worker with a request" {
+	heeds_hup
+	script slow <<-'END'
+		#!/bin/sh
+		printf 'Content-Type: text/plain\n\nwaiting\n'
+		until [ -e "$QUERY_STRING" ]; do sleep 0.05; done
+		echo the last word >&2
+	END
+	start_wrapper -c 1 --access-log "$T/access" --access-format '%{N}e %s' --log "$T/messages"
+	start_client slow begin params SCRIPT_FILENAME="$T/slow" N=1 QUERY_STRING="$T/go" params-end \
+		stdin-end expect-text waiting read-all
+	eventually grep -q waiting "$T/slow.out"
+	mv "$T/access" "$T/old"
+	mv "$T/messages" "$T/old-messages"
+	kill -HUP "$(pid_of wrapper)"
+	eventually grep -q reloaded "$T/messages"
+	touch "$T/go"
+	await slow
+	line '1 200'
+	[ ! -s "$T/old" ]
+	eventually grep -q 'the last word' "$T/messages"
+	not grep 'the last word' "$T/old-messages"
+}
+
 @test "--access-suppress leaves a path out, unless it fails" {
 	start_wrapper --access-log "$T/access" --access-format '%r %s' --ping /ping \
 		--access-suppress /ping --access-suppress /quiet

@@ -69,8 +69,11 @@ bool access_log_is_open(void)
 
 void access_log_reopen(void)
 {
-	if (is_open && sink_reopen(&sink))
+	if (!is_open)
+		return;
+	if (sink_reopen(&sink))
 		begin_file();
+	sink_tell_others(&sink);
 }
 
 bool access_log_suppresses(const char *path)
