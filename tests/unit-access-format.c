@@ -28,7 +28,7 @@ static struct access_facts facts(void)
 	return (struct access_facts){
 		.status = 200, .begun = 1764590400123, .took = 1234, .queued = 30, .started = 4,
 		.sent = 5000, .received = 17, .script_pid = 4711, .own_pid = 100, .parent_pid = 99,
-		.has_ended = true, .how = 3 << 8, .user = 500000, .system = 117000,
+		.is_whole = true, .is_kept = true, .has_ended = true, .how = 3 << 8, .user = 500000, .system = 117000,
 		.memory = 3 * 1048576, .pool = "fcgiwrap", .tag = "ab12",
 		.script = "/srv/cgi-bin/found.sh",
 	};
@@ -98,7 +98,8 @@ static void letters(void)
 		   "2025-12-01T12:00:00+00:00|01/Dec/2025:12:00:01 +0000"),
 	   "%%t is when it came, %%T when it ended");
 	ok(is_line("\"%{User-Agent}i\"", "\"Moz \\x225\\x22\""), "%%{Name}i is a field of the request");
-	ok(is_line("%k %x %{status}x %{signal}x", "cold 3 3 -"), "%%k how it started, %%x ended");
+	ok(is_line("%k %x %{status}x %{signal}x %X %{completion}X", "cold 3 3 - + OK"),
+	   "%%k how the script started, %%x how it ended, and %%X the response");
 }
 
 static void ends(void)
@@ -112,6 +113,13 @@ static void ends(void)
 	f.was_warm = true;
 	ok(strcmp(line_of("%x %C %M %k", usual, NULL, f), "- - - warm") == 0,
 	   "what is not known is a dash");
+	f.is_kept = false;
+	ok(strcmp(line_of("%X \"%{completion}X\"", usual, NULL, f), "- \"OK\"") == 0,
+	   "a connection that is closed is a dash, as Apache has it");
+	f.is_whole = false;
+	ok(strcmp(line_of("%X \"%{completion}X\"", usual, NULL, f), "X \"-\"") == 0 &&
+	   strstr(line_of("json", usual, NULL, f), "\"request_completion\":\"\""),
+	   "a response that is not whole is an X, and not OK");
 	f = (struct access_facts){ .queued = -1, .started = -1, .own_pid = 100, .parent_pid = 99 };
 	ok(strcmp(line_of("%R %m %U %s %w %W %k %f %b %p %P", NULL, NULL, f),
 		  "- - - - - - - - - 100 99") == 0,

@@ -83,13 +83,31 @@ has_lines() {
 	line 'mail /ping 200 0'
 }
 
-@test "requests that are refused, abandoned or ended have lines" {
-	start_wrapper --access-log "$T/access" --access-format '%{N}e %s %x' --timeout 200ms
+@test "requests that are refused, ended or cut have lines, which say so" {
+	start_wrapper --access-log "$T/access" --access-format '%{N}e %s %x %X' --timeout 200ms
 	ask get "$CGI/none" N=1
-	line '1 404 -'
-	ask begin params SCRIPT_FILENAME="$CGI/wait.sh" QUERY_STRING="$T/never" N=2 params-end stdin-end \
+	line '1 404 - -'
+	ask begin keep params SCRIPT_FILENAME="$CGI/hello.sh" N=2 params-end stdin-end expect-end app=0
+	line '2 200 0 \+'
+	ask begin params SCRIPT_FILENAME="$CGI/wait.sh" QUERY_STRING="$T/never" N=3 params-end stdin-end \
 		read-all || :
-	line '2 200 .*'
+	line '3 200 - X'
+}
+
+@test "a request that its client leaves has 499 for a status, unless one was sent" {
+	script silent <<-'END'
+		#!/bin/sh
+		>"$QUERY_STRING"
+		exec sleep 60
+	END
+	start_wrapper --access-log "$T/access" --access-format '%{N}e %s %X'
+	start_client leaves get "$T/silent" QUERY_STRING="$T/runs" N=1
+	eventually test -e "$T/runs"
+	stop leaves
+	line '1 499 X'
+	start_waiting leaves N=2
+	stop leaves
+	line '2 200 X'
 }
 
 @test "a request that breaks off before its parameters are whole has one" {
@@ -97,7 +115,7 @@ has_lines() {
 	printf '\1\1\0\1\0\10\0\0\0\1\0\0\0\0\0\0' |
 		perl -MIO::Socket::UNIX -e '$s = IO::Socket::UNIX->new(Peer => $ARGV[0]) or die;
 			print $s join "", <STDIN>; close $s' "$T/s"
-	line '- - - -'
+	line '- - 499 -'
 }
 
 @test "what comes from requests forges no line" {

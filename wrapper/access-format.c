@@ -29,6 +29,7 @@ static const struct {
 		      "\"%{User-Agent}i\"", NULL, ACCESS_PLAIN },
 	{ "json", "{\"time_iso8601\":\"%{iso8601}t\",\"remote_addr\":\"%R\",\"remote_user\":\"%u\","
 		  "\"request_method\":\"%m\",\"request_uri\":\"%U\",\"status\":%s,"
+		  "\"request_completion\":\"%{completion}X\","
 		  "\"body_bytes_sent\":%B,\"request_time\":%d,\"request_id\":\"%I\","
 		  "\"http_referer\":\"%{Referer}i\",\"http_user_agent\":\"%{User-Agent}i\","
 		  "\"request_length\":%N,\"script\":\"%f\",\"pid\":%p,\"exit\":%{status}x,"
@@ -55,7 +56,7 @@ static const struct {
 	{ 'o', "" }, { 'p', NULL }, { 'P', NULL }, { 'q', NULL }, { 'Q', NULL }, { 'r', NULL },
 	{ 'R', NULL }, { 's', NULL }, { 't', "" }, { 'T', "" }, { 'u', NULL }, { 'U', NULL },
 	{ 'w', TIME_UNITS }, { 'W', TIME_UNITS },
-	{ 'x', "status signal" },
+	{ 'x', "status signal" }, { 'X', "completion" },
 };
 
 /* Reading a format. */
@@ -488,6 +489,14 @@ static const char *write_end(char *out, size_t size, const struct access_step *s
 	return write_number(out, size, killed ? 128 + signal : WEXITSTATUS(f->how), f->has_ended);
 }
 
+/* As Apache has it; or as nginx has it, by a word. */
+static const char *write_completion(const struct access_step *s, const struct access_facts *f)
+{
+	if (s->argument)
+		return f->is_whole ? "OK" : NULL;
+	return !f->is_whole ? "X" : f->is_kept ? "+" : "-";
+}
+
 /* A value that is not among those kept. */
 static const char *describe(char *out, size_t size, const struct access_step *s,
 			    const struct access_facts *f)
@@ -533,6 +542,8 @@ static const char *describe(char *out, size_t size, const struct access_step *s,
 		return write_time(out, size, s, microseconds(f->started));
 	case 'x':
 		return write_end(out, size, s, f);
+	case 'X':
+		return write_completion(s, f);
 	default:
 		return NULL;
 	}

@@ -70,6 +70,8 @@ struct access_facts {
 	int64_t sent, received;             /* bytes of bodies */
 	pid_t script_pid, own_pid, parent_pid; /* 0: none */
 	bool was_warm;
+	bool is_whole;                      /* the client got all of a response */
+	bool is_kept;                       /* its connection */
 	bool has_ended;                     /* what follows is known */
 	int how;                            /* as wait(2) says it */
 	uint64_t user, system;              /* microseconds */

@@ -30,6 +30,7 @@ enum {
 	MORE_SOON = 500,
 	LAG = 100,
 	COMPLAIN_EVERY = 10000,
+	STATUS_CLIENT_LEFT = 499, /* nginx's, for its log alone; readers want a number */
 	WHOLE_READS_MOST = 4 /* of output without a writer left, in one turn */
 };
 
@@ -1338,6 +1339,8 @@ static void request_write_access(struct request *r, int status)
 		.received = s->received,
 		.script_pid = r->log.pid,
 		.was_warm = r->access.warm,
+		.is_whole = !r->end.cut && !s->abandoned,
+		.is_kept = r->keep_connection,
 		.has_ended = r->access.ended,
 		.how = r->access.how,
 		.user = r->access.usage.user, .system = r->access.usage.system,
@@ -1346,7 +1349,9 @@ static void request_write_access(struct request *r, int status)
 
 	if (!access_log_is_open() || (r->access.suppressed && status > 0 && status < 400))
 		return;
-	r->log.status = status;
+	if (facts.status == 0 && s->abandoned)
+		facts.status = STATUS_CLIENT_LEFT;
+	r->log.status = facts.status;
 	request_log_fields(&r->log, &fields);
 	access_log_write(&facts, fields.of, REQUEST_LOG_FIELDS);
 }
