@@ -104,11 +104,14 @@ static void letters(void)
 
 static void ends(void)
 {
+	static const char *const bare[] = { "SCRIPT_NAME=/x", "QUERY_STRING=", NULL };
 	struct access_facts f = facts();
 
 	f.how = 9;
 	ok(strcmp(line_of("%x %{status}x %{signal}x", usual, NULL, f), "137 - 9") == 0,
 	   "a signal counts from 128, as for a shell");
+	ok(strcmp(line_of("\"%r%Q%q\" \"%r?%q\" %q \"%q\"", bare, NULL, f),
+		  "\"/x\" \"/x?\" - \"-\"") == 0, "behind a path there is nothing for no query, else a dash");
 	f.has_ended = false;
 	f.was_warm = true;
 	ok(strcmp(line_of("%x %C %M %k", usual, NULL, f), "- - - warm") == 0,
@@ -161,6 +164,22 @@ static void named(void)
 		   "Moz+%225%22 /srv/cgi-bin/found.sh 4711 3 0.617000"), "w3c has pluses for spaces, and no quotes");
 }
 
+static void objects(void)
+{
+	static const char *const hostile[] = { "SCRIPT_NAME=/a\"b", "CONTENT_LENGTH=1,\"x\":2", NULL };
+	static const char *const zeros[] = { "CONTENT_LENGTH=007", NULL };
+
+	ok(is_line("{\"m\":\"%m\",\"s\":%s,\"u\":\"%u\",\"x\":%{signal}x}",
+		   "{\"m\":\"GET\",\"s\":200,\"u\":\"\",\"x\":null}"),
+	   "a format that begins with a brace is JSON");
+	ok(strcmp(line_of("{\"r\":%r,\"u\":%u,\"t\":%{%Y}t,\"c\":100%%}", hostile, NULL, facts()),
+		  "{\"r\":\"/a\\\"b\",\"u\":null,\"t\":\"2025\",\"c\":100%}") == 0,
+	   "a text without quotes gets some there, or is null");
+	ok(strcmp(line_of("{\"l\":%l}", zeros, NULL, facts()), "{\"l\":0}") == 0 &&
+	   strcmp(line_of("{\"l\":%l}", hostile, NULL, facts()), "{\"l\":0}") == 0,
+	   "a length that is no number is none");
+}
+
 static bool refuses(const char *text, const char *place, const char *why)
 {
 	struct access_format format;
@@ -202,6 +221,7 @@ int main(void)
 	ends();
 	escapes();
 	named();
+	objects();
 	faults();
 	memset(longest, 'x', sizeof longest - 1);
 	memcpy(longest, "QUERY_STRING=", 13);

@@ -156,6 +156,8 @@ bool access_format_read(struct access_format *out, const char *text, char fault[
 			text = named[i].text;
 			break;
 		}
+	if (*text == '{')
+		out->form = ACCESS_JSON;
 	if (*text == '\0')
 		return refuse(fault, "there is nothing", text);
 	if (*find_control(text))
@@ -214,6 +216,14 @@ static const char *path_of(param_function *param, const void *context)
 	return name && *name ? name : param(context, "DOCUMENT_URI");
 }
 
+/* Only what is a number of JSON, too. */
+static const char *length_of(const char *value)
+{
+	bool is_number = value && *value && strspn(value, "0123456789") == strlen(value);
+
+	return is_number && (*value != '0' || !value[1]) ? value : NULL;
+}
+
 static const char *value_of(const struct access_step *s, param_function *param, const void *context)
 {
 	char name[NAME_MOST + 8];
@@ -227,7 +237,7 @@ static const char *value_of(const struct access_step *s, param_function *param, 
 	case 'f':
 		return param(context, "SCRIPT_FILENAME");
 	case 'l':
-		return param(context, "CONTENT_LENGTH");
+		return length_of(param(context, "CONTENT_LENGTH"));
 	case 'm':
 		return param(context, "REQUEST_METHOD");
 	case 'q':
@@ -357,17 +367,36 @@ static void add_w3c(struct text *out, const char *value)
 	free(plain.bytes);
 }
 
+/* A text that the format has no quotes for gets some: so each line can be read. */
+static void add_json(struct text *out, const struct access_step *s, const char *value)
+{
+	bool is_bare = !s->quoted && !strchr("bBCdlMNpPswWx", s->letter);
+
+	text_add(out, is_bare ? "\"" : "");
+	text_string(out, TEXT_JSON, value, VALUE_MOST + 1);
+	text_add(out, is_bare ? "\"" : "");
+}
+
+/* True for a query that stands right behind a path: there is nothing without one. */
+static bool is_glued(const struct access_step *s)
+{
+	return s->letter == 'q' &&
+	       (s->before_size == 0 || !strchr(" \t\"", s->before[s->before_size - 1]));
+}
+
 static void add_value(struct text *out, enum access_form form, const struct access_step *s,
 		      const char *value)
 {
 	bool none = !value || (!*value && s->letter != 'Q' && s->letter != 'U');
 
+	if (none && is_glued(s))
+		return;
 	if (none && form == ACCESS_JSON)
 		text_add(out, s->quoted ? "" : "null");
 	else if (none)
 		text_add(out, "-");
 	else if (form == ACCESS_JSON)
-		text_string(out, TEXT_JSON, value, VALUE_MOST + 1);
+		add_json(out, s, value);
 	else if (form == ACCESS_W3C)
 		add_w3c(out, value);
 	else
@@ -564,7 +593,7 @@ void access_format_write(const struct access_format *format, const struct access
 		/* The script that was found, unless none was. */
 		if (!kept || (s->letter == 'f' && f->script))
 			kept = describe(made, sizeof made, s, f);
-		if (strchr("%tT", s->letter))
+		if (s->letter == '%' || (strchr("tT", s->letter) && format->form == ACCESS_PLAIN))
 			text_add(out, kept);
 		else
 			add_value(out, format->form, s, kept);

@@ -17,7 +17,7 @@ enum { ACCESS_STEPS_MOST = 64, ACCESS_FAULT_SIZE = 160 };
 /* What is written with which characters escaped, and for a missing value. */
 enum access_form {
 	ACCESS_PLAIN, /* \xNN; a space, too, unless it is between quotes; "-" */
-	ACCESS_JSON,  /* "" between quotes, else null */
+	ACCESS_JSON,  /* "" between quotes, else null; of each format that begins with a brace */
 	ACCESS_W3C    /* a space is a plus sign, a double quote %22; "-" */
 };
 
