@@ -220,6 +220,8 @@ has_lines() {
 	done
 	logged '--access-log /dev/full: a line was lost: No space left on device'
 	logged_times 1 'a line was lost'
+	stop wrapper
+	logged '--access-log /dev/full: 3 lines were lost at the end'
 }
 
 @test "a reader that is slow stops nobody, and what was lost is told" {

@@ -76,6 +76,14 @@ void access_log_reopen(void)
 	sink_tell_others(&sink);
 }
 
+void access_log_flush(void)
+{
+	if (is_open)
+		sink_flush(&sink);
+	if (lost > 0)
+		report("--access-log %s: %lu lines were lost at the end", settings->access_log, lost);
+}
+
 bool access_log_suppresses(const char *path)
 {
 	for (size_t i = 0; is_open && path && i < settings->access_suppress.count; i++)

@@ -20,6 +20,10 @@ bool access_log_is_open(void);
 /* Opens the file anew after a rotation, or keeps the old one after reporting. */
 void access_log_reopen(void);
 
+/* Before the end of a process: waits a little for a syslog daemon, and tells how many lines were
+ * lost. */
+void access_log_flush(void);
+
 /* True if requests for this path (SCRIPT_NAME, or NULL) have no line, unless they fail. */
 bool access_log_suppresses(const char *path);
 

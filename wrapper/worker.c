@@ -2,6 +2,7 @@
 
 #include "worker.h"
 
+#include "access-log.h"
 #include "calls.h"
 #include "connection.h"
 #include "explain.h"
@@ -405,6 +406,7 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 	journal_take_reports();
 	tell_parent(WORKER_SERVES);
 	worker_serve();
+	access_log_flush();
 	journal_flush();
 	return 0;
 }
