@@ -2,6 +2,7 @@
 #include <config.h>
 
 #include "tap.h"
+#include "utf8.h"
 
 #include "../wrapper/access-format.h"
 
@@ -210,6 +211,77 @@ static void faults(void)
 	ok(refuses(many, "%s", "too many"), "more letters than there is room for");
 }
 
+/* Any bytes, of which many are such that mean something. */
+static void fill(char *out, size_t size, uint32_t *seed)
+{
+	static const char *const pieces[] = { "\"", "\\", " ", "\n", "\r", "\t", "+", "%22", "\xc2\x85",
+					      "\xe2\x80\xa8", "\xe2\x80\xae", "\xff", "\xe2", "{", "," };
+	size_t at = 0;
+
+	while (at + 4 < size && (*seed = *seed * 1664525 + 1013904223) >> 27) {
+		const char *piece = pieces[(*seed >> 8) % (sizeof pieces / sizeof *pieces)];
+
+		if (*seed >> 30 && *seed >> 24 & 0xff)
+			out[at++] = (char)(*seed >> 24);
+		else
+			at += (size_t)sprintf(out + at, "%s", piece);
+	}
+	out[at] = '\0';
+}
+
+/* Quotes that no backslash is in front of, and spaces outside of them; -1 if a viewer obeys what is
+ * there. */
+static long shape_of(const char *line)
+{
+	size_t size = strlen(line), length;
+	long quotes = 0, spaces = 0;
+
+	for (size_t at = 0; at < size; at += length) {
+		uint32_t c;
+		size_t missing;
+
+		length = utf8_decode((const unsigned char *)line + at, size - at, &c, &missing);
+		if (length == 0 || utf8_is_obeyed(c) || c == '\t')
+			return -1;
+		if (c == '\\' && (line[at + 1] == '"' || line[at + 1] == '\\'))
+			length = 2;
+		quotes += c == '"';
+		spaces += c == ' ' && quotes % 2 == 0;
+	}
+	return quotes * 1000 + spaces;
+}
+
+static void forgery(const char *text, const char *what)
+{
+	char values[6][64];
+	const char *const params[] = { values[0], values[1], values[2], values[3], values[4], values[5],
+				       NULL };
+	static const char *const names[] = { "REQUEST_METHOD=", "SCRIPT_NAME=", "REQUEST_URI=",
+					     "REMOTE_USER=", "HTTP_USER_AGENT=", "SCRIPT_FILENAME=" };
+	struct access_facts f = facts();
+	uint32_t seed = 1;
+	long shape = 0, first = 0;
+	char last[1024] = "";
+	int i;
+
+	f.script = NULL;
+	for (i = 0; i < 5000 && shape == first; i++) {
+		for (size_t p = 0; p < 6; p++) {
+			size_t size = (size_t)sprintf(values[p], "%s", names[p]);
+
+			fill(values[p] + size, sizeof values[p] - size, &seed);
+			if (!values[p][size])
+				strcpy(values[p] + size, "x");
+		}
+		snprintf(last, sizeof last, "%s", line_of(text, params, NULL, f));
+		shape = shape_of(last);
+		first = i == 0 ? shape : first;
+	}
+	ok(shape == first && shape > 0, "any bytes leave %s as it is", what);
+	if (shape != first)
+		printf("# %s\n", last);
+}
+
 int main(void)
 {
 	char longest[3 * 4096 + 16];
@@ -223,6 +295,11 @@ int main(void)
 	named();
 	objects();
 	faults();
+	forgery(NULL, "the usual format");
+	forgery("combined", "combined");
+	forgery("json", "json");
+	forgery("w3c", "w3c");
+	forgery("{\"a\":%u,\"b\":\"%r\",\"c\":%U, \"d\":%f}", "an own format of JSON");
 	memset(longest, 'x', sizeof longest - 1);
 	memcpy(longest, "QUERY_STRING=", 13);
 	longest[sizeof longest - 1] = '\0';
