@@ -10,10 +10,34 @@
 #include <string.h>
 #include <time.h>
 
+static int allocations_left = -1; /* -1: any number */
+
+static bool is_memory_left(void)
+{
+	return allocations_left < 0 || allocations_left-- > 0;
+}
+
+/* The names stand for those below up to here, in stdlib.h too. */
+#undef malloc
+#undef realloc
+void *malloc(size_t size);
+void *realloc(void *bytes, size_t size);
+
+void *scarce_malloc(size_t size)
+{
+	return is_memory_left() ? malloc(size) : NULL;
+}
+
+void *scarce_realloc(void *bytes, size_t size)
+{
+	return is_memory_left() ? realloc(bytes, size) : NULL;
+}
+
 static const char *const usual[] = {
 	"REQUEST_METHOD=GET", "SCRIPT_NAME=/cgi-bin/x.sh", "QUERY_STRING=a=b", "REMOTE_ADDR=192.0.2.7",
 	"REQUEST_URI=/cgi-bin/x.sh?a=b", "SERVER_PROTOCOL=HTTP/1.1", "HTTP_USER_AGENT=Moz \"5\"",
-	"SCRIPT_FILENAME=/srv/cgi-bin/x.sh", NULL
+	"SCRIPT_FILENAME=/srv/cgi-bin/x.sh", "CONTENT_TYPE=text/x", "CONTENT_LENGTH=17",
+	"HTTP_CONTENT_TYPE=wrong", "HTTP_CONTENT_LENGTH=wrong", NULL
 };
 
 static const char *param(const void *context, const char *name)
@@ -93,12 +117,13 @@ static void letters(void)
 	   "%%M is the peak of memory");
 	ok(is_line("%p %P %s %b %B %N", "4711 100 200 5000 5000 17"),
 	   "%%p the script's process, %%P ours, %%s status, %%b and %%B bytes sent, %%N received");
-	ok(is_line("%R %u %l %I", "192.0.2.7 - 0 ab12"),
-	   "%%R address, %%u user, %%l length, 0 for none, %%I the id");
+	ok(is_line("%R %u %l %I", "192.0.2.7 - 17 ab12"),
+	   "%%R address, %%u user, %%l length, %%I the id");
 	ok(is_line("%t|%{%Y}t|%{gmt:%H:%M}t|%{iso8601}t|%T", "01/Dec/2025:12:00:00 +0000|2025|12:00|"
 		   "2025-12-01T12:00:00+00:00|01/Dec/2025:12:00:01 +0000"),
 	   "%%t is when it came, %%T when it ended");
-	ok(is_line("\"%{User-Agent}i\"", "\"Moz \\x225\\x22\""), "%%{Name}i is a field of the request");
+	ok(is_line("\"%{User-Agent}i\" %{Content-Type}i %{content-length}i %{Host}i",
+		   "\"Moz \\x225\\x22\" text/x 17 -"), "%%{Name}i is a field of the request");
 	ok(is_line("%k %x %{status}x %{signal}x %X %{completion}X", "cold 3 3 - + OK"),
 	   "%%k how the script started, %%x how it ended, and %%X the response");
 }
@@ -106,6 +131,8 @@ static void letters(void)
 static void ends(void)
 {
 	static const char *const bare[] = { "SCRIPT_NAME=/x", "QUERY_STRING=", NULL };
+	static struct access_format format;
+	char fault[ACCESS_FAULT_SIZE];
 	struct access_facts f = facts();
 
 	f.how = 9;
@@ -128,9 +155,15 @@ static void ends(void)
 	ok(strcmp(line_of("%R %m %U %s %w %W %k %f %b %p %P", NULL, NULL, f),
 		  "- - - - - - - - - 100 99") == 0,
 	   "so it is for a request of which nothing has come");
-	ok(strcmp(line_of("%{X-Cache}o %{content-type}o %{None}o", usual,
-			  "Status: 200 OK\r\nContent-Type: text/html\r\nX-Cache:  HIT\r\n\r\n", facts()),
-		  "HIT text/html -") == 0, "%%{Name}o is a field of the response, in any case");
+	ok(strcmp(line_of("%l", NULL, NULL, f), "0") == 0, "but %%l, which is 0 as php-fpm has it");
+	ok(strcmp(line_of("%{X-Cache}o %{content-type}o %{None}o %{X-Cache-A}o", usual,
+			  "Status: 200 OK\r\nContent-Type: text/html\r\nX-Cache-B: 2\r\nX-Cach: 3\r\n"
+			  "X-Cache:  HIT\r\nX-Cache: 4\r\n\r\n", facts()),
+		  "HIT text/html - -") == 0,
+	   "%%{Name}o is a field of the response, in any case, the first of them");
+	ok(access_format_read(&format, "%s", fault) && !format.wants_headers &&
+	   access_format_read(&format, "%{X}o %s", fault) && format.wants_headers,
+	   "its header is wanted for that alone");
 }
 
 static void escapes(void)
@@ -181,6 +214,50 @@ static void objects(void)
 	   "a length that is no number is none");
 }
 
+/* A line with so many allocations for what is kept, and so many for what is written. */
+static struct text scarce_line(const char *text, int for_values, int for_line)
+{
+	struct access_facts f = facts();
+	struct access_values values = { { NULL } };
+	struct access_format format;
+	struct text out = { .bytes = NULL };
+	char fault[ACCESS_FAULT_SIZE];
+
+	access_format_read(&format, text, fault);
+	allocations_left = for_values;
+	access_values_take(&values, &format, param, usual);
+	f.values = &values;
+	allocations_left = for_line;
+	access_format_write(&format, &f, &out);
+	allocations_left = -1;
+	access_values_free(&values);
+	return out;
+}
+
+static bool is_text(const struct text *text, const char *expected)
+{
+	return text->size == strlen(expected) && memcmp(text->bytes, expected, text->size) == 0;
+}
+
+static void scarcity(void)
+{
+	struct text out = scarce_line("%m %r", 1, -1);
+	char whole[4096];
+	bool sound = true;
+	int failures = 0;
+
+	ok(!out.failed && is_text(&out, "GET -"), "a value for which there was no memory is a dash");
+	free(out.bytes);
+	snprintf(whole, sizeof whole, "%s", line_of("w3c", usual, NULL, facts()));
+	for (int i = 0; i < 40; i++) {
+		out = scarce_line("w3c", -1, i);
+		sound &= out.failed || is_text(&out, whole);
+		failures += out.failed;
+		free(out.bytes);
+	}
+	ok(sound && failures > 1 && failures < 40, "for want of memory a line has failed, or is whole");
+}
+
 static bool refuses(const char *text, const char *place, const char *why)
 {
 	struct access_format format;
@@ -203,6 +280,13 @@ static void faults(void)
 	ok(refuses("%{x}s", "\"%{x}s\"", "nothing may stand"), "braces where none belong");
 	ok(refuses("%{hours}d", "\"%{hours}d\"", "no such word"), "an unknown unit");
 	ok(refuses("%{}e", "\"%{}e\"", "empty"), "an empty name");
+	memcpy(many, "%{", 2);
+	memset(many + 2, 'X', 128);
+	memcpy(many + 130, "}e", 3);
+	ok(refuses(many, "%{XXX", "too long"), "one that is too long");
+	memcpy(many + 129, "}e", 3);
+	ok(is_line(many, "-"), "but the longest is not");
+	many[0] = '\0';
 	ok(refuses("", "\"\"", "nothing"), "an empty format");
 	ok(refuses("%s\n%m", "\"\n%m\"", "such a character"), "a line end, or what would end a line");
 	ok(is_line("%s\t%m", "200\tGET"), "a tab may stand between fields");
@@ -285,7 +369,7 @@ static void forgery(const char *text, const char *what)
 int main(void)
 {
 	char longest[3 * 4096 + 16];
-	const char *const params[] = { longest, NULL };
+	const char *const params[] = { longest, NULL }, *const url[] = { longest, "SCRIPT_NAME=/x", NULL };
 
 	setenv("TZ", "UTC", 1);
 	tzset();
@@ -294,6 +378,7 @@ int main(void)
 	escapes();
 	named();
 	objects();
+	scarcity();
 	faults();
 	forgery(NULL, "the usual format");
 	forgery("combined", "combined");
@@ -304,5 +389,6 @@ int main(void)
 	memcpy(longest, "QUERY_STRING=", 13);
 	longest[sizeof longest - 1] = '\0';
 	ok(strlen(line_of("%q", params, NULL, facts())) == 4096, "a long value is cut");
+	ok(strlen(line_of("%U", url, NULL, facts())) == 4095, "so is an address that is put together");
 	return tap_done();
 }

@@ -257,21 +257,18 @@ static char *copy_url(param_function *param, const void *context)
 	const char *sent = param(context, "REQUEST_URI"), *query = param(context, "QUERY_STRING");
 	const char *path = path_of(param, context);
 	char url[VALUE_MOST];
-	int size;
 
 	if (sent && *sent)
 		return copy(sent, strnlen(sent, VALUE_MOST));
 	if (!path)
 		return copy("", 0);
-	size = snprintf(url, sizeof url, "%s%s%s", path, query && *query ? "?" : "", query ? query : "");
-	return copy(url, size < (int)sizeof url ? (size_t)size : sizeof url - 1);
+	snprintf(url, sizeof url, "%s%s%s", path, query && *query ? "?" : "", query ? query : "");
+	return copy(url, strlen(url));
 }
 
-bool access_values_take(struct access_values *values, const struct access_format *f,
+void access_values_take(struct access_values *values, const struct access_format *f,
 			param_function *param, const void *context)
 {
-	bool complete = true;
-
 	for (size_t i = 0; i < f->count; i++) {
 		const struct access_step *s = &f->steps[i];
 		const char *value = s->letter == 'r' ? path_of(param, context)
@@ -284,18 +281,12 @@ bool access_values_take(struct access_values *values, const struct access_format
 			values->of[i] = copy("?", query && *query);
 		else if (value && *value)
 			values->of[i] = copy(value, strnlen(value, VALUE_MOST));
-		else
-			continue;
-		complete &= values->of[i] != NULL;
 	}
-	return complete;
 }
 
-bool access_values_take_header(struct access_values *values, const struct access_format *f,
+void access_values_take_header(struct access_values *values, const struct access_format *f,
 			       const char *header, size_t size)
 {
-	bool complete = true;
-
 	for (const char *line = header, *end = header + size, *stop; line < end; line = stop + 1) {
 		const char *colon;
 
@@ -311,10 +302,8 @@ bool access_values_take_header(struct access_values *values, const struct access
 			    strncasecmp(s->argument, line, s->argument_size) != 0 || values->of[i])
 				continue;
 			values->of[i] = copy(value, length < VALUE_MOST ? length : VALUE_MOST);
-			complete &= values->of[i] != NULL;
 		}
 	}
-	return complete;
 }
 
 void access_values_free(struct access_values *values)
@@ -356,7 +345,7 @@ static void add_w3c(struct text *out, const char *value)
 {
 	struct text plain = { .bytes = NULL };
 
-	text_string(&plain, TEXT_LINE, value, VALUE_MOST + 1);
+	text_string(&plain, TEXT_LINE, value, VALUE_MOST);
 	for (size_t i = 0; i < plain.size; i++)
 		if (plain.bytes[i] == '"')
 			text_add(out, "%22");
@@ -373,7 +362,7 @@ static void add_json(struct text *out, const struct access_step *s, const char *
 	bool is_bare = !s->quoted && !strchr("bBCdlMNpPswWx", s->letter);
 
 	text_add(out, is_bare ? "\"" : "");
-	text_string(out, TEXT_JSON, value, VALUE_MOST + 1);
+	text_string(out, TEXT_JSON, value, VALUE_MOST);
 	text_add(out, is_bare ? "\"" : "");
 }
 
@@ -410,7 +399,7 @@ static const char *write_time(char *out, size_t size, const struct access_step *
 		return NULL;
 	if (argument_is(s, "microseconds") || argument_is(s, "micro"))
 		snprintf(out, size, "%lld", (long long)us);
-	else if (s->argument && s->argument_size >= 3 && memcmp(s->argument, "mil", 3) == 0)
+	else if (s->argument && s->argument_size >= 4 && memcmp(s->argument, "mil", 3) == 0)
 		snprintf(out, size, "%lld.%03lld", (long long)us / 1000, (long long)us % 1000);
 	else
 		snprintf(out, size, "%lld.%03lld", (long long)us / 1000000,

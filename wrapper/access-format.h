@@ -49,13 +49,13 @@ struct access_values {
 };
 
 /* Copies what the steps want of the parameters; param gives the value of one, or NULL. Values are
- * cut at 4096 bytes. False without memory: some are missing then. */
-bool access_values_take(struct access_values *values, const struct access_format *format,
+ * cut at 4096 bytes. Without memory some are missing. */
+void access_values_take(struct access_values *values, const struct access_format *format,
 			const char *(*param)(const void *context, const char *name),
 			const void *context);
 
-/* Copies what the steps want of a header of CRLF lines. False without memory. */
-bool access_values_take_header(struct access_values *values, const struct access_format *format,
+/* Copies what the steps want of a header of CRLF lines. */
+void access_values_take_header(struct access_values *values, const struct access_format *format,
 			       const char *header, size_t size);
 
 void access_values_free(struct access_values *values);
