@@ -95,6 +95,8 @@ static bool is_line(const char *text, const char *expected)
 
 static void letters(void)
 {
+	char date[160] = "|%{";
+
 	ok(is_line(NULL, "192.0.2.7 - - 01/Dec/2025:12:00:00 +0000 \"GET /cgi-bin/x.sh\" 200"),
 	   "the usual format is php-fpm's");
 	ok(is_line("100%% %n", "100% fcgiwrap"), "%%%% is a percent sign, %%n the pool");
@@ -122,6 +124,10 @@ static void letters(void)
 	ok(is_line("%t|%{%Y}t|%{gmt:%H:%M}t|%{iso8601}t|%T", "01/Dec/2025:12:00:00 +0000|2025|12:00|"
 		   "2025-12-01T12:00:00+00:00|01/Dec/2025:12:00:01 +0000"),
 	   "%%t is when it came, %%T when it ended");
+	for (int i = 0; i < 60; i++)
+		strcat(date, "%c");
+	strcat(date, "}t|");
+	ok(is_line(date, "||"), "a date that is too long is left out");
 	ok(is_line("\"%{User-Agent}i\" %{Content-Type}i %{content-length}i %{Host}i",
 		   "\"Moz \\x225\\x22\" text/x 17 -"), "%%{Name}i is a field of the request");
 	ok(is_line("%k %x %{status}x %{signal}x %X %{completion}X", "cold 3 3 - + OK"),
@@ -131,6 +137,7 @@ static void letters(void)
 static void ends(void)
 {
 	static const char *const bare[] = { "SCRIPT_NAME=/x", "QUERY_STRING=", NULL };
+	static const char *const none[] = { "QUERY_STRING=a", NULL };
 	static struct access_format format;
 	char fault[ACCESS_FAULT_SIZE];
 	struct access_facts f = facts();
@@ -151,15 +158,19 @@ static void ends(void)
 	ok(strcmp(line_of("%X \"%{completion}X\"", usual, NULL, f), "X \"-\"") == 0 &&
 	   strstr(line_of("json", usual, NULL, f), "\"request_completion\":\"\""),
 	   "a response that is not whole is an X, and not OK");
+	f.took = 0;
+	f.has_ended = true;
+	ok(strcmp(line_of("%C", usual, NULL, f), "0.00") == 0, "of no time there is no part");
+	ok(strcmp(line_of("%U", none, NULL, f), "-") == 0, "there is no URL without a path");
 	f = (struct access_facts){ .queued = -1, .started = -1, .own_pid = 100, .parent_pid = 99 };
 	ok(strcmp(line_of("%R %m %U %s %w %W %k %f %b %p %P", NULL, NULL, f),
 		  "- - - - - - - - - 100 99") == 0,
 	   "so it is for a request of which nothing has come");
 	ok(strcmp(line_of("%l", NULL, NULL, f), "0") == 0, "but %%l, which is 0 as php-fpm has it");
-	ok(strcmp(line_of("%{X-Cache}o %{content-type}o %{None}o %{X-Cache-A}o", usual,
+	ok(strcmp(line_of("%{X-Cache}o %{content-type}o %{None}o %{X-Cache-A}o %{X-No}o", usual,
 			  "Status: 200 OK\r\nContent-Type: text/html\r\nX-Cache-B: 2\r\nX-Cach: 3\r\n"
-			  "X-Cache:  HIT\r\nX-Cache: 4\r\n\r\n", facts()),
-		  "HIT text/html - -") == 0,
+			  "X-Cache:  HIT\r\nX-Cache: 4\r\nX-No:\r\n\r\n", facts()),
+		  "HIT text/html - - -") == 0,
 	   "%%{Name}o is a field of the response, in any case, the first of them");
 	ok(access_format_read(&format, "%s", fault) && !format.wants_headers &&
 	   access_format_read(&format, "%{X}o %s", fault) && format.wants_headers,
@@ -290,8 +301,12 @@ static void faults(void)
 	ok(refuses("", "\"\"", "nothing"), "an empty format");
 	ok(refuses("%s\n%m", "\"\n%m\"", "such a character"), "a line end, or what would end a line");
 	ok(is_line("%s\t%m", "200\tGET"), "a tab may stand between fields");
-	for (int i = 0; i <= ACCESS_STEPS_MOST; i++)
+	for (int i = 0; i < ACCESS_STEPS_MOST; i++)
 		strcat(many, "%s ");
+	many[strlen(many) - 1] = '\0';
+	ok(strlen(line_of(many, usual, NULL, facts())) == 4 * ACCESS_STEPS_MOST - 1,
+	   "as many letters as there is room for are taken");
+	strcat(many, " %s");
 	ok(refuses(many, "%s", "too many"), "more letters than there is room for");
 }
 

@@ -261,7 +261,7 @@ static char *copy_url(param_function *param, const void *context)
 	if (sent && *sent)
 		return copy(sent, strnlen(sent, VALUE_MOST));
 	if (!path)
-		return copy("", 0);
+		return NULL;
 	snprintf(url, sizeof url, "%s%s%s", path, query && *query ? "?" : "", query ? query : "");
 	return copy(url, strlen(url));
 }
@@ -287,12 +287,11 @@ void access_values_take(struct access_values *values, const struct access_format
 void access_values_take_header(struct access_values *values, const struct access_format *f,
 			       const char *header, size_t size)
 {
-	for (const char *line = header, *end = header + size, *stop; line < end; line = stop + 1) {
-		const char *colon;
+	const char *line = header, *const end = header + size;
 
-		stop = memchr(line, '\n', (size_t)(end - line));
-		stop = stop ? stop : end;
-		colon = memchr(line, ':', (size_t)(stop - line));
+	for (const char *stop; (stop = memchr(line, '\n', (size_t)(end - line))); line = stop + 1) {
+		const char *colon = memchr(line, ':', (size_t)(stop - line));
+
 		for (size_t i = 0; colon && i < f->count; i++) {
 			const struct access_step *s = &f->steps[i];
 			const char *value = colon + 1 + strspn(colon + 1, " \t");
@@ -376,7 +375,7 @@ static bool is_glued(const struct access_step *s)
 static void add_value(struct text *out, enum access_form form, const struct access_step *s,
 		      const char *value)
 {
-	bool none = !value || (!*value && s->letter != 'Q' && s->letter != 'U');
+	bool none = !value || (!*value && s->letter != 'Q');
 
 	if (none && is_glued(s))
 		return;
