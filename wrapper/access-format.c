@@ -321,22 +321,23 @@ static bool needs_escape(uint32_t c, const struct access_step *s)
 /* Bytes that are not UTF-8 are escaped, too: so no two values have the same text. */
 static void add_plain(struct text *out, const struct access_step *s, const char *value)
 {
-	size_t size = strlen(value), length;
+	size_t size = strlen(value), from = 0, length; /* from: of what stays as it is */
 
 	for (size_t at = 0; at < size; at += length) {
 		uint32_t c;
 		size_t missing;
 
 		length = utf8_decode((const unsigned char *)value + at, size - at, &c, &missing);
-		if (length > 0 && !needs_escape(c, s)) {
-			text_put(out, value + at, length);
+		if (length > 0 && !needs_escape(c, s))
 			continue;
-		}
 		if (length == 0)
 			length = 1;
+		text_put(out, value + from, at - from);
 		for (size_t i = 0; i < length; i++)
 			text_format(out, "\\x%02X", (unsigned char)value[at + i]);
+		from = at + length;
 	}
+	text_put(out, value + from, size - from);
 }
 
 /* A double quote would begin a string, with spaces in it, for those who know such. */
