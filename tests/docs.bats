@@ -259,7 +259,7 @@ same_signals() {
 
 	known=$(for page in "$SPAWN_MAN" "$WRAP_MAN"; do man_options "$page" | sed "s/^/ /"; done
 		"$FCGI_SOURCE/bootstrap" --help)
-	known+=' configure --prefix --enable-fuzzing systemctl --now'
+	known+=' configure --prefix --enable-fuzzing --with-systemdsystemunitdir systemctl --now'
 	while read -r option; do
 		echo "$option"
 		[[ $known = *" $option"* || $known = *"[$option"* ]]

@@ -186,7 +186,7 @@ debian_stop() {
 		PIDFILE=$T/pid
 		FCGI_SOCKET=$S
 	END
-	sed "s|^DEFAULTS=.*|DEFAULTS=$T/defaults|" "$FCGI_SOURCE/examples/fcgiwrap.init" >"$T/init"
+	sed "s|^DEFAULTS=.*|DEFAULTS=$T/defaults|" "$FCGI_SOURCE/examples/init/fcgiwrap" >"$T/init"
 	sh "$T/init" start
 	adopt wrapper "$(cat "$T/pid")"
 	answers "unix:$S" "$CGI/hello.sh" ello

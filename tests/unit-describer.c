@@ -8,12 +8,11 @@
 
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATIENCE = 20000 };
+enum { PATIENCE = 20000, MANY = 10 };
 
 static char said[PORTRAIT_SIZE];
 static int told, wanted;
@@ -60,8 +59,8 @@ static void is_asleep(pid_t child)
 {
 	char out[PORTRAIT_SIZE];
 
-	/* Until it has been executed, and sleeps. */
-	for (int i = 0; i < 1000 && !(portrait_draw(child, NULL, out) && strstr(out, "sleep 1234") &&
+	/* Until it has been executed, and sleeps; where nothing is shown, at once. */
+	for (int i = 0; i < 1000 && portrait_draw(getpid(), NULL, out) && !(portrait_draw(child, NULL, out) && strstr(out, "sleep 1234") &&
 				      strstr(out, " sleeps")); i++)
 		usleep(10000);
 }
@@ -95,7 +94,7 @@ static void describes(void)
 static void children(void)
 {
 	char line[64], out[PORTRAIT_SIZE];
-	pid_t child = start("1234");
+	pid_t child = start("1234"), many_children[MANY];
 	bool here;
 
 	is_asleep(child);
@@ -103,18 +102,12 @@ static void children(void)
 	snprintf(line, sizeof line, "its child %ld (sleep) ", (long)child);
 	ok(!here || strstr(out, line), "children are described, too");
 	finish(child);
-	for (int i = 0; i < 10; i++)
-		start("1234");
+	for (int i = 0; i < MANY; i++)
+		many_children[i] = start("1234");
 	here = portrait_draw(getpid(), NULL, out);
 	ok(!here || strstr(out, "and 2 more children\n"), "of many only some");
-	while (here && waitpid(-1, NULL, WNOHANG) == 0) {
-		const char *at = out;
-
-		portrait_draw(getpid(), NULL, out);
-		while ((at = strstr(at, "its child ")))
-			kill((pid_t)atol(at += 10), SIGKILL);
-		usleep(1000);
-	}
+	for (int i = 0; i < MANY; i++)
+		finish(many_children[i]);
 }
 
 static void gone(void)

@@ -109,7 +109,7 @@ void request_log_fields(const struct request_log *log, struct request_log_fields
 static void request_log_report(const struct request_log *log, int level, const char *kind,
 			       const char *text, size_t size)
 {
-	struct request_log_fields fields;
+	struct request_log_fields fields = { .pid = "" };
 
 	request_log_fields(log, &fields);
 	report_about(fields.of, REQUEST_LOG_FIELDS);

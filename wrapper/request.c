@@ -1326,7 +1326,7 @@ static void request_write_access(struct request *r, int status)
 {
 	const struct score *s = &r->score;
 	const int64_t took = loop_now() - s->begun;
-	struct request_log_fields fields;
+	struct request_log_fields fields = { .pid = "" };
 	struct access_facts facts = {
 		.values = r->access.values,
 		.script = r->log.pid > 0 ? request_log_script(&r->log) : NULL,
