@@ -53,7 +53,8 @@ static struct access_facts facts(void)
 	return (struct access_facts){
 		.status = 200, .begun = 1764590400123, .took = 1234, .queued = 30, .started = 4,
 		.sent = 5000, .received = 17, .script_pid = 4711, .own_pid = 100, .parent_pid = 99,
-		.is_whole = true, .is_kept = true, .has_ended = true, .how = 3 << 8, .user = 500000, .system = 117000,
+		.is_whole = true, .is_kept = true, .has_ended = true, .how = 3 << 8,
+		.user = 500000, .system = 117000,
 		.memory = 3 * 1048576, .pool = "fcgiwrap", .tag = "ab12",
 		.script = "/srv/cgi-bin/found.sh",
 	};
@@ -146,7 +147,8 @@ static void ends(void)
 	ok(strcmp(line_of("%x %{status}x %{signal}x", usual, NULL, f), "137 - 9") == 0,
 	   "a signal counts from 128, as for a shell");
 	ok(strcmp(line_of("\"%r%Q%q\" \"%r?%q\" %q \"%q\"", bare, NULL, f),
-		  "\"/x\" \"/x?\" - \"-\"") == 0, "behind a path there is nothing for no query, else a dash");
+		  "\"/x\" \"/x?\" - \"-\"") == 0,
+	   "behind a path there is nothing for no query, else a dash");
 	f.has_ended = false;
 	f.was_warm = true;
 	ok(strcmp(line_of("%x %C %M %k", usual, NULL, f), "- - - warm") == 0,
@@ -206,7 +208,8 @@ static void named(void)
 		  "\"request_uri\":\"/a\\\"b\\\\\\u000a\\u0085\\u2028\\u202e\303\277\""),
 	   "and its own escapes, also for what only some take for the end of a line");
 	ok(is_line("w3c", "2025-12-01 12:00:00 192.0.2.7 - GET /cgi-bin/x.sh a=b 200 5000 17 1.234 "
-		   "Moz+%225%22 /srv/cgi-bin/found.sh 4711 3 0.617000"), "w3c has pluses for spaces, and no quotes");
+		   "Moz+%225%22 /srv/cgi-bin/found.sh 4711 3 0.617000"),
+	   "w3c has pluses for spaces, and no quotes");
 }
 
 static void objects(void)
@@ -266,7 +269,8 @@ static void scarcity(void)
 		failures += out.failed;
 		free(out.bytes);
 	}
-	ok(sound && failures > 1 && failures < 40, "for want of memory a line has failed, or is whole");
+	ok(sound && failures > 1 && failures < 40,
+	   "for want of memory a line has failed, or is whole");
 }
 
 static bool refuses(const char *text, const char *place, const char *why)
