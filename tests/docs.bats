@@ -248,7 +248,7 @@ same_signals() {
 @test "README and fcgiwrap's manual have the nginx block of the examples" {
 	local example
 
-	example=$(bare <"$FCGI_SOURCE/examples/nginx.conf")
+	example=$(bare <"$FCGI_SOURCE/examples/front-ends/nginx.conf")
 	[[ $example = *fastcgi_pass* ]]
 	diff <(nginx_block "$README" '^[^ ]') - <<<"$example"
 	diff <(nginx_block "$WRAP_MAN" '^\\.Ed') - <<<"$example"
