@@ -134,3 +134,50 @@ ask='ask() {
 	echo "$output" | tail -n 20
 	[ "$status" = 0 ]
 }
+
+# Without an engine: a root of its own, read-only, with the recipe's programs built statically.
+
+@test "the container's recipe: nobody without rights serves as process 1, says so, and stops in time" {
+	local words=() health=()
+
+	need musl-gcc ip nsenter
+	# As the recipe has it; Debian's musl has none of the kernel's headers, which are optional.
+	mkdir "$T/build" "$T/root"
+	(cd "$T/build" && "$FCGI_SOURCE/configure" -q CC=musl-gcc LDFLAGS=-static --prefix=/usr &&
+		make -s -j2 && make -s install-strip DESTDIR="$T/root") >"$T/build.log" 2>&1 ||
+		{ tail -n 20 "$T/build.log"; return 1; }
+	mkdir -p "$T/root/srv/cgi-bin" "$T/root/tmp" "$T/root/proc" "$T/root/dev"
+	mknod -m 666 "$T/root/dev/null" c 1 3
+	musl-gcc -static -o "$T/root/srv/cgi-bin/hello" "$FCGI_SOURCE/examples/cgi/hello.c"
+	chmod 755 "$T" "$T/root"
+	in_words() { perl -MJSON::PP -ne 'print "$_\n" for @{JSON::PP->new->decode(s/^\S+ (.* CMD )?//r)}'; }
+	mapfile -t words < <(grep ^ENTRYPOINT "$FCGI_SOURCE/examples/container/Dockerfile" | in_words)
+	mapfile -t health < <(sed -n 's/^HEALTHCHECK.* CMD/CMD/p' \
+		"$FCGI_SOURCE/examples/container/Dockerfile" | in_words)
+	start container unshare -m -n -p -f --kill-child sh -ec '
+		root=$1; shift
+		mount --make-rprivate /
+		mount --bind "$root" "$root"
+		mount -t tmpfs tmpfs "$root/tmp"
+		mount -t proc proc "$root/proc"
+		mount -o remount,ro,bind "$root"
+		ip link set lo up
+		exec setpriv --no-new-privs chroot --userspec=65534:65534 "$root" "$@"' - "$T/root" "${words[@]}"
+	first() { FIRST=$(pgrep -f -P "$(pid_of container)" "^${words[0]}") && [ -n "$FIRST" ]; }
+	eventually first || { cat "$T/container.log"; return 1; }
+	inside() { nsenter -t "$FIRST" -m -n -p chroot --userspec=65534:65534 "$T/root" "$@"; }
+	eventually inside "${health[@]}" || { cat "$T/container.log"; return 1; }
+	[ "$(awk '/^NSpid/ { print $3 }' "/proc/$FIRST/status")" = 1 ]
+	[ "$(awk '/^Uid/ { print $2 }' "/proc/$FIRST/status")" = 65534 ]
+	[ "$(awk '/^CapEff/ { print $2 }' "/proc/$FIRST/status")" = 0000000000000000 ]
+	inside "${words[0]}" --request 127.0.0.1:9000 /srv/cgi-bin/hello >"$T/answer"
+	grep -qi hello "$T/answer"
+	# A body that does not fit into memory has only /tmp to wait in.
+	head -c 3000000 /dev/zero >"$T/body"
+	inside "${words[0]}" --request 127.0.0.1:9000 /srv/cgi-bin/hello REQUEST_METHOD=POST <"$T/body" \
+		>"$T/answer"
+	grep -qi hello "$T/answer"
+	kill -TERM "$FIRST"
+	await container 20
+	run ! inside "${health[@]}"
+}
