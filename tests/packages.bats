@@ -28,6 +28,12 @@ setup() {
 	[ -n "${ROOT-}" ] || skip 'as root, with debootstrap and debhelper'
 }
 
+# Process 1 of a namespace heeds TERM in its own way.
+teardown() {
+	[ -z "${MANAGER-}" ] || kill -KILL "$MANAGER" 2>/dev/null || :
+	test_end
+}
+
 # in_root COMMAND...: there, with a /proc; what it starts ends with it.
 in_root() {
 	unshare -m -p -f sh -c 'mount --make-rprivate / && mount -t proc proc "$0/proc" &&
@@ -180,4 +186,121 @@ ask='ask() {
 	kill -TERM "$FIRST"
 	await container 20
 	run ! inside "${health[@]}"
+}
+
+# systemd itself, booted in that root, with namespaces of its own. Its /dev is no file system of
+# devices, so PrivateDevices= of the units is left out there.
+
+boot() {
+	in_root bash -ec "$in_apt"'
+		apt update
+		apt install systemd systemd-sysv dbus procps /fcgi-bridge.deb
+		echo "DAEMON_OPTS=\"-c 2\"" >/etc/default/fcgiwrap
+		for unit in fcgiwrap spawn-fcgi@ fcgiwrap@; do
+			mkdir -p "/etc/systemd/system/$unit.service.d"
+			printf "[Service]\nPrivateDevices=no\n" >"/etc/systemd/system/$unit.service.d/test.conf"
+		done' >"$T/apt.log" 2>&1 || { tail -n 20 "$T/apt.log"; return 1; }
+	cp "$FCGI_SOURCE/tests/cgi/hello.sh" "$FCGI_SOURCE/tests/cgi/wait.sh" "$ROOT/srv"
+	start machine unshare -m -p -f -C -n -u -i --kill-child sh -ec '
+		mount --make-rprivate /
+		mount --bind "$1" "$1"
+		cd "$1"
+		mount -t proc proc proc
+		mount -t sysfs sysfs sys
+		mount -t cgroup2 cgroup2 sys/fs/cgroup
+		mount -t tmpfs tmpfs run
+		mount -t tmpfs tmpfs tmp
+		mount -t tmpfs -o mode=755 tmpfs dev
+		for node in null zero full random urandom tty; do
+			: >"dev/$node"
+			mount --bind "/dev/$node" "dev/$node"
+		done
+		mkdir dev/pts dev/shm
+		pivot_root . .
+		umount -l .
+		exec env -i container=other PATH=/usr/sbin:/usr/bin:/sbin:/bin /lib/systemd/systemd --system \
+			--show-status=no --log-target=journal' - "$ROOT"
+	eventually find_manager || { cat "$T/machine.log"; return 1; }
+	is_up() { [[ $(inside systemctl is-system-running) == @(running|degraded) ]]; }
+	eventually -t 60 is_up
+}
+
+find_manager() {
+	MANAGER=$(pgrep -P "$(pid_of machine)" | head -n 1) && [ -n "$MANAGER" ]
+}
+
+inside() {
+	timeout 60 nsenter -t "$MANAGER" -m -p -C -n -u -i -r -w \
+		env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin "$@" </dev/null
+}
+
+asks() {
+	inside spawn-fcgi --request /run/fcgiwrap.socket "$@"
+}
+
+is_active() {
+	[ "$(inside systemctl is-active "$1")" = active ]
+}
+
+main_pid() {
+	inside systemctl show -p MainPID --value "$1"
+}
+
+@test "systemd starts fcgiwrap for the first request, reloads it, and starts it again" {
+	local first
+
+	need nsenter
+	boot
+	[ "$(inside systemctl is-active fcgiwrap.service)" = inactive ]
+	[[ $(asks /srv/hello.sh) == *hello* ]]
+	eventually is_active fcgiwrap.service
+	rests() { [ "$(inside systemctl show -p StatusText --value fcgiwrap.service)" = '0 running, 0 waiting' ]; }
+	eventually rests
+	# A request that runs over a reload is answered.
+	start long nsenter -t "$MANAGER" -m -p -C -n -u -i -r -w env -i PATH=/usr/bin:/bin \
+		spawn-fcgi --request /run/fcgiwrap.socket --timeout 60 /srv/wait.sh QUERY_STRING=/run/go
+	runs() { [[ $(inside systemctl show -p StatusText --value fcgiwrap.service) == '1 running'* ]]; }
+	eventually runs
+	inside systemctl reload fcgiwrap.service
+	[[ $(asks /srv/hello.sh) == *hello* ]]
+	inside touch /run/go
+	await long
+	grep -q 'done' "$T/long.out"
+	# The main process is killed: another one comes, and the socket never goes.
+	first=$(main_pid fcgiwrap.service)
+	inside kill -KILL "$first"
+	[[ $(asks /srv/hello.sh) == *hello* ]]
+	another() { [[ $(main_pid fcgiwrap.service) != @(0|"$first") ]]; }
+	eventually another
+	# The journal has fields.
+	asks /srv/none >/dev/null || :
+	noted() { inside journalctl -q -o cat --no-pager FCGI_STATUS=404 | grep -q 'no such script: /srv/none'; }
+	eventually noted
+	# A stop under load serves what it has begun; the socket starts it anew.
+	inside rm -f /run/go
+	start long nsenter -t "$MANAGER" -m -p -C -n -u -i -r -w env -i PATH=/usr/bin:/bin \
+		spawn-fcgi --request /run/fcgiwrap.socket --timeout 60 /srv/wait.sh QUERY_STRING=/run/go
+	eventually runs
+	inside systemctl stop --no-block fcgiwrap.service
+	stops() { [ "$(inside systemctl is-active fcgiwrap.service)" = deactivating ]; }
+	eventually stops
+	inside touch /run/go
+	await long
+	grep -q 'done' "$T/long.out"
+	[[ $(asks /srv/hello.sh) == *hello* ]]
+}
+
+@test "systemd starts scripts of a user, and a pool that a file describes" {
+	need nsenter
+	boot
+	inside systemctl start fcgiwrap@nobody.socket
+	[[ $(inside spawn-fcgi --request /run/fcgiwrap/nobody.socket /srv/hello.sh) == *hello* ]]
+	[ "$(inside ps -C fcgiwrap -o user= | sort -u)" = nobody ]
+	inside sh -c 'mkdir -p /etc/spawn-fcgi
+		printf "PROGRAM=/usr/sbin/fcgiwrap -c 1\nOPTIONS=-F 2 --max-lifetime 1h\n" >/etc/spawn-fcgi/app
+		systemctl start spawn-fcgi@app.socket'
+	[[ $(inside spawn-fcgi --request /run/spawn-fcgi/app.socket /srv/hello.sh) == *hello* ]]
+	eventually is_active spawn-fcgi@app.service
+	inside systemctl reload spawn-fcgi@app.service
+	[[ $(inside spawn-fcgi --request /run/spawn-fcgi/app.socket /srv/hello.sh) == *hello* ]]
 }
