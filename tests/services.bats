@@ -22,7 +22,10 @@ units() {
 	need systemd-analyze
 	mkdir "$T/units"
 	for unit in "$UNITS"/*.in; do
-		sed "s|@sbindir@|${FCGIWRAP%/*}|; s|@bindir@|${SPAWN_FCGI%/*}|" "$unit" \
+		sed "/^@hardening@\$/{
+			r $UNITS/hardening
+			d
+		}" "$unit" | sed "s|@sbindir@|${FCGIWRAP%/*}|; s|@bindir@|${SPAWN_FCGI%/*}|" \
 			>"$T/units/$(basename "$unit" .in)"
 	done
 	cp "$UNITS"/*.socket "$T/units"
