@@ -148,3 +148,18 @@ nginx_with() {
 	has_line PATH_INFO=/path/info QUERY_STRING=a=b
 	run ! grep -i warning "$T/haproxy.log"
 }
+
+@test "h2o.conf" {
+	need h2o curl
+	begin
+	{
+		placed h2o.conf | sed "s|listen: 80|listen: {host: 127.0.0.1, port: $PORT}|"
+		printf 'error-log: %s\n' "$T/h2o-error.log"
+		[ "$EUID" != 0 ] || echo 'user: root'
+	} >"$T/h2o.conf"
+	start h2o h2o -m worker -c "$T/h2o.conf"
+	eventually curl_ -f "$URL/cgi-bin/hello.sh" || { logs_show; return 1; }
+	fetch '/cgi-bin/env.sh/path/info?a=b'
+	answers 200
+	has_line PATH_INFO=/path/info QUERY_STRING=a=b
+}
