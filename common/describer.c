@@ -35,7 +35,7 @@ static void append(struct description **list, struct description *d)
 	*list = d;
 }
 
-static struct description *take(struct description **list)
+static struct description *take_first(struct description **list)
 {
 	struct description *d = *list;
 
@@ -49,7 +49,7 @@ static void *run(void *context)
 	(void)context;
 	pthread_mutex_lock(&lock);
 	for (;;) {
-		struct description *d = take(&todo);
+		struct description *d = take_first(&todo);
 
 		if (!d) {
 			pthread_cond_wait(&work, &lock);
@@ -66,7 +66,7 @@ static void *run(void *context)
 	return NULL;
 }
 
-static void on_woken(struct watch *watch, unsigned events)
+static void on_drawn(struct watch *watch, unsigned events)
 {
 	struct description *d;
 	char bytes[DESCRIBER_WAITING_MOST];
@@ -77,7 +77,7 @@ static void on_woken(struct watch *watch, unsigned events)
 	}
 	for (;;) {
 		pthread_mutex_lock(&lock);
-		d = take(&finished);
+		d = take_first(&finished);
 		pthread_mutex_unlock(&lock);
 		if (!d)
 			return;
@@ -102,7 +102,7 @@ static bool start(void)
 		return true;
 	if (wake < 0 && call_pipe(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
 		wake = ends[1];
-		if (!loop_watch(&woken, ends[0], LOOP_READ, on_woken)) {
+		if (!loop_watch(&woken, ends[0], LOOP_READ, on_drawn)) {
 			close(ends[0]);
 			close(ends[1]);
 			wake = -1;

@@ -59,7 +59,7 @@ struct entry {
 };
 
 /* A line end within the value would begin another field. */
-static void add(struct entry *e, const char *name, const char *value, size_t size)
+static void add_field(struct entry *e, const char *name, const char *value, size_t size)
 {
 	size_t length = strlen(name);
 
@@ -75,7 +75,7 @@ static void add(struct entry *e, const char *name, const char *value, size_t siz
 
 static void add_text(struct entry *e, const char *name, const char *value)
 {
-	add(e, name, value, strlen(value));
+	add_field(e, name, value, strlen(value));
 }
 
 /* FNV-1a, of 64 bits. */
@@ -95,7 +95,7 @@ static void add_kind(struct entry *e, const char *kind)
 	add_text(e, "MESSAGE_ID", id);
 }
 
-static bool pass_on(const struct entry *e)
+static bool send_entry(const struct entry *e)
 {
 	return fd >= 0 && send(fd, e->bytes, e->size, MSG_NOSIGNAL) == (ssize_t)e->size;
 }
@@ -106,7 +106,7 @@ bool journald_send(const struct report_message *m)
 	char number[16];
 
 	entry.size = 0;
-	add(&entry, "MESSAGE", m->text, m->size);
+	add_field(&entry, "MESSAGE", m->text, m->size);
 	snprintf(number, sizeof number, "%d", m->level);
 	add_text(&entry, "PRIORITY", number);
 	add_text(&entry, "SYSLOG_IDENTIFIER", report_name());
@@ -119,8 +119,8 @@ bool journald_send(const struct report_message *m)
 	for (size_t i = 0; i < m->field_count; i++)
 		if (m->fields[i].value)
 			add_text(&entry, m->fields[i].name, m->fields[i].value);
-	if (pass_on(&entry))
+	if (send_entry(&entry))
 		return true;
 	/* The journal may have been started anew. */
-	return errno != EAGAIN && errno != EWOULDBLOCK && journald_open() && pass_on(&entry);
+	return errno != EAGAIN && errno != EWOULDBLOCK && journald_open() && send_entry(&entry);
 }

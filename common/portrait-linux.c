@@ -33,7 +33,8 @@ struct facts {
 };
 
 /* What is not shown to us may be to the program's user. */
-static bool read_as_any(const struct drawing *d, pid_t pid, const char *file, char *out, size_t size)
+static bool read_as_any(const struct drawing *d, pid_t pid, const char *file, char *out,
+			size_t size)
 {
 	bool found = proc_read(pid, file, out, size);
 
@@ -129,7 +130,7 @@ static void add_line(struct drawing *d, const char *line)
 	d->size -= length + 1;
 }
 
-static void describe(struct drawing *d, pid_t pid, const char *whose, const struct facts *f)
+static void draw_process(struct drawing *d, pid_t pid, const char *whose, const struct facts *f)
 {
 	char wait[256], line[512];
 
@@ -145,7 +146,7 @@ static void describe_child(pid_t child, void *argument)
 	struct facts f;
 
 	if (d->children++ < CHILDREN_MOST && read_facts(d, child, &f))
-		describe(d, child, "its child", &f);
+		draw_process(d, child, "its child", &f);
 }
 
 static void describe_command(struct drawing *d, pid_t pid)
@@ -177,7 +178,7 @@ bool portrait_draw(pid_t process, portrait_look_as *look, char out[PORTRAIT_SIZE
 	if (!read_facts(&d, process, &before))
 		return false;
 	describe_command(&d, process);
-	describe(&d, process, "process", &before);
+	draw_process(&d, process, "process", &before);
 	proc_visit_children(process, describe_child, &d);
 	if (d.children > CHILDREN_MOST) {
 		snprintf(more, sizeof more, "and %zu more children", d.children - CHILDREN_MOST);

@@ -38,7 +38,7 @@ struct values {
 	bool failed;
 };
 
-static void set(struct values *v, const char *name, struct text *text)
+static void set_value(struct values *v, const char *name, struct text *text)
 {
 	text_put(text, "", 1);
 	if (text->failed || v->count == VALUES_MOST) {
@@ -56,7 +56,7 @@ static void set_text(struct values *v, const char *name, const char *string)
 	if (!string)
 		return;
 	text_add(&text, string);
-	set(v, name, &text);
+	set_value(v, name, &text);
 }
 
 static void set_number(struct values *v, const char *name, int64_t number)
@@ -64,11 +64,11 @@ static void set_number(struct values *v, const char *name, int64_t number)
 	struct text text = { .bytes = NULL };
 
 	text_format(&text, "%lld", (long long)number);
-	set(v, name, &text);
+	set_value(v, name, &text);
 }
 
 /* The value of a name, or NULL. */
-static const char *find(const struct values *v, const char *name, size_t length)
+static const char *value_named(const struct values *v, const char *name, size_t length)
 {
 	for (size_t i = 0; i < v->count; i++)
 		if (strlen(v->of[i].name) == length && memcmp(v->of[i].name, name, length) == 0)
@@ -137,9 +137,9 @@ static void set_address(struct values *v, const struct address_names *n, const c
 		text_format(&apache, "fcgi://%s:%u/", host, port);
 		text_format(&caddy, "%s:%u", host, port);
 	}
-	set(v, n->lighttpd, &lighttpd);
-	set(v, n->apache, &apache);
-	set(v, n->caddy, &caddy);
+	set_value(v, n->lighttpd, &lighttpd);
+	set_value(v, n->apache, &apache);
+	set_value(v, n->caddy, &caddy);
 }
 
 /* Scripts in /srv/cgi-bin are /cgi-bin/... for visitors: then SCRIPT_FILENAME is a directory and
@@ -161,10 +161,10 @@ static void set_places(struct values *v, const char *scripts)
 		last--;
 	text_format(&location, "/%.*s/", (int)(scripts + length - last), last);
 	text_format(&parent, "%.*s", last - 1 == scripts ? 1 : (int)(last - 1 - scripts), scripts);
-	set(v, "location", &location);
-	set(v, "parent", &parent);
+	set_value(v, "location", &location);
+	set_value(v, "parent", &parent);
 	text_put(&whole, scripts, length);
-	set(v, "scripts", &whole);
+	set_value(v, "scripts", &whole);
 }
 
 /* In a unit, within double quotes: what systemd.syntax(7) and systemd.service(5) obey. */
@@ -190,7 +190,7 @@ static void add_systemd(struct text *text, const char *word)
 	text_add(text, "\"");
 }
 
-static void add_json(struct text *text, const char *word)
+static void add_json_word(struct text *text, const char *word)
 {
 	text_add(text, text->size ? ", \"" : "\"");
 	text_string(text, TEXT_JSON, word, WORD_MOST);
@@ -205,7 +205,7 @@ static void set_command(struct values *v, const struct print_config *what)
 		text_add(&command, " -n");
 	for (size_t i = 0; i < what->words.count; i++)
 		add_systemd(&command, what->words.texts[i]);
-	set(v, "command", &command);
+	set_value(v, "command", &command);
 }
 
 /* In a container there is one process 1, which is the supervisor: of fcgiwrap, too. */
@@ -215,13 +215,13 @@ static void set_container(struct values *v, const struct print_config *what)
 	const struct listen_address *address = &what->address;
 	char host[INET6_ADDRSTRLEN + 2], number[16];
 
-	add_json(&entry, BINDIR "/spawn-fcgi");
-	add_json(&entry, "-n");
+	add_json_word(&entry, BINDIR "/spawn-fcgi");
+	add_json_word(&entry, "-n");
 	if (what->is_wrapper || !what->supervised)
-		add_json(&entry, "--supervise");
+		add_json_word(&entry, "--supervise");
 	if (what->is_wrapper && address->as.any.sa_family == AF_UNIX) {
-		add_json(&entry, "-s");
-		add_json(&entry, address->as.local.sun_path);
+		add_json_word(&entry, "-s");
+		add_json_word(&entry, address->as.local.sun_path);
 	} else if (what->is_wrapper) {
 		inet_ntop(address->as.any.sa_family,
 			  address->as.any.sa_family == AF_INET
@@ -229,24 +229,24 @@ static void set_container(struct values *v, const struct print_config *what)
 				  : (const void *)&address->as.ipv6.sin6_addr,
 			  host, sizeof host);
 		snprintf(number, sizeof number, "%u", port_of(address));
-		add_json(&entry, "-a");
-		add_json(&entry, host);
-		add_json(&entry, "-p");
-		add_json(&entry, number);
+		add_json_word(&entry, "-a");
+		add_json_word(&entry, host);
+		add_json_word(&entry, "-p");
+		add_json_word(&entry, number);
 	}
 	if (what->is_wrapper) {
-		add_json(&entry, "--");
-		add_json(&entry, SBINDIR "/fcgiwrap");
+		add_json_word(&entry, "--");
+		add_json_word(&entry, SBINDIR "/fcgiwrap");
 	}
 	for (size_t i = 0; i < what->words.count; i++)
-		add_json(&entry, what->words.texts[i]);
+		add_json_word(&entry, what->words.texts[i]);
 	if (what->is_wrapper && !what->ping) {
-		add_json(&entry, "--ping");
-		add_json(&entry, PING_USUAL);
+		add_json_word(&entry, "--ping");
+		add_json_word(&entry, PING_USUAL);
 	}
 	if (what->is_wrapper)
 		set_text(v, "ping-script", what->ping ? what->ping : PING_USUAL);
-	set(v, "entrypoint", &entry);
+	set_value(v, "entrypoint", &entry);
 	if (address->as.any.sa_family == AF_UNIX) {
 		text_add(&ping, address->as.local.sun_path);
 	} else {
@@ -254,7 +254,7 @@ static void set_container(struct values *v, const struct print_config *what)
 		text_format(&ping, "%s:%u", host, port_of(address));
 		set_number(v, "exposed", port_of(address));
 	}
-	set(v, "ping-address", &ping);
+	set_value(v, "ping-address", &ping);
 }
 
 static void set_start(struct values *v, const struct print_config *what)
@@ -274,7 +274,7 @@ static void set_start(struct values *v, const struct print_config *what)
 		set_text(v, "bound", strchr(bound, ':') + 1);
 	}
 	text_format(&mode, "%04lo", (unsigned long)what->socket_mode);
-	set(v, "socket-mode", &mode);
+	set_value(v, "socket-mode", &mode);
 	if (what->stopping)
 		set_number(v, "stop-seconds", (what->stopping + 999) / 1000 + MARGIN_S);
 	set_command(v, what);
@@ -306,7 +306,7 @@ static void set_status(struct values *v, const struct print_config *what)
 	text_format(&name, "%s%s", what->name, at ? "-status" : "");
 	if (at)
 		set_text(v, "status-elsewhere", "");
-	set(v, "status-name", &name);
+	set_value(v, "status-name", &name);
 	if (!v->failed)
 		set_address(v, &of_status, name.bytes, at ? at : &what->address);
 }
@@ -325,7 +325,7 @@ static void print_line(const struct values *v, const char *line, size_t length)
 		if (at == end)
 			break;
 		close = memchr(at + 1, '@', (size_t)(end - at - 1));
-		value = close ? find(v, at + 1, (size_t)(close - at - 1)) : NULL;
+		value = close ? value_named(v, at + 1, (size_t)(close - at - 1)) : NULL;
 		fputs(value ? value : "@", stdout);
 		line = value ? close + 1 : at + 1;
 	}
@@ -344,7 +344,7 @@ static void print_text(const struct values *v, const char *text)
 			colon = memchr(line, ':', (size_t)(end - line));
 			if (!colon)
 				break;
-			if (!find(v, line + 1, (size_t)(colon - line - 1)) == (*line == '?'))
+			if (!value_named(v, line + 1, (size_t)(colon - line - 1)) == (*line == '?'))
 				wanted = false;
 		}
 		if (wanted)
@@ -352,7 +352,7 @@ static void print_text(const struct values *v, const char *text)
 	}
 }
 
-static const struct language *language_of(const char *kind)
+static const struct language *language_named(const char *kind)
 {
 	for (size_t i = 0; i < sizeof languages / sizeof *languages; i++)
 		if (strcmp(languages[i].name, kind) == 0)
@@ -364,7 +364,7 @@ bool print_config_knows(const char *kind)
 {
 	struct text known = { .bytes = NULL };
 
-	if (language_of(kind))
+	if (language_named(kind))
 		return true;
 	for (size_t i = 0; i < sizeof languages / sizeof *languages; i++)
 		text_format(&known, "%s%s", i ? ", " : "", languages[i].name);
@@ -396,7 +396,7 @@ static bool is_plain_path(const char *kind, const struct listen_address *address
 
 bool print_config(const char *kind, const struct print_config *what)
 {
-	const struct language *language = language_of(kind);
+	const struct language *language = language_named(kind);
 	struct values values = { .count = 0 };
 
 	if (!is_plain_path(kind, &what->address) || !is_plain_path(kind, what->status_address) ||

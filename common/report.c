@@ -107,7 +107,7 @@ static void write_line(char *line, size_t size)
 }
 
 /* Sends a line on that has room for a line end, and begins with our name. */
-static void pass_on(int level, const char *kind, char *line, size_t head, size_t size)
+static void deliver(int level, const char *kind, char *line, size_t head, size_t size)
 {
 	if (!report_is_wanted(level))
 		return;
@@ -132,7 +132,7 @@ void report_text(int level, const char *kind, const char *text, size_t size)
 	if (size > most)
 		size = report_whole(text, most);
 	memcpy(line + head, text, size);
-	pass_on(level, kind, line, head, head + size);
+	deliver(level, kind, line, head, head + size);
 	errno = saved;
 }
 
@@ -148,7 +148,7 @@ void report_va(const char *format, va_list arguments)
 
 	if (size > sizeof line - 2)
 		size = report_whole(line, sizeof line - 2);
-	pass_on(report_level_of(format), format, line, head, size);
+	deliver(report_level_of(format), format, line, head, size);
 	errno = saved;
 }
 

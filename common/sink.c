@@ -55,7 +55,7 @@ static void open_journal(const char *option)
 		       "%s FILE)", option, journald_path, strerror(errno), option);
 }
 
-static bool open_file(struct sink *s)
+static bool open_log_file(struct sink *s)
 {
 	const char *why;
 
@@ -84,7 +84,7 @@ bool sink_open(struct sink *s, const char *option, const char *where)
 		s->kind = SINK_JOURNAL;
 		open_journal(option);
 	} else {
-		return open_file(s);
+		return open_log_file(s);
 	}
 	return true;
 }

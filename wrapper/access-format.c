@@ -136,7 +136,7 @@ static const char *find_control(const char *text)
 	return text;
 }
 
-static bool refuse(char fault[ACCESS_FAULT_SIZE], const char *why, const char *place)
+static bool refuse_format(char fault[ACCESS_FAULT_SIZE], const char *why, const char *place)
 {
 	snprintf(fault, ACCESS_FAULT_SIZE, "%s at \"%.40s\"", why, place);
 	return false;
@@ -159,9 +159,9 @@ bool access_format_read(struct access_format *out, const char *text, char fault[
 	if (*text == '{')
 		out->form = ACCESS_JSON;
 	if (*text == '\0')
-		return refuse(fault, "there is nothing", text);
+		return refuse_format(fault, "there is nothing", text);
 	if (*find_control(text))
-		return refuse(fault, "a line cannot have such a character as", find_control(text));
+		return refuse_format(fault, "a line cannot have such a character as", find_control(text));
 	for (const char *at = text, *next; *at; at = next) {
 		struct access_step *s = &out->steps[out->count];
 
@@ -171,7 +171,7 @@ bool access_format_read(struct access_format *out, const char *text, char fault[
 		else
 			next = read_step(s, at, &quoted, &why);
 		if (!next)
-			return refuse(fault, why, at + strcspn(at, "%"));
+			return refuse_format(fault, why, at + strcspn(at, "%"));
 		out->wants_headers |= s->letter == 'o';
 		out->count++;
 	}
@@ -224,7 +224,8 @@ static const char *length_of(const char *value)
 	return is_number && (*value != '0' || !value[1]) ? value : NULL;
 }
 
-static const char *value_of(const struct access_step *s, param_function *param, const void *context)
+static const char *parameter_of(const struct access_step *s, param_function *param,
+				const void *context)
 {
 	char name[NAME_MOST + 8];
 
@@ -272,7 +273,7 @@ void access_values_take(struct access_values *values, const struct access_format
 	for (size_t i = 0; i < f->count; i++) {
 		const struct access_step *s = &f->steps[i];
 		const char *value = s->letter == 'r' ? path_of(param, context)
-						     : value_of(s, param, context);
+						     : parameter_of(s, param, context);
 		const char *query = s->letter == 'Q' ? param(context, "QUERY_STRING") : NULL;
 
 		if (s->letter == 'U')
@@ -516,7 +517,7 @@ static const char *write_completion(const struct access_step *s, const struct ac
 }
 
 /* A value that is not among those kept. */
-static const char *describe(char *out, size_t size, const struct access_step *s,
+static const char *make_value(char *out, size_t size, const struct access_step *s,
 			    const struct access_facts *f)
 {
 	switch (s->letter) {
@@ -581,7 +582,7 @@ void access_format_write(const struct access_format *format, const struct access
 			continue;
 		/* The script that was found, unless none was. */
 		if (!kept || (s->letter == 'f' && f->script))
-			kept = describe(made, sizeof made, s, f);
+			kept = make_value(made, sizeof made, s, f);
 		if (s->letter == '%' || (strchr("tT", s->letter) && format->form == ACCESS_PLAIN))
 			text_add(out, kept);
 		else

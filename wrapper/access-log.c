@@ -21,7 +21,7 @@ static struct sink sink;
 static bool is_open;
 static unsigned long lost;
 
-static bool write_text(const char *text, size_t size, const struct report_field *fields,
+static bool pass_line(const char *text, size_t size, const struct report_field *fields,
 		       size_t count)
 {
 	return sink_write(&sink, text, size, &(struct report_message){
@@ -45,7 +45,7 @@ static void begin_file(void)
 	size = snprintf(text, sizeof text, "#Version: 1.0\n#Date: ");
 	size += (int)strftime(text + size, sizeof text - (size_t)size, "%Y-%m-%d %H:%M:%S", &calendar);
 	size += snprintf(text + size, sizeof text - (size_t)size, "\n#Fields: %s", format.header);
-	write_text(text, (size_t)size, NULL, 0);
+	pass_line(text, (size_t)size, NULL, 0);
 }
 
 bool access_log_open(const struct settings *s)
@@ -159,5 +159,5 @@ void access_log_write(struct access_facts *facts, const struct report_field *fie
 	line.failed = false;
 	access_format_write(&format, facts, &line);
 	errno = ENOMEM;
-	note_loss(!line.failed && write_text(line.bytes ? line.bytes : "", line.size, fields, count));
+	note_loss(!line.failed && pass_line(line.bytes ? line.bytes : "", line.size, fields, count));
 }
