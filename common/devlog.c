@@ -3,16 +3,15 @@
 #include "devlog.h"
 
 #include "lines.h"
+#include "local.h"
 #include "loop.h"
 #include "report.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,21 +39,9 @@ static int64_t retry_delay;
 
 static bool connect_by(int type)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = _PATH_LOG };
-	int error;
-
-	fd = socket(AF_UNIX, type, 0);
-	if (fd < 0)
-		return false;
+	fd = local_connect(devlog_path, type);
 	is_stream = type == SOCK_STREAM;
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
-	    connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-		return true;
-	error = errno;
-	close(fd);
-	fd = -1;
-	errno = error;
-	return false;
+	return fd >= 0;
 }
 
 bool devlog_open(void)

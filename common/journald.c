@@ -2,15 +2,15 @@
 
 #include "journald.h"
 
+#include "local.h"
+
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 enum { ENTRY_MOST = 32 * 1024 };
@@ -33,23 +33,10 @@ bool journald_is_at(int stream)
 
 bool journald_open(void)
 {
-	struct sockaddr_un address = { .sun_family = AF_UNIX };
-	int error;
-
 	if (fd >= 0)
 		close(fd);
-	strcpy(address.sun_path, journald_path);
-	fd = socket(AF_UNIX, SOCK_DGRAM, 0);
-	if (fd < 0)
-		return false;
-	if (fcntl(fd, F_SETFD, FD_CLOEXEC) == 0 && fcntl(fd, F_SETFL, O_NONBLOCK) == 0 &&
-	    connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
-		return true;
-	error = errno;
-	close(fd);
-	fd = -1;
-	errno = error;
-	return false;
+	fd = local_connect(journald_path, SOCK_DGRAM);
+	return fd >= 0;
 }
 
 /* An entry: lines NAME=VALUE. A field that has no room is left out. */

@@ -175,8 +175,21 @@ stamp='^20[0-9-]+T[0-9:]+[+-][0-9]+ \[[0-9]+\] '
 
 # systemd's journal. ------------------------------------------------------------------------------
 
-# journald: in a mount namespace where start_wrapper runs, too, something takes entries at the
-# journal's socket, and writes them to $T/entries, with an empty line behind each.
+# journal_listens: something takes entries at the journal's socket, and writes them to $T/entries, with
+# an empty line behind each.
+journal_listens() {
+	start journald nsenter -t "$(pid_of space)" -m -- perl -MSocket -e '
+		$| = 1;
+		open STDOUT, ">", $ARGV[0] or die $!;
+		socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die $!;
+		bind $s, pack_sockaddr_un("/run/systemd/journal/socket") or die $!;
+		open my $ready, ">", $ARGV[1] or die $!;
+		print "$_\n" while defined recv $s, $_, 65536, 0;
+	' "$T/entries" "$T/listens"
+	eventually [ -e "$T/listens" ]
+}
+
+# journald: in a mount namespace where start_wrapper runs, too, there is such a journal.
 journald() {
 	need perl
 	need_root
@@ -188,15 +201,7 @@ journald() {
 		: >"$0"
 		exec sleep 600' "$T/made"
 	eventually [ -e "$T/made" ]
-	start journald nsenter -t "$(pid_of space)" -m -- perl -MSocket -e '
-		$| = 1;
-		open STDOUT, ">", $ARGV[0] or die $!;
-		socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die $!;
-		bind $s, pack_sockaddr_un("/run/systemd/journal/socket") or die $!;
-		open my $ready, ">", $ARGV[1] or die $!;
-		print "$_\n" while defined recv $s, $_, 65536, 0;
-	' "$T/entries" "$T/listens"
-	eventually [ -e "$T/listens" ]
+	journal_listens
 	TEST_WRAPPER="nsenter -t $(pid_of space) -m --"
 }
 
@@ -264,15 +269,7 @@ entry() {
 	nsenter -t "$(pid_of space)" -m -- rm /run/systemd/journal/socket
 	rm "$T/listens"
 	: >"$T/entries"
-	start journald nsenter -t "$(pid_of space)" -m -- perl -MSocket -e '
-		$| = 1;
-		open STDOUT, ">", $ARGV[0] or die $!;
-		socket my $s, AF_UNIX, SOCK_DGRAM, 0 or die $!;
-		bind $s, pack_sockaddr_un("/run/systemd/journal/socket") or die $!;
-		open my $ready, ">", $ARGV[1] or die $!;
-		print "$_\n" while defined recv $s, $_, 65536, 0;
-	' "$T/entries" "$T/listens"
-	eventually [ -e "$T/listens" ]
+	journal_listens
 	ask get "$T/speak"
 	entry complaint
 }
