@@ -163,3 +163,71 @@ nginx_with() {
 	answers 200
 	has_line PATH_INFO=/path/info QUERY_STRING=a=b
 }
+
+# apache_with FILE MODULE...: Apache with an example, and these modules.
+apache_with() {
+	local file=$1 modules=/usr/lib/apache2/modules
+
+	need apache2 curl
+	shift
+	{
+		printf '%s\n' "ServerRoot $T" "DefaultRuntimeDir $T" 'ServerName localhost' \
+			"Listen 127.0.0.1:$PORT" "PidFile $T/apache.pid" "ErrorLog $T/apache-error.log" \
+			"DocumentRoot $T/www"
+		for module in mpm_event authz_core "$@"; do
+			[ -e "$modules/mod_$module.so" ] || skip "no mod_$module here"
+			echo "LoadModule ${module}_module $modules/mod_$module.so"
+		done
+		[ "$EUID" != 0 ] || printf '%s\n' 'User www-data' 'Group www-data'
+		placed "$file" | sed "s|/usr/sbin/fcgiwrap|$FCGIWRAP|; ${EDIT-}"
+	} >"$T/apache.conf"
+	start apache apache2 -d "$T" -f "$T/apache.conf" -DFOREGROUND
+	eventually curl_ -o "$T/ready" "$URL/" || { logs_show; return 1; }
+}
+
+@test "apache-fcgid.conf: Apache starts fcgiwrap" {
+	begin
+	mkdir "$T/www" "$T/sockets"
+	[ "$EUID" != 0 ] || chown www-data "$T/sockets"
+	EDIT="\$ a FcgidIPCDir $T/sockets
+		\$ a FcgidProcessTableFile $T/sockets/table" \
+		apache_with apache-fcgid.conf alias fcgid
+	fetch '/cgi-bin/env.sh/path/info?a=b'
+	answers 200
+	has_line PATH_INFO=/path/info QUERY_STRING=a=b
+	head -c 300000 /dev/zero >"$T/upload"
+	fetch --data-binary @"$T/upload" /cgi-bin/sum.sh
+	answers 200
+}
+
+@test "apache-authnz.conf: a program that spawn-fcgi starts decides who gets in" {
+	local port
+
+	need perl
+	perl -MFCGI -e 1 2>/dev/null || skip 'no FCGI.pm here'
+	port=$(free_port)
+	begin
+	cat >"$T/who-may" <<-'PROGRAM'
+		#!/usr/bin/perl
+		use FCGI;
+		my %env;
+		my $request = FCGI::Request(\*STDIN, \*STDOUT, \*STDERR, \%env);
+		while ($request->Accept >= 0) {
+			my $good = "$env{REMOTE_USER}:$env{REMOTE_PASSWD}" eq 'me:secret';
+			print 'Status: ', $good ? 200 : 401, "\r\n\r\n";
+		}
+	PROGRAM
+	chmod 755 "$T/who-may"
+	start pool "$SPAWN_FCGI" -n --supervise -a 127.0.0.1 -p "$port" -- "$T/who-may"
+	mkdir -p "$T/www/members"
+	echo welcome >"$T/www/members/index.html"
+	EDIT="s|127.0.0.1:9001|127.0.0.1:$port|" \
+		apache_with apache-authnz.conf authn_core authz_user auth_basic authnz_fcgi
+	fetch -u me:secret /members/index.html
+	answers 200
+	[ "$output" = welcome ]
+	fetch -u me:wrong /members/index.html
+	answers 401
+	fetch /members/index.html
+	answers 401
+}

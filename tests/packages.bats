@@ -188,6 +188,49 @@ ask='ask() {
 	run ! inside "${health[@]}"
 }
 
+@test "OpenRC itself starts, reloads and stops both" {
+	cp "$FCGI_SOURCE"/examples/init/openrc/*.initd "$ROOT/root"
+	cp "$FCGI_SOURCE/tests/cgi/hello.sh" "$ROOT/srv"
+	run in_root bash -ec "$in_apt"'
+		apt update
+		apt install openrc /fcgi-bridge.deb procps
+		mkdir -p /etc/conf.d
+		for folder in exclusive started starting inactive wasinactive failed hotplugged daemons \
+			options scheduled stopping tmp; do
+			mkdir -p "/run/openrc/$folder"
+		done
+		touch /run/openrc/softlevel
+		id fcgiwrap >/dev/null 2>&1 || useradd -r -g www-data fcgiwrap
+		install -m 755 /root/fcgiwrap.initd /etc/init.d/fcgiwrap
+		install -m 755 /root/spawn-fcgi.initd /etc/init.d/spawn-fcgi
+		ln -sf spawn-fcgi /etc/init.d/spawn-fcgi.app
+		# Nothing mounts file systems in this root.
+		echo "rc_need=\"!localmount\"" | tee /etc/conf.d/fcgiwrap >/etc/conf.d/spawn-fcgi.app
+		printf "FCGI_PROGRAM=\"/usr/sbin/fcgiwrap -c 1\"\nFCGI_SOCKET=/run/app.sock\nFCGI_USER=nobody\nFCGI_EXTRA_OPTIONS=\"--log /tmp/app.log\"\n" \
+			>>/etc/conf.d/spawn-fcgi.app
+		answers() {
+			for try in 1 2 3 4 5 6 7 8 9 10; do
+				spawn-fcgi --request "$1" /srv/hello.sh | grep -q hello && return
+				sleep 0.5
+			done
+			return 1
+		}
+		for service in fcgiwrap:/run/fcgiwrap/fcgiwrap.sock spawn-fcgi.app:/run/app.sock; do
+			rc-service "${service%:*}" start
+			answers "${service#*:}"
+			rc-service "${service%:*}" status
+			rc-service "${service%:*}" reload
+			answers "${service#*:}"
+			rc-service "${service%:*}" stop
+			! rc-service "${service%:*}" status
+			echo "did ${service%:*}"
+		done
+	'
+	echo "$output" | tail -n 30
+	[ "$status" = 0 ]
+	[[ $output == *'did fcgiwrap'*'did spawn-fcgi.app'* ]]
+}
+
 # systemd itself, booted in that root, with namespaces of its own. Its /dev is no file system of
 # devices, so PrivateDevices= of the units is left out there.
 

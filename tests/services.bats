@@ -204,6 +204,25 @@ run_script() {
 	[ "$(cat "$INIT/s6/notification-fd")" = 3 ]
 }
 
+@test "s6 itself starts it, and hears when it is ready" {
+	need_users
+	need s6-supervise s6-svwait s6-svc s6-notifyoncheck
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	run_script "$INIT/s6/run"
+	cp -R "$INIT/s6" "$T/service"
+	rm -r "$T/service/log"
+	cp "$T/run" "$T/service/run"
+	export PATH=$T/bin:$PATH SOCKET=$T/s FCGIWRAP
+	start s6 s6-supervise "$T/service"
+	ready() { s6-svwait -U -t 5000 "$T/service"; }
+	eventually ready
+	serves "$T/s"
+	s6-svc -wD -T 20000 -d "$T/service"
+	[ ! -e "$T/s" ]
+	s6-svc -x "$T/service"
+	await s6
+}
+
 # rc FILE [SETTING...] -- [ARGUMENT...]: a script for FreeBSD's rc.d, with a stand-in for rc.subr that
 # prints what would be executed.
 rc() {
