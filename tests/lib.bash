@@ -14,6 +14,7 @@ FCGI_BUILD=${FCGI_BUILD:-${BATS_TEST_DIRNAME%/*}}
 FCGIWRAP=${FCGI_SBINDIR:-$FCGI_BUILD/wrapper}/fcgiwrap
 SPAWN_FCGI=${FCGI_BINDIR:-$FCGI_BUILD/spawn}/spawn-fcgi
 FCGI_TALK=$FCGI_BUILD/tests/fcgi-talk
+SLOW_CLOCK=$FCGI_BUILD/tests/slow-clock.so
 CGI=$FCGI_SOURCE/tests/cgi
 
 # A test file that has its own setup or teardown calls these two from there.
@@ -46,6 +47,7 @@ open_programs() {
 	fi
 	PROGRAMS=$(mktemp -d /tmp/fb.XXXXXX) || return
 	cp "$FCGIWRAP" "$SPAWN_FCGI" "$FCGI_TALK" "$PROGRAMS"
+	[ ! -e "$SLOW_CLOCK" ] || cp "$SLOW_CLOCK" "$PROGRAMS" && SLOW_CLOCK=$PROGRAMS/slow-clock.so
 	cp -R "$CGI" "$PROGRAMS/cgi"
 	chmod -R go=u,go-w "$PROGRAMS"
 	FCGIWRAP=$PROGRAMS/fcgiwrap SPAWN_FCGI=$PROGRAMS/spawn-fcgi FCGI_TALK=$PROGRAMS/fcgi-talk CGI=$PROGRAMS/cgi
