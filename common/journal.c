@@ -7,7 +7,10 @@
 #include "report.h"
 #include "sink.h"
 
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -19,6 +22,16 @@ enum {
 
 static struct sink sink;
 static bool is_open;
+/* Only the thread of the loop writes; messages of others wait for it. */
+static pthread_t writer;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static atomic_bool has_waiting;
+static struct waiting {
+	struct waiting *next;
+	struct report_message message;
+	char text[];
+} *waiting; /* under the lock; the oldest first */
+
 static unsigned lost; /* lines not written */
 static struct deadline tell_lost;
 
@@ -85,7 +98,7 @@ static void on_tell_lost(struct deadline *d)
 		deadline_set(d, LOST_AFTER, on_tell_lost);
 }
 
-static void write_message(const struct report_message *message)
+static void write_now(const struct report_message *message)
 {
 	if (lost > 0)
 		on_tell_lost(&tell_lost);
@@ -95,22 +108,70 @@ static void write_message(const struct report_message *message)
 		deadline_set(&tell_lost, LOST_AFTER, on_tell_lost);
 }
 
+/* Such messages are few: something is refused, and that is said once. */
+static void keep_for_writer(const struct report_message *message)
+{
+	struct waiting *w = malloc(sizeof *w + message->size), **end = &waiting;
+
+	if (!w)
+		return;
+	*w = (struct waiting){ .message = { .level = message->level, .kind = message->kind,
+					    .text = w->text, .size = message->size } };
+	memcpy(w->text, message->text, message->size);
+	pthread_mutex_lock(&lock);
+	while (*end)
+		end = &(*end)->next;
+	*end = w;
+	atomic_store(&has_waiting, true);
+	pthread_mutex_unlock(&lock);
+}
+
+void journal_turn(void)
+{
+	struct waiting *w, *next;
+
+	if (!atomic_load_explicit(&has_waiting, memory_order_relaxed))
+		return;
+	pthread_mutex_lock(&lock);
+	w = waiting;
+	waiting = NULL;
+	atomic_store(&has_waiting, false);
+	pthread_mutex_unlock(&lock);
+	for (; w; w = next) {
+		next = w->next;
+		write_now(&w->message);
+		free(w);
+	}
+}
+
+static void write_message(const struct report_message *message)
+{
+	if (!pthread_equal(pthread_self(), writer)) {
+		keep_for_writer(message);
+		return;
+	}
+	journal_turn();
+	write_now(message);
+}
+
 void journal_write(pid_t process, const char *line, size_t size)
 {
 	if (report_is_wanted(REPORT_IS_INFO))
-		write_message(&(struct report_message){
+		write_now(&(struct report_message){
 			.level = REPORT_IS_INFO, .text = line, .size = size, .process = process,
 		});
 }
 
 void journal_take_reports(void)
 {
+	writer = pthread_self();
 	if (is_open)
 		report_to(write_message);
 }
 
 void journal_flush(void)
 {
+	journal_turn();
 	if (lost > 0)
 		on_tell_lost(&tell_lost);
 	sink_flush(&sink);

@@ -15,8 +15,11 @@
  * error. False after reporting. */
 bool journal_open(const char *where);
 
-/* From now on report() writes to the journal, if it is open. */
+/* From now on report() writes to the journal, if it is open. Call from the loop's thread. */
 void journal_take_reports(void);
+
+/* Writes what other threads have reported. Call at the end of a turn, where there are threads. */
+void journal_turn(void);
 
 /* Opens the file, if any, anew after a rotation, or keeps the old one after reporting; connects to
  * syslog or systemd's journal anew. */

@@ -18,8 +18,9 @@ enum {
 static const char *name = "";
 static void (*diverted)(const struct report_message *);
 static int least_grave = REPORT_IS_INFO;
-static const struct report_field *about;
-static size_t about_count;
+/* Of this thread: others have messages of their own. */
+static _Thread_local const struct report_field *about;
+static _Thread_local size_t about_count;
 
 void report_open(const char *program)
 {

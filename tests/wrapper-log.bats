@@ -121,6 +121,16 @@ stamp='^20[0-9-]+T[0-9:]+[+-][0-9]+ \[[0-9]+\] '
 	has hello
 }
 
+@test "what is said by a thread that starts scripts is in the log, too" {
+	[ -x "$FCGI_BUILD/tests/deny" ] && "$FCGI_BUILD/tests/deny" --can setpgid=EPERM 2>/dev/null ||
+		skip 'this system cannot refuse calls'
+	TEST_WRAPPER="$FCGI_BUILD/tests/deny unshare=EPERM close_range=EPERM setpgid=EPERM setsid=EPERM --"
+	start_wrapper -c 1 --log "$T/own.log"
+	ask get "$CGI/hello.sh"
+	in_own "${stamp}no process groups for scripts: "
+	run ! grep 'no process groups' "$T/log"
+}
+
 @test "--log-level leaves out what is less grave" {
 	speaking
 	start_wrapper --log-level warning

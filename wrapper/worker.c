@@ -336,6 +336,7 @@ static void worker_end_turn(void)
 		process_terminate_remains();
 	if (is_at_end())
 		loop_stop();
+	journal_turn();
 }
 
 /* Returns the number of connections that leave enough descriptors for all scripts; if
