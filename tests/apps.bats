@@ -47,11 +47,11 @@ a_repository() {
 	git config --file "$T/gitconfig" user.name test
 	git config --file "$T/gitconfig" user.email test@localhost
 	git config --file "$T/gitconfig" safe.directory '*'
-	git init -q -b main "$T/work"
-	echo cheese >"$T/work/shopping"
-	git -C "$T/work" add shopping
-	git -C "$T/work" commit -q -m 'what to buy'
-	git clone -q --bare "$T/work" "$T/repos/site.git"
+	git init -q -b main "$T/checkout"
+	echo cheese >"$T/checkout/shopping"
+	git -C "$T/checkout" add shopping
+	git -C "$T/checkout" commit -q -m 'what to buy'
+	git clone -q --bare "$T/checkout" "$T/repos/site.git"
 }
 
 @test "cgit" {

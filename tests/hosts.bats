@@ -147,8 +147,8 @@ kill_host() {
 	ip netns pids "$NET-$1" | xargs -r kill -KILL
 }
 
-@test "nginx: a host is killed; no GET fails, and of POST only those that it served" {
-	start_front_nginx
+# a_host_is_lost: and comes back, while visitors come.
+a_host_is_lost() {
 	visitors
 	for host in 1 2 3; do more_from "$host"; done
 	kill_host 2
@@ -158,6 +158,11 @@ kill_host() {
 	more_from 2
 	# Two visitors post; each may have come twice while the host went.
 	visited 4
+}
+
+@test "nginx: a host is killed; no GET fails, and of POST only those that it served" {
+	start_front_nginx
+	a_host_is_lost
 }
 
 @test "nginx: a host is taken out of service and stopped, and nothing fails" {
@@ -191,15 +196,7 @@ kill_host() {
 
 @test "HAProxy: a host is killed; no GET fails, and of POST only those that it served" {
 	start_front_haproxy
-	visitors
-	for host in 1 2 3; do more_from "$host"; done
-	kill_host 2
-	more_from 1
-	more_from 3
-	start_host 2
-	more_from 2
-	# Two visitors post; each may have come twice while the host went.
-	visited 4
+	a_host_is_lost
 }
 
 @test "HAProxy: a host is taken out of service and stopped, and nothing fails" {

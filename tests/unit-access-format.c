@@ -296,9 +296,9 @@ static void faults(void)
 	ok(refuses("%{hours}d", "\"%{hours}d\"", "no such word"), "an unknown unit");
 	ok(refuses("%{}e", "\"%{}e\"", "empty"), "an empty name");
 	memcpy(many, "%{", 2);
-	memset(many + 2, 'X', 128);
+	memset(many + 2, 'N', 128);
 	memcpy(many + 130, "}e", 3);
-	ok(refuses(many, "%{XXX", "too long"), "one that is too long");
+	ok(refuses(many, "%{NNN", "too long"), "one that is too long");
 	memcpy(many + 129, "}e", 3);
 	ok(is_line(many, "-"), "but the longest is not");
 	many[0] = '\0';
