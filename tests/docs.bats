@@ -259,7 +259,9 @@ same_signals() {
 
 	known=$(for page in "$SPAWN_MAN" "$WRAP_MAN"; do man_options "$page" | sed "s/^/ /"; done
 		"$FCGI_SOURCE/bootstrap" --help)
-	known+=' configure --prefix --enable-fuzzing systemctl --now'
+	known+=' configure --prefix --enable-fuzzing systemctl --now '
+	known+=$(grep -oE 'with-[a-z-]+' "$FCGI_SOURCE/configure.ac" | sed 's/^/ --/')
+	known+=$(sed -nE 's/^BRIDGE_SYSTEM_DIR\(\[([a-z]+)\].*/ --with-\1/p' "$FCGI_SOURCE/configure.ac")
 	while read -r option; do
 		echo "$option"
 		[[ $known = *" $option"* || $known = *"[$option"* ]]
