@@ -372,7 +372,10 @@ words_of() {
 }
 
 # The scripts below examples/init that are for /bin/sh.
-SHELL_SCRIPTS=(init/sysv/fcgiwrap init/sysv/spawn-fcgi)
+SHELL_SCRIPTS=(init/freebsd/fcgiwrap init/freebsd/spawn-fcgi init/openrc/fcgiwrap.confd
+	init/openrc/fcgiwrap.initd init/openrc/spawn-fcgi.confd init/openrc/spawn-fcgi.initd
+	init/openwrt/fcgiwrap init/supervise/fcgiwrap/check init/supervise/fcgiwrap/run
+	init/supervise/pool/check init/supervise/pool/run init/sysv/fcgiwrap init/sysv/spawn-fcgi)
 
 @test "shells take the scripts for right" {
 	local name shell
@@ -388,5 +391,410 @@ SHELL_SCRIPTS=(init/sysv/fcgiwrap init/sysv/spawn-fcgi)
 @test "shellcheck finds nothing in the scripts" {
 	need shellcheck
 	make_examples "${SHELL_SCRIPTS[@]}"
-	shellcheck "${SHELL_SCRIPTS[@]/#/$MADE/}"
+	# Variables of configurations are set and read elsewhere.
+	shellcheck -s sh -e SC1090,SC1091,SC2034,SC3043 "${SHELL_SCRIPTS[@]/#/$MADE/}" \
+		"$FCGI_SOURCE/examples/init/supervise/log-run"
+}
+
+# The services of runit, daemontools and s6, in folders below $T.
+
+# make_service NAME CONF...: $T/NAME, with a log; CONF are lines of its file conf.
+make_service() {
+	local name=$1
+
+	shift
+	make_examples "init/supervise/$name/run" "init/supervise/$name/check"
+	cp -R "$MADE/init/supervise/$name" "$T/$name"
+	mkdir "$T/$name/log"
+	cp "$FCGI_SOURCE/examples/init/supervise/log-run" "$T/$name/log/run"
+	printf '%s\n' "FCGI_USER=$(id -un)" "$@" >"$T/$name/conf"
+	[ "$EUID" != 0 ] || sed -i "1s/.*/FCGI_USER=$USER_A/" "$T/$name/conf"
+	chmod 755 "$T"
+	SOCKET=unix:$S
+}
+
+# is_logged NAME PATTERN: by the log of the service.
+is_logged() {
+	eventually has_match "$2" "$T/$1/log/main/current"
+}
+
+# goes_round PID: what the supervisor starts is reloaded by $HUP, ends by $DOWN, and comes by $UP.
+goes_round() {
+	eventually says_hello "$SOCKET"
+	local pid before after
+	pid=$(pgrep -P "$1" -x fcgiwrap)
+	before=$(children_of "$pid")
+	$HUP
+	replaced() { after=$(children_of "$pid") && [ "$after" != "$before" ]; }
+	eventually replaced
+	says_hello "$SOCKET"
+	$DOWN
+	eventually gone "$pid"
+	not says_hello "$SOCKET"
+	$UP
+	eventually says_hello "$SOCKET"
+}
+
+@test "runit: fcgiwrap goes up, down and up, is reloaded, and is checked" {
+	need runsv sv svlogd
+	make_service fcgiwrap "FCGI_SOCKET=$S"
+	start runsv runsv "$T/fcgiwrap"
+	UP="sv up $T/fcgiwrap" DOWN="sv -w 20 down $T/fcgiwrap" HUP="sv hup $T/fcgiwrap"
+	goes_round "$(pid_of runsv)"
+	sv check "$T/fcgiwrap"
+	kill -TERM "$(pid_of runsv)"
+	await runsv 20
+}
+
+@test "runit: what is not up does not pass the check" {
+	make_service fcgiwrap "FCGI_SOCKET=$S"
+	cd "$T/fcgiwrap"
+	not ./check
+	make_service pool "FCGI_LISTEN='-a 127.0.0.1 -p $(free_port)'"
+	cd "$T/pool"
+	not ./check
+}
+
+@test "runit: a pool, and what it says in its log" {
+	need runsv sv svlogd
+	make_service pool "FCGI_LISTEN='-s $S'" "FCGI_PROGRAM='$FCGIWRAP -c 1'"
+	start runsv runsv "$T/pool"
+	eventually says_hello "$SOCKET"
+	sv check "$T/pool"
+	sv -w 20 exit "$T/pool"
+	await runsv 20
+	is_logged pool .
+}
+
+@test "a pool without a program says what is missing" {
+	make_service pool
+	sed 's/sleep 10/:/' "$T/pool/run" >"$T/pool/run.now"
+	cd "$T/pool"
+	run sh run.now
+	[ "$status" = 1 ]
+	[[ $output == *"FCGI_PROGRAM is not set in $T/pool/conf"* ]]
+}
+
+@test "daemontools: fcgiwrap goes up, down and up, and is reloaded" {
+	need supervise svc svstat
+	make_service fcgiwrap "FCGI_SOCKET=$S"
+	start supervise supervise "$T/fcgiwrap"
+	UP="svc -u $T/fcgiwrap" DOWN="svc -d $T/fcgiwrap" HUP="svc -h $T/fcgiwrap"
+	goes_round "$(pid_of supervise)"
+	svc -dx "$T/fcgiwrap"
+	await supervise 20
+}
+
+# notifies NAME: s6 is told when it is ready.
+notifies() {
+	echo 3 >"$T/$1/notification-fd"
+	mkdir "$T/$1/data"
+	ln -s ../check "$T/$1/data/check"
+}
+
+# is_ready NAME: by what s6 knows.
+is_ready() {
+	[ "$(s6-svstat -o ready "$T/$1")" = true ]
+}
+
+@test "s6: fcgiwrap is ready when it answers, goes up, down and up, and is reloaded" {
+	need s6-supervise s6-svc s6-svstat s6-notifyoncheck
+	make_service fcgiwrap "FCGI_SOCKET=$S"
+	notifies fcgiwrap
+	start supervise s6-supervise "$T/fcgiwrap"
+	eventually is_ready fcgiwrap
+	says_hello "$SOCKET"
+	UP="s6-svc -u $T/fcgiwrap" DOWN="s6-svc -d $T/fcgiwrap" HUP="s6-svc -h $T/fcgiwrap"
+	goes_round "$(pid_of supervise)"
+	s6-svc -dx "$T/fcgiwrap"
+	await supervise 20
+}
+
+@test "s6: a pool is ready when it answers" {
+	need s6-supervise s6-svc s6-svstat s6-notifyoncheck
+	make_service pool "FCGI_LISTEN='-s $S'" "FCGI_PROGRAM='$FCGIWRAP -c 1'"
+	notifies pool
+	start supervise s6-supervise "$T/pool"
+	eventually is_ready pool
+	says_hello "$SOCKET"
+	s6-svc -dx "$T/pool"
+	await supervise 20
+}
+
+@test "the log of a service is written by the tool that is here" {
+	local tool
+
+	for tool in svlogd s6-log multilog; do
+		command -v $tool >/dev/null || continue
+		mkdir -p "$T/$tool/bin"
+		ln -s "$(command -v $tool)" "$(command -v mkdir)" "$T/$tool/bin"
+		cd "$T/$tool"
+		echo hello | PATH=$T/$tool/bin /bin/sh "$FCGI_SOURCE/examples/init/supervise/log-run"
+		grep hello main/current
+	done
+	[ -n "${tool-}" ]
+}
+
+# in_openrc <<COMMANDS: with $T/init.d and $T/conf.d, a /run of its own where OpenRC believes that it
+# has booted, and processes that end with it. $output is what the commands say.
+in_openrc() {
+	need_root
+	need openrc-run unshare
+	cat >"$T/commands" <<-'END'
+		set -e
+		not() { ! "$@"; }
+		mount -t tmpfs none /run
+		for folder in daemons exclusive failed hotplugged inactive options scheduled started \
+			starting stopping tmp wasinactive; do
+			mkdir -p /run/openrc/$folder
+		done
+		touch /run/openrc/softlevel
+		cd "$T"
+	END
+	cat >>"$T/commands"
+	chmod 755 "$T"
+	export T SPAWN_FCGI FCGIWRAP FCGI_TALK CGI USER_A
+	run unshare -m -p --fork --kill-child --mount-proc bash "$T/commands"
+	echo "$output"
+}
+
+make_openrc() {
+	make_examples init/openrc/fcgiwrap.initd init/openrc/spawn-fcgi.initd
+	mkdir "$T/init.d" "$T/conf.d"
+	cp "$MADE/init/openrc/fcgiwrap.initd" "$T/init.d/fcgiwrap"
+	cp "$MADE/init/openrc/spawn-fcgi.initd" "$T/init.d/spawn-fcgi.shop"
+}
+
+@test "OpenRC starts, reloads and stops fcgiwrap, with the variables of Alpine's" {
+	make_openrc
+	printf 'nproc=2\nsocket=/run/web/cgi.sock\n' >"$T/conf.d/fcgiwrap"
+	in_openrc <<-'END'
+		init.d/fcgiwrap start
+		until [ -S /run/web/cgi.sock ]; do sleep 0.1; done
+		init.d/fcgiwrap status
+		"$FCGI_TALK" unix:/run/web/cgi.sock get "$CGI/hello.sh" expect-text ello
+		parent=$(pgrep -o -x fcgiwrap)
+		until before=$(pgrep -P "$parent") && [ "$(wc -l <<<"$before")" = 2 ]; do sleep 0.1; done
+		init.d/fcgiwrap reload
+		until after=$(pgrep -P "$parent") && [ "$after" != "$before" ]; do sleep 0.1; done
+		[ "$(pgrep -o -x fcgiwrap)" = "$parent" ]
+		init.d/fcgiwrap stop
+		not pgrep -x fcgiwrap
+	END
+	[ "$status" = 0 ]
+}
+
+@test "OpenRC: a socket for each of several programs, as with Gentoo's variables" {
+	make_openrc
+	cat >"$T/conf.d/spawn-fcgi.shop" <<-END
+		FCGI_SOCKET=/run/shop.sock
+		FCGI_PROGRAM="$FCGIWRAP -c 1"
+		FCGI_CHILDREN=2
+		FCGI_USER=$USER_A
+		FCGI_EXTRA_OPTIONS="-M 0600"
+		ALLOWED_ENV="PATH SHOP"
+		SHOP="a b"
+	END
+	in_openrc <<-'END'
+		init.d/spawn-fcgi.shop start
+		init.d/spawn-fcgi.shop status
+		"$FCGI_TALK" unix:/run/shop.sock-1 get "$CGI/hello.sh" expect-text ello
+		"$FCGI_TALK" unix:/run/shop.sock-2 get "$CGI/hello.sh" expect-text ello
+		[ "$(stat -c %U:%a /run/shop.sock-2)" = "$USER_A:600" ]
+		tr '\0' '\n' <"/proc/$(pgrep -o -x fcgiwrap)/environ" | grep -x 'SHOP=a b'
+		first=$(cat /run/spawn-fcgi/shop-1.pid)
+		before=$(pgrep -P "$first")
+		init.d/spawn-fcgi.shop reload
+		until after=$(pgrep -P "$first") && [ "$after" != "$before" ]; do sleep 0.1; done
+		kill -KILL "$first"
+		while [ -e "/proc/$first/exe" ]; do sleep 0.1; done
+		not init.d/spawn-fcgi.shop status
+		init.d/spawn-fcgi.shop stop
+		not pgrep -x spawn-fcgi
+		[ -z "$(ls /run/spawn-fcgi)" ]
+	END
+	[ "$status" = 0 ]
+}
+
+@test "OpenRC: a program that cannot be started fails the start, and nothing is left" {
+	make_openrc
+	cat >"$T/conf.d/spawn-fcgi.shop" <<-END
+		FCGI_SOCKET=/run/shop.sock
+		FCGI_PROGRAM=/bin/false
+		FCGI_CHILDREN=2
+	END
+	in_openrc <<-'END'
+		not init.d/spawn-fcgi.shop start
+		not pgrep -x spawn-fcgi
+		[ -z "$(ls /run/spawn-fcgi)" ]
+	END
+	[ "$status" = 0 ]
+}
+
+# FreeBSD's rc.subr, as far as our scripts use it: settings are in $T/rc.conf.
+freebsd_rc() {
+	local name=$1
+
+	shift
+	cat >"$T/rc.subr" <<-'END'
+		err() { shift; echo "$*" >&2; exit 1; }
+		load_rc_config() { . "$T/rc.conf"; }
+		run_rc_command() {
+			eval "[ \"\$$rcvar\" = YES ] || { echo not enabled; exit 0; }"
+			rc_pid=
+			[ ! -s "$pidfile" ] || rc_pid=$(cat "$pidfile")
+			case $1 in
+			start) $start_cmd ;;
+			stop) kill "$rc_pid" ;;
+			reload) kill -s "$sig_reload" "$rc_pid" ;;
+			*) eval "\$${1}_cmd" ;;
+			esac
+		}
+	END
+	make_examples "init/freebsd/$name"
+	sed -i -e "s|^\. /etc/rc.subr|. $T/rc.subr|" -e "s|/var/run|$T/var/run|" "$MADE/init/freebsd/$name"
+	mkdir -p "$T/var/run"
+	chmod 755 "$T"
+	export T
+	run sh "$MADE/init/freebsd/$name" "$@"
+	echo "$output"
+}
+
+# is_up NAME: and is ended with the test.
+is_up() {
+	[ "$status" = 0 ]
+	adopt "$1" "$(cat "$T/var/run/$1.pid")"
+}
+
+@test "FreeBSD: fcgiwrap, by what the port needs, and no more" {
+	echo 'fcgiwrap_enable=NO' >"$T/rc.conf"
+	freebsd_rc fcgiwrap start
+	[ "$output" = 'not enabled' ]
+	echo 'fcgiwrap_enable=YES' >"$T/rc.conf"
+	freebsd_rc fcgiwrap start
+	is_up fcgiwrap
+	says_hello "unix:$T/var/run/fcgiwrap/fcgiwrap.sock"
+	[ "$(mode_of "$T/var/run/fcgiwrap/fcgiwrap.sock")" = 660 ]
+	freebsd_rc fcgiwrap upgrade
+	[ "$status" = 0 ]
+	freebsd_rc fcgiwrap reload
+	[ "$status" = 0 ]
+	says_hello "unix:$T/var/run/fcgiwrap/fcgiwrap.sock"
+	freebsd_rc fcgiwrap stop
+	eventually gone "$(pid_of fcgiwrap)"
+}
+
+@test "FreeBSD: the variables of the port of fcgiwrap" {
+	need_users
+	cat >"$T/rc.conf" <<-END
+		fcgiwrap_enable=YES
+		fcgiwrap_user=$USER_B
+		fcgiwrap_group=$(id -gn "$USER_A")
+		fcgiwrap_socket=unix:$T/var/run/web/cgi.sock
+		fcgiwrap_socket_mode=0600
+		fcgiwrap_socket_owner=$USER_A
+		fcgiwrap_socket_group=$(id -gn "$USER_B")
+		fcgiwrap_flags="-c 4 -f"
+	END
+	freebsd_rc fcgiwrap start
+	is_up fcgiwrap
+	says_hello "unix:$T/var/run/web/cgi.sock"
+	[ "$(owner_of "$T/var/run/web/cgi.sock")" = "$USER_A:$(id -gn "$USER_B")" ]
+	[ "$(mode_of "$T/var/run/web/cgi.sock")" = 600 ]
+	find_children "$(pid_of fcgiwrap)"
+	[ "$(words_of "${children[0]}")" = "$FCGIWRAP -c 4 -f " ]
+	[ "$(status_of "${children[0]}" Gid | cut -d ' ' -f 1)" = "$(id -g "$USER_A")" ]
+}
+
+@test "FreeBSD: profiles of fcgiwrap are services of their own" {
+	local port
+
+	port=$(free_port)
+	cat >"$T/rc.conf" <<-END
+		fcgiwrap_enable=YES
+		fcgiwrap_profiles="one two"
+		fcgiwrap_flags="-c 1"
+		fcgiwrap_two_socket=tcp:127.0.0.1:$port
+		fcgiwrap_two_flags="-c 1 -f"
+	END
+	freebsd_rc fcgiwrap start
+	is_up fcgiwrap-one
+	is_up fcgiwrap-two
+	says_hello "unix:$T/var/run/fcgiwrap/fcgiwrap-one.sock"
+	says_hello "tcp:127.0.0.1:$port"
+	find_children "$(pid_of fcgiwrap-two)"
+	[ "$(words_of "${children[0]}")" = "$FCGIWRAP -c 1 -f " ]
+	freebsd_rc fcgiwrap stop one
+	eventually gone "$(pid_of fcgiwrap-one)"
+	says_hello "tcp:127.0.0.1:$port"
+}
+
+@test "FreeBSD: the variables of the port of spawn-fcgi" {
+	need_users
+	cat >"$T/rc.conf" <<-END
+		spawn_fcgi_enable=YES
+		spawn_fcgi_app=$FCGIWRAP
+		spawn_fcgi_app_args="-c 1"
+		spawn_fcgi_username=$USER_A
+		spawn_fcgi_bindsocket=$T/var/run/app.socket
+		spawn_fcgi_bindsocket_mode="0600 -U $USER_B"
+		spawn_fcgi_children=2
+		spawn_fcgi_max_requests=500
+		spawn_fcgi_path_env=/usr/bin:/bin
+		spawn_fcgi_allowed_env="SHOP"
+		SHOP="a b"
+	END
+	freebsd_rc spawn-fcgi start
+	is_up spawn_fcgi
+	says_hello "unix:$T/var/run/app.socket"
+	[ "$(owner_of "$T/var/run/app.socket")" = "$USER_B:$(id -gn "$USER_B")" ]
+	has_children "$(pid_of spawn_fcgi)" 2
+	find_children "$(pid_of spawn_fcgi)"
+	[ "$(words_of "${children[0]}")" = "$FCGIWRAP -c 1 " ]
+	[ "$(environment_of "${children[0]}" | sort | xargs -d '\n')" = 'PATH=/usr/bin:/bin PHP_FCGI_MAX_REQUESTS=500 SHOP=a b' ]
+	freebsd_rc spawn-fcgi stop
+	eventually gone "$(pid_of spawn_fcgi)"
+}
+
+@test "FreeBSD: spawn-fcgi at an address and a port" {
+	local port
+
+	port=$(free_port)
+	cat >"$T/rc.conf" <<-END
+		spawn_fcgi_enable=YES
+		spawn_fcgi_app=$FCGIWRAP
+		spawn_fcgi_bindaddr=127.0.0.1
+		spawn_fcgi_bindport=$port
+	END
+	freebsd_rc spawn-fcgi start
+	is_up spawn_fcgi
+	says_hello "tcp:127.0.0.1:$port"
+}
+
+# OpenWrt's functions of procd and uci, as far as our script uses them: it prints what would be run.
+@test "OpenWrt: procd is told a command for each section, and how to reload and to stop" {
+	make_examples init/openwrt/fcgiwrap
+	cat >"$T/commands" <<-'END'
+		config_load() { :; }
+		config_foreach() { "$1" main; "$1" off; }
+		config_get_bool() { [ "$2" = main ] && eval "$1=1" || eval "$1=0"; }
+		config_get() { [ "$3" = workers ] && eval "$1=2" || eval "$1=\$4"; }
+		config_list_foreach() { "$3" '/www/my scripts'; }
+		procd_open_instance() { echo "open $1"; }
+		procd_set_param() { printf '%s|' "$@"; echo; }
+		procd_append_param() { printf 'append %s|' "$*"; echo; }
+		procd_close_instance() { echo close; }
+	END
+	run sh -c ". '$T/commands'; . '$MADE/init/openwrt/fcgiwrap'; start_service"
+	echo "$output"
+	diff - <(echo "$output") <<-END
+		open main
+		command|$SPAWN_FCGI|-n|-s|/var/run/fcgiwrap-main.socket|-M|0660|-u|nobody|-U|root|--|$FCGIWRAP|-c|2|
+		append command --root /www/my scripts|
+		respawn|3600|1|0|
+		stderr|1|
+		term_timeout|40|
+		reload_signal|HUP|
+		close
+	END
 }
