@@ -6,6 +6,7 @@
 
 load lib
 load spawn
+load supervise
 load wrapper
 load services
 
@@ -797,4 +798,107 @@ is_up() {
 		reload_signal|HUP|
 		close
 	END
+}
+
+# complete_ PROGRAM WORD...: $COMPREPLY is what the last word may become, by what bash executes.
+complete_() {
+	local program=$1
+
+	shift
+	# shellcheck source=../examples/completion/spawn-fcgi
+	. "$FCGI_SOURCE/examples/completion/spawn-fcgi"
+	COMP_WORDS=("${program##*/}" "$@")
+	COMP_CWORD=$#
+	_fcgi_bridge "$program" "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD-1]}"
+	printf '%s\n' "${COMPREPLY[@]}"
+}
+
+# The options of a program, one per line, by --help.
+options_of() {
+	run_under "$1" --help | grep -oE '^ +(-., )?(--[a-z-]+|-[?])' | grep -oE -- '-[^ ,]+' | sort
+}
+
+@test "bash completes all options that the programs have, and no others" {
+	local program
+
+	for program in "$SPAWN_FCGI" "$FCGIWRAP"; do
+		complete_ "$program" -
+		[ ${#COMPREPLY[@]} -gt 20 ]
+		diff <(printf '%s\n' "${COMPREPLY[@]}" | sort) <(options_of "$program")
+	done
+	complete_ "$SPAWN_FCGI" --sup
+	[ "${COMPREPLY[*]}" = --supervise ]
+}
+
+@test "bash completes what an option takes" {
+	complete_ "$SPAWN_FCGI" --pm dy
+	[ "${COMPREPLY[*]}" = dynamic ]
+	complete_ "$FCGIWRAP" --on-abort ''
+	[ "${COMPREPLY[*]}" = 'kill ignore' ]
+	complete_ "$SPAWN_FCGI" -u roo
+	[ "${COMPREPLY[*]}" = root ]
+	mkdir "$T/folder"
+	: >"$T/file"
+	complete_ "$SPAWN_FCGI" --chroot "$T/f"
+	[ "${COMPREPLY[*]}" = "$T/folder" ]
+	complete_ "$SPAWN_FCGI" --log "$T/fi"
+	[ "${COMPREPLY[*]}" = "$T/file" ]
+	complete_ "$SPAWN_FCGI" --log sys
+	[ "${COMPREPLY[*]}" = syslog ]
+	complete_ "$SPAWN_FCGI" --limit np
+	[ "${COMPREPLY[*]}" = nproc= ]
+	complete_ "$SPAWN_FCGI" --nice ''
+	[ ${#COMPREPLY[@]} = 0 ]
+}
+
+@test "bash completes no options of spawn-fcgi behind the program" {
+	: >"$T/file"
+	complete_ "$SPAWN_FCGI" -n -- "$T/f"
+	[ "${COMPREPLY[*]}" = "$T/file" ]
+	complete_ "$SPAWN_FCGI" -n -- "$T/file" --sup
+	[ ${#COMPREPLY[@]} = 0 ]
+}
+
+@test "AppArmor takes a profile with the abstraction for right" {
+	need apparmor_parser
+	mkdir -p "$T/apparmor/abstractions"
+	cp "$FCGI_SOURCE/examples/apparmor/spawn-fcgi" "$T/apparmor/abstractions"
+	# The example of a profile in the file itself, without the program's own part.
+	sed -nE '/^#   include/,/^#   }/s/^# ( .*|$)/\1/p' "$FCGI_SOURCE/examples/apparmor/spawn-fcgi" |
+		grep -v 'abstractions/php>' >"$T/apparmor/profile"
+	grep abstractions/spawn-fcgi "$T/apparmor/profile"
+	apparmor_parser -Q -K -S -I "$T/apparmor" -I /etc/apparmor.d "$T/apparmor/profile" >"$T/policy"
+	[ -s "$T/policy" ]
+}
+
+@test "monit takes its file for right" {
+	need monit
+	make_examples init/monitrc
+	{
+		printf 'set daemon 30\nset idfile %s\n' "$T/id"
+		cat "$MADE/init/monitrc"
+	} >"$T/monitrc"
+	chmod 600 "$T/monitrc"
+	monit -t -c "$T/monitrc"
+}
+
+@test "logrotate moves the log, and spawn-fcgi opens it anew" {
+	need logrotate
+	program <<-'END'
+		while :; do echo "a line"; sleep 0.1; done
+	END
+	mkdir -p "$T/run/spawn-fcgi" "$T/log"
+	start keeper "$SPAWN_FCGI" --supervise -n -s "$S" -P "$T/run/spawn-fcgi/shop.pid" \
+		--log "$T/log/shop.log" -- "$T/prog"
+	in_file 'a line' "$T/log/shop.log"
+	# A file that is left over names somebody else, who is not to hear of it.
+	start other sleep 60
+	pid_of other >"$T/run/fcgiwrap.pid"
+	eventually test -s "$T/run/spawn-fcgi/shop.pid"
+	sed -e "s|/var/log/spawn-fcgi|$T/log|; s|/run/|$T/run/|g" -e '/compress$/d' \
+		"$FCGI_SOURCE/examples/init/logrotate" >"$T/logrotate"
+	logrotate -f -s "$T/state" "$T/logrotate"
+	in_file 'a line' "$T/log/shop.log"
+	[ -s "$T/log/shop.log.1" ]
+	alive "$(pid_of other)"
 }
