@@ -109,7 +109,8 @@ static void on_failed(int with_status)
 	stop(with_status);
 }
 
-/* The new socket replaces the former one at the service manager, too. */
+/* The new socket replaces the former one at the service manager, too, which may have room for one
+ * only. */
 static int renew_socket(void)
 {
 	char name[LISTENER_NAME_SIZE];
@@ -117,9 +118,9 @@ static int renew_socket(void)
 	listener_name(&listener, name);
 	if (upgrade_is_on() || !listener_renew(&listener, settings, identity))
 		return -1;
-	have_kept();
 	if (is_kept())
 		notify_drop(name);
+	have_kept();
 	return listener.fd;
 }
 

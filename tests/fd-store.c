@@ -4,7 +4,8 @@
  * Runs the command, with NOTIFY_SOCKET and the environment that it has itself, and writes what
  * it is told to standard output, a line per message. When the command was killed by SIGKILL,
  * it waits until there is a file GO, removes that, and runs the command again, with what it was
- * given to keep, as LISTEN_FDS. Else it ends, with the same status.
+ * given to keep, as LISTEN_FDS. Else it ends, with the same status. It keeps no more than FDSTORE
+ * says, as systemd does: what comes beyond that is closed, also if it is kept already.
  */
 #include <config.h>
 
@@ -29,8 +30,13 @@ static int count;
 
 static void keep(int fd, const char *name)
 {
-	if (count == KEPT)
-		abort();
+	const char *most = getenv("FDSTORE");
+
+	if (count == KEPT || (most && count >= atoi(most))) {
+		close(fd);
+		puts("no room");
+		return;
+	}
 	kept[count].fd = fcntl(fd, F_DUPFD_CLOEXEC, ASIDE);
 	close(fd);
 	snprintf(kept[count++].name, sizeof kept->name, "%s", name);
@@ -67,7 +73,6 @@ static void hear(int manager)
 	with = CMSG_FIRSTHDR(&all);
 	if (with && with->cmsg_type == SCM_RIGHTS) {
 		memcpy(&fd, CMSG_DATA(with), sizeof fd);
-		drop(name);
 		keep(fd, name);
 	}
 	if (strncmp(text, "FDSTOREREMOVE=1", strlen("FDSTOREREMOVE=1")) == 0)

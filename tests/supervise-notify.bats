@@ -189,6 +189,28 @@ kill_alone() {
 	nothing_left "$S"
 }
 
+@test "FDSTORE: a socket that a reload puts in the place of the old one is kept, where one may be" {
+	local before
+
+	need ss
+	need_census
+	need_app
+	kept -s "$S" --stop-timeout 8 -- "$APP" naive
+	ln -s "$T/manager.log" "$T/keeper.log"
+	before=$(inode "$S")
+	starve_by_load
+	logged 'reloaded$'
+	end_load
+	[ "$(inode "$S")" != "$before" ]
+	before=$(inode "$S")
+	kill_all
+	revive
+	logged 'going on with the socket that the service manager has kept'
+	[ "$(inode "$S")" = "$before" ]
+	ask
+	end_kept
+}
+
 @test "FDSTORE: a stop ends the keeping" {
 	local name
 
