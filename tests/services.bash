@@ -6,8 +6,8 @@
 UNITS=(systemd/fcgiwrap.service systemd/fcgiwrap.socket systemd/fcgiwrap@.service
 	systemd/fcgiwrap@.socket systemd/spawn-fcgi@.service)
 
-# make_examples NAME...: below $MADE, for the programs under test, the web server's user $WEB and
-# the scripts' user $SCRIPTS.
+# make_examples NAME...: below $MADE, for the programs under test or those in the folder $BIN, the
+# web server's user $WEB and the scripts' user $SCRIPTS.
 make_examples() {
 	local name
 
@@ -16,7 +16,7 @@ make_examples() {
 		mkdir -p "$MADE/${name%/*}"
 		(
 			cd "$T/made" || exit
-			bindir=${SPAWN_FCGI%/*} sbindir=${FCGIWRAP%/*} web_user=${WEB-$USER_A} \
+			bindir=${BIN-${SPAWN_FCGI%/*}} sbindir=${BIN-${FCGIWRAP%/*}} web_user=${WEB-$USER_A} \
 				script_user=${SCRIPTS-$USER_A} \
 				sh "$FCGI_SOURCE/examples/edit" "$FCGI_SOURCE" "examples/$name"
 		) || return
