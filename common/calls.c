@@ -69,7 +69,7 @@ int call_pipe(int ends[2], int flags)
 	if (plain_pipe(ends, flags) < 0)
 		return -1;
 	if (!atomic_exchange(&refused, true))
-		report("pipe2 is refused; pipe is called instead");
+		report(REPORT_WARNING "pipe2 is refused; pipe is called instead");
 	return 0;
 }
 
@@ -86,6 +86,6 @@ int call_accept(int listener)
 	}
 	fd = plain_accept(listener);
 	if (fd >= 0 && !atomic_exchange(&refused, true))
-		report("accept4 is refused; accept is called instead");
+		report(REPORT_WARNING "accept4 is refused; accept is called instead");
 	return fd;
 }

@@ -57,12 +57,17 @@ static size_t told_meanwhile; /* events, while deadlines waited */
 static bool running;
 static void (*after_turn)(void);
 
-static void read_clock(void)
+int64_t loop_clock(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t);
-	now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void read_clock(void)
+{
+	now = loop_clock();
 }
 
 int64_t loop_now(void)
@@ -269,7 +274,7 @@ static bool open_signals(void)
 	while ((fd = (*signals_by)->open()) < 0) {
 		if (!call_is_refused(errno) || !signals_by[1])
 			return false;
-		report("%s is refused; %s is used instead", signals_by[0]->name,
+		report(REPORT_WARNING "%s is refused; %s is used instead", signals_by[0]->name,
 		       signals_by[1]->name);
 		signals_by++;
 	}
@@ -281,7 +286,7 @@ static bool open_wait(void)
 	while (!(*wait_by)->open()) {
 		if (!call_is_refused(errno) || !wait_by[1])
 			return false;
-		report("%s is refused; %s is used instead", wait_by[0]->name, wait_by[1]->name);
+		report(REPORT_WARNING "%s is refused; %s is used instead", wait_by[0]->name, wait_by[1]->name);
 		wait_by++;
 	}
 	return true;

@@ -61,6 +61,9 @@ void loop_after_turn(void (*done)(void));
 /* Milliseconds of CLOCK_MONOTONIC, as last read by the loop. */
 int64_t loop_now(void);
 
+/* The same clock, read now; from any thread. */
+int64_t loop_clock(void);
+
 /* True if interval milliseconds have passed since the last true result, to limit
  * frequent messages. *last is 0 at first. */
 bool loop_is_time(int64_t *last, int64_t interval);

@@ -108,7 +108,7 @@ static void report_range(const struct option_row *o, const char *text)
 	}
 }
 
-static bool append(struct option_list *list, const char *text)
+bool options_word(struct option_list *list, const char *text)
 {
 	const char **texts = realloc(list->texts, (list->count + 1) * sizeof *texts);
 
@@ -156,9 +156,9 @@ static bool store(const struct option_row *o, const char *text, void *settings)
 			report("%s wants NAME=VALUE, not \"%s\"", option, text);
 			return false;
 		}
-		return append(at, text);
+		return options_word(at, text);
 	case OPTION_LIST:
-		return append(at, text);
+		return options_word(at, text);
 	default:
 		if (!parse_value(o, text, &value) || value < o->least || value > o->most) {
 			report_range(o, text);
@@ -315,6 +315,41 @@ int options_parse(const struct option_row *table, size_t count, int argc, char *
 	if (!has_all_needs(table, count, given) || !is_left_alone(table, count, given))
 		return -1;
 	return optind;
+}
+
+static bool is_among(const struct option_row *o, const char *const *names)
+{
+	for (; *names; names++)
+		if (o->name && strcmp(o->name, *names) == 0)
+			return true;
+	return false;
+}
+
+bool options_words(const struct option_row *table, size_t count, int argc, char **argv,
+		   const char *const *without, struct option_list *out)
+{
+	char letters[2 * OPTIONS_MOST + 2];
+	struct option longs[OPTIONS_MOST + 1];
+	int found;
+
+	fill_getopt(table, count, letters, longs);
+	optind = 1;
+	while ((found = getopt_long(argc, argv, letters, longs, NULL)) != -1) {
+		const struct option_row *row = row_of(table, count, found);
+		char option[64], *kept;
+
+		if (!row || is_among(row, without))
+			continue;
+		spell(row, option, sizeof option);
+		kept = strdup(option);
+		if (!kept) {
+			report("cannot keep the command line: %s", strerror(errno));
+			return false;
+		}
+		if (!options_word(out, kept) || (row->kind != OPTION_FLAG && !options_word(out, optarg)))
+			return false;
+	}
+	return true;
 }
 
 void options_help(FILE *to, const struct option_row *table, size_t count)

@@ -72,6 +72,14 @@ struct option_list {
 int options_parse(const struct option_row *table, size_t count, int argc, char **argv,
 		  void *settings);
 
+/* Adds to out, as words of a command line, the options of an argv that options_parse() has found
+ * right, but those of the names in without, up to a NULL. False after reporting. */
+bool options_words(const struct option_row *table, size_t count, int argc, char **argv,
+		   const char *const *without, struct option_list *out);
+
+/* Adds a word, which has to live as long as the list. False after reporting. */
+bool options_word(struct option_list *list, const char *word);
+
 /* Prints a line per option, in the order of the table. */
 void options_help(FILE *to, const struct option_row *table, size_t count);
 

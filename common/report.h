@@ -9,19 +9,60 @@
 #define REPORT_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
+
+/* How grave a message is, in the numbers of syslog(3). It is an error unless its format begins with
+ * one of these strings. */
+enum { REPORT_IS_ERROR = 3, REPORT_IS_WARNING, REPORT_IS_NOTICE, REPORT_IS_INFO, REPORT_IS_DEBUG };
+#define REPORT_WARNING "\0014" /* a request refused, a thing done in another way */
+#define REPORT_NOTICE "\0015"  /* what was asked for has happened */
+#define REPORT_INFO "\0016"    /* words of scripts and programs */
+#define REPORT_DEBUG "\0017"
+
+/* What is known of a message's subject, for logs that have fields. */
+struct report_field {
+	const char *name, *value;
+};
+
+struct report_message {
+	int level;
+	const char *kind; /* its format, the same for all of a kind; NULL: none */
+	const char *text; /* sanitized, without line end */
+	size_t size;
+	pid_t process;    /* whose words these are; 0: our own */
+	const struct report_field *fields;
+	size_t field_count;
+};
 
 /* Sets the name in front of every message. The text is not copied. */
 void report_open(const char *program);
+const char *report_name(void);
 
-/* Passes messages to sink, sanitized, without name and line end; NULL: to standard
- * error again. */
-void report_to(void (*sink)(const char *text, size_t size));
+/* Leaves out messages less grave than the level of this name (error, warning, notice, info or
+ * debug). False for another name. */
+bool report_level(const char *name);
+
+/* The level of a message with this format. */
+int report_level_of(const char *format);
+
+/* True if a message of this level is written. */
+bool report_is_wanted(int level);
+
+/* Passes messages to sink; NULL: to standard error again. */
+void report_to(void (*sink)(const struct report_message *message));
+
+/* Gives the messages that follow these fields, which have to stay until there are others or none. */
+void report_about(const struct report_field *fields, size_t count);
 
 /* Writes one line to standard error, sanitized, in one write(2). Never waits for a slow
  * reader: the line is lost. Keeps errno. */
 void report(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* The same for a text of some kind, which is cut if need be. */
+void report_text(int level, const char *kind, const char *text, size_t size);
+
 void report_va(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 
 /* For messages that others can cause at will: with each rate 20 are written in ten

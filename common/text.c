@@ -94,7 +94,8 @@ static const char *escape_json(uint32_t c, char *number)
 		return "\\\"";
 	if (c == '\\')
 		return "\\\\";
-	if (c >= ' ' && (c < 0x7f || c > 0x9f))
+	/* Some readers of lines take U+2028 for an end of one, too. */
+	if (c != '\t' && !utf8_is_obeyed(c))
 		return NULL;
 	snprintf(number, ESCAPED_MOST, "\\u%04x", (unsigned)c);
 	return number;
@@ -144,6 +145,7 @@ void text_string(struct text *text, enum text_form form, const char *string, siz
 	const unsigned char *bytes = (const unsigned char *)string;
 	const size_t all = string ? strnlen(string, most + 1) : 0;
 	const size_t size = all > most ? report_whole(string, most) : all;
+	size_t from = 0; /* of what stays as it is */
 
 	for (size_t at = 0; at < size;) {
 		char number[ESCAPED_MOST];
@@ -153,12 +155,20 @@ void text_string(struct text *text, enum text_form form, const char *string, siz
 
 		if (length == 0)
 			c = bytes[at];
-		if ((escaped = escapes[form](c, number)))
+		escaped = escapes[form](c, number);
+		if (length > 0 && !escaped) {
+			at += length;
+			continue;
+		}
+		text_put(text, string + from, at - from);
+		if (escaped)
 			text_add(text, escaped);
 		else
 			text_put_character(text, c);
-		at += length + !length;
+		from = at += length + !length;
 	}
+	if (size > from)
+		text_put(text, string + from, size - from);
 	if (all > most)
 		text_add(text, "\342\200\246");
 }

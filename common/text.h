@@ -26,7 +26,7 @@ void text_format(struct text *text, const char *format, ...) __attribute__((form
  */
 enum text_form {
 	TEXT_LINE,   /* in a line: what viewers obey becomes '?' (utf8.h) */
-	TEXT_JSON,   /* between quotes of JSON */
+	TEXT_JSON,   /* between quotes of JSON; what viewers obey is escaped */
 	TEXT_XML,    /* in content or between quotes; what XML cannot have becomes '?' */
 	TEXT_HTML,   /* the same, and what viewers obey becomes '?' */
 	TEXT_METRIC, /* between quotes of a label of OpenMetrics */

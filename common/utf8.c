@@ -11,6 +11,10 @@ size_t utf8_decode(const unsigned char *text, size_t size, uint32_t *character, 
 	uint32_t c = length == 1 ? lead : length == 0 ? 0 : lead & (0x7fu >> length);
 
 	*missing = 0;
+	if (length == 1) { /* most are: without the rest */
+		*character = c;
+		return 1;
+	}
 	for (size_t i = 1; i < length; i++) {
 		if (i == size) {
 			*missing = length - size;
@@ -26,6 +30,8 @@ size_t utf8_decode(const unsigned char *text, size_t size, uint32_t *character, 
 
 bool utf8_is_obeyed(uint32_t c)
 {
+	if (c >= ' ' && c < 0x7f) /* most are: without the rest */
+		return false;
 	return (c < ' ' && c != '\t') || (c >= 0x7f && c <= 0x9f) || c == 0x61c ||
 	       c == 0x200e || c == 0x200f || (c >= 0x2028 && c <= 0x202e) ||
 	       (c >= 0x2066 && c <= 0x206f);

@@ -2,6 +2,7 @@
 
 #include "census.h"
 
+#include "look-as.h"
 #include "loop.h"
 #include "proc.h"
 #include "report.h"
@@ -229,10 +230,10 @@ static bool list_sockets_anyhow(struct look *look, size_t entry, const struct pr
 	if (all)
 		return true;
 	look->held_count = before;
-	proc_look_as(identity, false);
+	look_as(identity, false);
 	all = list_sockets(look, entry, process);
 	error = errno;
-	proc_look_as(identity, true);
+	look_as(identity, true);
 	errno = error;
 	if (!all)
 		look->held_count = before;
@@ -362,10 +363,10 @@ bool census_take(struct census_entry *entries, size_t count, long *waiting)
 
 	for (size_t i = 0; i < count; i++)
 		entries[i] = (struct census_entry){ .leader = entries[i].leader };
-	proc_look_as(identity, true);
+	look_as(identity, true);
 	if (count > 0)
 		proc_visit_children(getpid(), visit, &look);
-	proc_look_as(identity, false);
+	look_as(identity, false);
 	/* After the descriptors: a connection accepted meanwhile is counted the next time. */
 	good = !look.failed && count_connections(&look) && count_waiting(waiting);
 	free(connections);

@@ -5,11 +5,11 @@
 #include "check-program.h"
 #include "listen.h"
 #include "listener.h"
-#include "logfile.h"
 #include "pidfile.h"
 #include "reach.h"
 #include "report.h"
 #include "self.h"
+#include "sink.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -64,16 +64,6 @@ static bool check_pid_file(const char *path)
 	struct pidfile file;
 
 	return pidfile_open(&file, path);
-}
-
-static bool check_log(const char *path)
-{
-	const char *why;
-
-	if (logfile_could_open(path, &why))
-		return true;
-	report("--log: cannot open %s: %s", path, why);
-	return false;
 }
 
 /* Checks the Unix socket of this path, as it is or, if made, as it will be made. */
@@ -140,8 +130,8 @@ int check_run(const struct settings *settings, const struct identity *identity)
 		good &= self_apart(check_status_socket, &plan);
 	if (settings->pid_file)
 		good &= check_pid_file(settings->pid_file);
-	if (settings->log && strcmp(settings->log, "syslog") != 0)
-		good &= check_log(settings->log);
+	if (settings->log)
+		good &= sink_could_open("--log", settings->log);
 	if (settings->web_user && chosen)
 		good &= check_web_user(&plan, passed);
 	if (good)

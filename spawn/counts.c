@@ -62,6 +62,7 @@ static size_t list_all(uint64_t *all[])
 		&counts.refused[REFUSED_LAST],
 		&counts.ends[END_EXIT], &counts.ends[END_FAILURE], &counts.ends[END_SIGNAL],
 		&counts.ends[END_ASKED], &counts.ends[END_KILLED],
+		&counts.slow,
 	};
 
 	memcpy(all, one, sizeof one);

@@ -27,6 +27,7 @@ struct counts {
 	uint64_t memory_most; /* bytes of a process, with its own processes */
 	uint64_t limit_reached;
 	uint64_t overdue; /* requests above --request-timeout */
+	uint64_t slow;    /* above --slow-log */
 	uint64_t starts, restarts; /* the latter: in place of one that ended by itself */
 	uint64_t crashes, reloads;
 	uint64_t ends[ENDS], refused[REFUSALS];

@@ -25,6 +25,9 @@ enum { /* milliseconds */
 	REQUEST_PAUSE_MOST = 2000
 };
 
+/* Milliseconds, with room for a time to be added. */
+#define NEVER (INT64_MAX / 4)
+
 /* Nanoseconds of work that look like a request. */
 enum { WORK_LEAST = 300000 };
 
@@ -33,7 +36,7 @@ static const struct demand_events *events;
 static int listening;
 static struct watch queue = { .fd = -1 };
 static struct deadline look_soon, idle_end, request_look;
-static struct requests requests;
+static struct requests requests, slow;
 static bool shown, watches_requests;
 static int64_t last_arrival, last_look;
 static long waiting;
@@ -197,6 +200,7 @@ static void judge_requests(struct worker *const *workers)
 	const struct serving *one = serving_look(&count), *end = one + count, *told = NULL;
 
 	requests_begin(&requests, count);
+	requests_begin(&slow, count);
 	for (; one < end; one++) {
 		struct worker *w = workers[one->entry];
 		enum request_verdict verdict;
@@ -204,6 +208,8 @@ static void judge_requests(struct worker *const *workers)
 		/* The process may serve hidden connections, too. */
 		if (w->hidden)
 			continue;
+		if (requests_saw(&slow, &one->seen, loop_now()) == REQUEST_OVERDUE)
+			events->slow(one->seen.process);
 		verdict = requests_saw(&requests, &one->seen, loop_now());
 		/* The event before may have ended the whole worker. */
 		if (verdict == REQUEST_FINE || is_below(one, told) || !is_looked_at(w))
@@ -211,12 +217,23 @@ static void judge_requests(struct worker *const *workers)
 		told = one;
 		events->overdue(w, one->seen.process, verdict == REQUEST_DEAF);
 	}
+	requests_tell_ended(&slow, loop_now(), events->slow_ended);
+}
+
+static int64_t limit_or_never(int64_t limit)
+{
+	return limit > 0 ? limit : NEVER;
+}
+
+static int64_t lesser(int64_t a, int64_t b)
+{
+	return a < b ? a : b;
 }
 
 static int64_t request_pause(void)
 {
-	int64_t pause = settings->request_timeout / REQUEST_LOOKS;
-	int64_t next = requests_next(&requests, loop_now());
+	int64_t pause = lesser(requests.limit, slow.limit) / REQUEST_LOOKS;
+	int64_t next = lesser(requests_next(&requests, loop_now()), requests_next(&slow, loop_now()));
 	int64_t least = census_pause() + serving_pause();
 
 	if (pause < REQUEST_PAUSE_LEAST)
@@ -296,8 +313,10 @@ bool demand_open(const struct settings *wanted, const struct identity *identity,
 	shown = census_open(listener, identity);
 	if (!shown)
 		return false;
-	watches_requests = settings->request_timeout > 0 && serving_open(listener, identity);
-	requests_open(&requests, settings->request_timeout, retire_grace(settings));
+	watches_requests = (settings->request_timeout > 0 || settings->slow_log > 0) &&
+			   serving_open(listener, identity);
+	requests_open(&requests, limit_or_never(settings->request_timeout), retire_grace(settings));
+	requests_open(&slow, limit_or_never(settings->slow_log), NEVER);
 	return true;
 }
 

@@ -22,6 +22,9 @@ struct demand_events {
 	/* A process of the worker, or the worker itself, is busy with one request for longer than
 	 * --request-timeout; deaf: was reported so a while ago, and has not ended. */
 	void (*overdue)(struct worker *worker, pid_t process, bool deaf);
+	/* The same for --slow-log, once; and it is not busy with that request any more. */
+	void (*slow)(pid_t process);
+	void (*slow_ended)(pid_t process, int64_t took);
 };
 
 /* True if busy and idle processes can be told apart here. */

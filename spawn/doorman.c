@@ -97,7 +97,8 @@ static void tell_refused(long *number, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(reason, sizeof reason, format, arguments);
 	va_end(arguments);
-	report("refused with 503: %ld request%s, since %s", *number, *number == 1 ? "" : "s",
+	report(REPORT_WARNING "refused with 503: %ld request%s, since %s", *number,
+	       *number == 1 ? "" : "s",
 	       reason);
 	*number = 0;
 }

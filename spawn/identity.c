@@ -66,7 +66,7 @@ static bool find_program_identity(struct identity *id, const char *user, const c
 		return false;
 	}
 	if (user && id->group == GROUP_UNCHANGED)
-		report("WARNING: couldn't find the user for uid %ld and no group was specified, "
+		report(REPORT_WARNING "WARNING: couldn't find the user for uid %ld and no group was specified, "
 		       "so only the user privileges will be dropped (give a group with -g)",
 		       (long)id->user);
 	return !entry || find_supplementary(id, entry->pw_name);

@@ -16,7 +16,7 @@ void lifeline_open(void)
 
 	if (prctl(PR_GET_PDEATHSIG, &signal) < 0 ||
 	    prctl(PR_SET_PDEATHSIG, (unsigned long)signal) < 0)
-		report("prctl is refused (%s); if this process is killed, others go on as with "
+		report(REPORT_WARNING "prctl is refused (%s); if this process is killed, others go on as with "
 		       "--outlive", strerror(errno));
 }
 

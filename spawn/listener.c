@@ -290,7 +290,7 @@ static bool take_keepsake(struct listener *out, const struct settings *settings,
 		*out = k.listener;
 		out->address = settings->address;
 		listen(fd, (int)settings->backlog);
-		report("going on with the socket that the service manager has kept");
+		report(REPORT_NOTICE "going on with the socket that the service manager has kept");
 		return true;
 	}
 	report("the socket that the service manager has kept is given up: it is not what would "
@@ -376,7 +376,7 @@ bool listener_find(struct listener *out, const struct settings *settings,
 	if (chosen < 0)
 		return open_own(out, settings, identity);
 	if (settings->socket || settings->port)
-		report("-%c is ignored, since a socket was passed by LISTEN_FDS",
+		report(REPORT_WARNING "-%c is ignored, since a socket was passed by LISTEN_FDS",
 		       settings->socket ? 's' : 'p');
 	return listener_adopt(out, settings, chosen, false, &none);
 }

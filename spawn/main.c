@@ -6,6 +6,7 @@
 #include <config.h>
 
 #include "check.h"
+#include "config-facts.h"
 #include "client.h"
 #include "crew.h"
 #include "descriptors.h"
@@ -74,6 +75,8 @@ int main(int argc, char **argv)
 	}
 	if (!settings_read(&settings, argc, argv, handed_over == HANDOVER_READ, &status))
 		return status;
+	if (settings.print_config)
+		return config_facts_print(&settings) ? EXIT_SUCCESS : EXIT_OWN_ERROR;
 	if (settings.ping || settings.request)
 		return client_run(&settings);
 	/* With -n alone this process becomes the program: leave descriptors (a lock) open. */

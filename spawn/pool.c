@@ -6,6 +6,7 @@
 #include "counts.h"
 #include "crashes.h"
 #include "demand.h"
+#include "describer.h"
 #include "doorman.h"
 #include "growth.h"
 #include "loop.h"
@@ -14,6 +15,7 @@
 #include "renewal.h"
 #include "report.h"
 #include "retire.h"
+#include "serving.h"
 #include "sizing.h"
 #include "worker.h"
 
@@ -127,7 +129,7 @@ static void on_recovery(struct deadline *d)
 {
 	(void)d;
 	if (crashes_over(&pool.crashes))
-		report("the crash loop is over");
+		report(REPORT_NOTICE "the crash loop is over");
 }
 
 static void describe_crash(const struct worker *w, int status, char *out, size_t size)
@@ -189,7 +191,7 @@ static void mark_outdated(struct worker *w, const char *reason)
 {
 	if (w->outdated)
 		return;
-	report("process %ld %s; replacing it", (long)w->child.pid, reason);
+	report(REPORT_NOTICE "process %ld %s; replacing it", (long)w->child.pid, reason);
 	w->outdated = true;
 }
 
@@ -440,9 +442,13 @@ static void report_worker_end(const struct worker *w, int status, int64_t lived)
 	char end[80];
 
 	child_describe_end(status, end, sizeof end);
-	report("process %ld %s after %lld.%02lld s%s", (long)w->child.pid, end,
-	       (long long)lived / 1000, (long long)lived % 1000 / 10,
-	       worker_is_here(w) ? "" : ", as it was asked to");
+	if (worker_is_here(w))
+		report("process %ld %s after %lld.%02lld s", (long)w->child.pid, end,
+		       (long long)lived / 1000, (long long)lived % 1000 / 10);
+	else
+		report(REPORT_NOTICE "process %ld %s after %lld.%02lld s, as it was asked to",
+		       (long)w->child.pid, end, (long long)lived / 1000,
+		       (long long)lived % 1000 / 10);
 }
 
 static void note_end(struct worker *w, int status)
@@ -666,9 +672,35 @@ static void on_request_overdue(struct worker *w, pid_t process, bool deaf)
 				     deaf ? SIGKILL : pool.settings->stop_signal);
 }
 
+/* Nobody has to forget a description of the pool's: its owner is the pool. */
+static void on_described(void *owner, const char *lines)
+{
+	(void)owner;
+	while (lines && *lines) {
+		size_t length = strcspn(lines, "\n");
+
+		report(REPORT_WARNING "slow: %.*s", (int)length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static void on_slow(pid_t process)
+{
+	counts.slow++;
+	report(REPORT_WARNING "slow: process %ld is busy with one request for more than %g s "
+	       "(--slow-log)", (long)process, (double)pool.settings->slow_log / 1000);
+	describer_ask(process, on_described, &pool);
+}
+
+static void on_slow_ended(pid_t process, int64_t took)
+{
+	report(REPORT_WARNING "slow: process %ld is done with it, after %.3g s", (long)process,
+	       (double)took / 1000);
+}
+
 static const struct demand_events demand_events = {
 	.seen = settle, .too_large = on_too_large, .idle = on_idle,
-	.overdue = on_request_overdue,
+	.overdue = on_request_overdue, .slow = on_slow, .slow_ended = on_slow_ended,
 };
 
 /* The life of the pool. */
@@ -705,10 +737,13 @@ bool pool_open(const struct settings *settings, const struct identity *identity,
 	pool.nonblocking = fcntl(listener, F_GETFL) & O_NONBLOCK;
 	worker_open(&pool.workers);
 	retire_open(settings, pool.watched);
+	describer_open(serving_look_as);
 	if (!pool.watched)
 		do_without_census();
 	if (settings->request_timeout > 0 && !demand_watches_requests())
 		report("--request-timeout is not watched on this system");
+	if (settings->slow_log > 0 && !demand_watches_requests())
+		report("--slow-log is not watched on this system");
 	if (crashes_open(&pool.crashes, settings->crash_count, settings->crash_time,
 			 pool.sizing.most) &&
 	    rate_open(&pool.rate, settings->spawn_rate))
@@ -817,7 +852,7 @@ static void restore_listener(void)
 
 void pool_reload(void)
 {
-	report("reloading");
+	report(REPORT_NOTICE "reloading");
 	begin_reload();
 	/* The administrator may have mended the program: no pause after crashes. */
 	crashes_ready(&pool.crashes);

@@ -3,6 +3,7 @@
 #include "ready.h"
 
 #include "compat.h"
+#include "look-as.h"
 #include "proc.h"
 
 #include <stdio.h>
@@ -128,9 +129,9 @@ bool ready_is_seen(pid_t child, int listener, const struct identity *identity)
 		return false;
 	look_at(child, &search);
 	if (!search.found) {
-		proc_look_as(identity, true);
+		look_as(identity, true);
 		look_at(child, &search);
-		proc_look_as(identity, false);
+		look_as(identity, false);
 	}
 	return search.found;
 }

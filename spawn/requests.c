@@ -98,6 +98,22 @@ enum request_verdict requests_saw(struct requests *r, const struct request_sight
 	return judge(r, row, now);
 }
 
+static bool is_still_asked(const struct requests *r, const struct request_row *before)
+{
+	for (size_t i = 0; i < r->count; i++)
+		if (r->rows[i].process == before->process)
+			return r->rows[i].phase != AT_WORK && r->rows[i].since == before->since;
+	return false;
+}
+
+void requests_tell_ended(const struct requests *r, int64_t now,
+			 void (*ended)(pid_t process, int64_t took))
+{
+	for (size_t i = 0; i < r->count_before; i++)
+		if (r->before[i].phase != AT_WORK && !is_still_asked(r, &r->before[i]))
+			ended(r->before[i].process, r->limit + now - r->before[i].since);
+}
+
 int64_t requests_next(const struct requests *r, int64_t now)
 {
 	int64_t next = INT64_MAX;

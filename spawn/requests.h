@@ -50,6 +50,11 @@ void requests_begin(struct requests *requests, size_t count);
 enum request_verdict requests_saw(struct requests *requests,
 				  const struct request_sighting *sighting, int64_t now);
 
+/* After a look: tells of each process that was REQUEST_OVERDUE and is not at that request any more,
+ * and for how long it was. */
+void requests_tell_ended(const struct requests *requests, int64_t now,
+			 void (*ended)(pid_t process, int64_t took));
+
 /* Milliseconds until the next look is due; INT64_MAX: no request is known. */
 int64_t requests_next(const struct requests *requests, int64_t now);
 

@@ -3,6 +3,7 @@
 #include "serving.h"
 
 #include "census.h"
+#include "look-as.h"
 #include "proc.h"
 #include "report.h"
 #include "self.h"
@@ -132,10 +133,10 @@ static bool seems_to_wait(const struct group *group)
 	if (group->first->opaque)
 		return true;
 	list_sockets_of(group);
-	proc_look_as(identity, true);
+	look_as(identity, true);
 	found = waits_for(process, sockets, group->count + LISTENING);
 	error = errno;
-	proc_look_as(identity, false);
+	look_as(identity, false);
 	if (found == WAITS_HIDDEN && is_refusal(error)) {
 		found = waits_for(process, sockets, group->count + LISTENING);
 		error = errno;
@@ -270,4 +271,9 @@ bool serving_open(int listener, const struct identity *program)
 		return false;
 	listening = st.st_ino;
 	return census_shows_connections() && proc_read(getpid(), "syscall", text, sizeof text);
+}
+
+void serving_look_as(bool begin)
+{
+	look_as(identity, begin);
 }

@@ -27,3 +27,8 @@ int64_t serving_pause(void)
 {
 	return 0;
 }
+
+void serving_look_as(bool begin)
+{
+	(void)begin;
+}

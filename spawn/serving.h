@@ -31,6 +31,9 @@ void serving_forget_former(void);
  * NULL, and no count, without memory. */
 const struct serving *serving_look(size_t *count);
 
+/* Has this thread see what the program's user is shown, or what we are; for portrait.h. */
+void serving_look_as(bool begin);
+
 /* As census_pause(), for serving_look() in addition. */
 int64_t serving_pause(void);
 

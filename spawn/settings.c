@@ -103,6 +103,8 @@ static const struct option_row table[] = {
 	  RANGE(DURATION, stop_busy, 0, DAY), .needs = "supervise" },
 	{ "request-timeout", 0, "SEC", "end who is so long at a request (0: never)",
 	  RANGE(DURATION, request_timeout, 0, DAY), .initial = "0", .needs = "supervise" },
+	{ "slow-log", 0, "SEC", "describe who is busy so long (0: none)",
+	  RANGE(DURATION, slow_log, 0, DAY), .initial = "0", .needs = "supervise" },
 	{ "start-time", 0, "SEC", "it serves if it has lived so long",
 	  RANGE(DURATION, start_time, 1, DAY), .initial = "1", .needs = "supervise" },
 	{ "status", 0, "SOCKET", "answer there how the pool is (a path or ADDRESS:PORT)",
@@ -111,8 +113,10 @@ static const struct option_row table[] = {
 	  SET(TEXT, pool_name), .needs = "supervise" },
 	{ "outlive", 0, NULL, "if spawn-fcgi is killed, its processes go on",
 	  SET(FLAG, outlive), .needs = "supervise" },
-	{ "log", 0, "FILE|syslog", "where all output goes (with -n stderr, else syslog)",
+	{ "log", 0, "FILE|syslog|journal", "where all output goes (with -n stderr, else syslog)",
 	  SET(TEXT, log), .needs = "supervise" },
+	{ "log-level", 0, "LEVEL", "error, warning, notice, info or debug",
+	  SET(TEXT, log_level), .initial = "info" },
 	{ "log-rate", 0, "N", "most lines of a process a second",
 	  RANGE(NUMBER, log_rate, 0, 1000000), .initial = "1000", .needs = "supervise" },
 	{ "queue", 0, "N", "if more wait, the oldest get 503 (default: never)",
@@ -130,6 +134,8 @@ static const struct option_row table[] = {
 	  SET(FLAG, check) },
 	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
 	  SET(TEXT, web_user), .needs = "check" },
+
+	{ "print-config", 0, "FOR", "print what nginx, systemd, docker ... has to be told", SET(TEXT, print_config) },
 
 	{ "ping", 0, "ADDRESS", "ask the program at this socket whether it answers",
 	  SET(TEXT, ping), .alone = true },
@@ -243,7 +249,7 @@ static void drop_root_options(struct settings *s)
 		strcat(ignored, " -S");
 	s->bind_before_chroot = false;
 	if (*ignored)
-		report("WARNING: ignored, since only root can use them:%s", ignored);
+		report(REPORT_WARNING "WARNING: ignored, since only root can use them:%s", ignored);
 }
 
 static const struct {
@@ -407,6 +413,11 @@ static bool read_request(struct settings *s)
 /* Sets dependent defaults, and reports contradictions between settings. */
 static bool settle_settings(struct settings *s, bool handed_over)
 {
+	if (!report_level(s->log_level)) {
+		report("--log-level wants error, warning, notice, info or debug, not \"%s\"",
+		       s->log_level);
+		return false;
+	}
 	if (s->ping || s->request)
 		return read_request(s) && is_not_borrowed();
 	if (!s->program && !s->command) {
@@ -422,6 +433,21 @@ static bool settle_settings(struct settings *s, bool handed_over)
 		s->mode = (long)default_mode();
 	if (s->in_place && !s->supervise)
 		s->pid_file = NULL;
+	return true;
+}
+
+/* The command line, for --print-config, which says -n itself. */
+static bool keep_words(struct settings *s, int argc, char **argv)
+{
+	static const char *const without[] = { "print-config", "no-fork", "pid-file", NULL };
+
+	if (!options_words(table, TABLE_ROWS, argc, argv, without, &s->words))
+		return false;
+	if (s->program && !options_word(&s->words, "--"))
+		return false;
+	for (char **word = s->program; word && *word; word++)
+		if (!options_word(&s->words, *word))
+			return false;
 	return true;
 }
 
@@ -451,5 +477,6 @@ bool settings_read(struct settings *out, int argc, char **argv, bool handed_over
 	}
 	if (operands < argc)
 		out->program = argv + operands;
-	return settle_settings(out, handed_over);
+	return settle_settings(out, handed_over) &&
+	       (!out->print_config || keep_words(out, argc, argv));
 }

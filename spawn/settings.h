@@ -56,13 +56,13 @@ struct settings {
 	int stop_signal; /* made from stop_signal_name */
 	int64_t stop_timeout;
 	int64_t stop_busy; /* -1: never */
-	int64_t request_timeout; /* 0: never */
+	int64_t request_timeout, slow_log; /* 0: never */
 	int64_t start_time;
 	const char *pool_name; /* NULL: made from the program */
 	const char *status;    /* socket to answer on; NULL: none */
 	struct listen_address status_address; /* made from status */
 	bool outlive; /* workers go on if the supervisor dies */
-	const char *log;
+	const char *log, *log_level;
 	long log_rate; /* lines a second of each process; 0: no limit */
 	int64_t exit_on_idle; /* 0: never */
 	long queue;            /* connections that may wait; -1: any number */
@@ -76,6 +76,9 @@ struct settings {
 	int64_t timeout;
 	const char *script; /* "/PATH" or "/PATH?QUERY" */
 	char **pairs;       /* "NAME=VALUE", up to a NULL */
+
+	const char *print_config; /* for what, or NULL */
+	struct option_list words; /* then: the command line */
 
 	bool check;
 	const char *web_user; /* user to test access for */

@@ -273,7 +273,7 @@ bool sockets_open(int listener)
 	if (!table_open())
 		return be_blind(errno == ENOENT ? "it is not among the sockets that are shown here"
 						: strerror(errno));
-	report("netlink is refused (%s); %s is read instead", strerror(refusal), table_name());
+	report(REPORT_WARNING "netlink is refused (%s); %s is read instead", strerror(refusal), table_name());
 	return true;
 }
 

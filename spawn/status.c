@@ -276,7 +276,7 @@ static bool fill(struct contents *c, struct status_page *page)
 		.queue_limit = (uint64_t)c->pool.queue_limit,
 		.idle = c->pool.watched ? (uint64_t)c->crowd.idle : 0,
 		.active = (uint64_t)c->crowd.busy, .active_max = counts.busy_most,
-		.total = count, .limit_reached = counts.limit_reached, .slow = counts.overdue,
+		.total = count, .limit_reached = counts.limit_reached, .slow = settings->slow_log > 0 ? counts.slow : counts.overdue,
 		.memory_peak = (int64_t)counts.memory_most,
 		.values = c->values, .value_count = c->value_count,
 		.series = c->series, .series_count = c->pool.watched ? 2 : 0,

@@ -132,7 +132,7 @@ static void on_over(void)
 
 static void on_nobody(void)
 {
-	report("nobody has connected for %g s; ending (--exit-on-idle)",
+	report(REPORT_NOTICE "nobody has connected for %g s; ending (--exit-on-idle)",
 	       (double)settings->exit_on_idle / 1000);
 	stop(EXIT_SUCCESS);
 }
@@ -196,7 +196,7 @@ static void on_upgrade(int signal)
 		begin_upgrade();
 	} else if (!upgrade_waits) {
 		upgrade_waits = true;
-		report("USR2 is heeded when the reload is complete");
+		report(REPORT_NOTICE "USR2 is heeded when the reload is complete");
 	}
 }
 
@@ -219,7 +219,7 @@ static bool open_loop(bool resumed)
 
 	if (resumed) {
 		journal_take_reports();
-		report("version " PACKAGE_VERSION " goes on with the processes that there are");
+		report(REPORT_NOTICE "version " PACKAGE_VERSION " goes on with the processes that there are");
 	}
 	if (!opened || !children_open() || !loop_catch(SIGTERM, on_stop) ||
 	    !loop_catch(SIGINT, on_stop) || !loop_catch(SIGQUIT, on_stop) ||

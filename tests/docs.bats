@@ -179,6 +179,30 @@ same_variables() {
 		"${common[@]}"
 }
 
+# files_named FILE...: the files that sources name, but for what is below a folder of its own rank.
+files_named() {
+	grep -ohE '"/(dev|proc|run|tmp|usr|bin|etc|var)/?[a-z0-9/_.-]*' "$@" | tr -d '"' |
+		sed -E 's|^/proc/.*|/proc|; s|^/dev/fd/.*|/dev/fd|; s|/$||; s|^/usr/local/bin$|/bin/sh|' | sort -u
+}
+
+# names_files MANUAL FILE...: in FILES; PATH's usual folders are no files of ours.
+names_files() {
+	local manual=$1 known file
+
+	known=$(section FILES "$manual" | sed -n 's/^\.It Pa //p' | tr -d ' ' | tr , '\n')
+	shift
+	for file in $(files_named "$@"); do
+		echo "$file"
+		grep -qxF "$file" <<<"$known" || [ "$file" = /bin/sh ] || return
+	done
+}
+
+@test "the manuals name all files that the programs name" {
+	names_files "$SPAWN_MAN" "$FCGI_SOURCE"/spawn/*.c "$FCGI_SOURCE"/common/*.c
+	names_files "$WRAP_MAN" "$FCGI_SOURCE"/wrapper/*.c
+	section FILES "$WRAP_MAN" | grep -q '/dev/log'
+}
+
 # same_signals MANUAL FILE
 same_signals() {
 	diff <(section SIGNALS "$1" | sed -n 's/^\.It Dv //p' | tr -d ' ' | tr , '\n' | sed 's/^SIG//' | sort) \
@@ -193,6 +217,16 @@ same_signals() {
 @test "spawn-fcgi's manual has the exit status of its own errors" {
 	section 'EXIT STATUS' "$SPAWN_MAN" |
 		grep -x ".It $(sed -n 's/.*EXIT_OWN_ERROR = \([0-9]*\).*/\1/p' "$FCGI_SOURCE/spawn/settings.h")"
+}
+
+@test "spawn-fcgi's manual has all that --ping and --request exit with" {
+	diff <(section 'The answer' "$SPAWN_MAN" | sed -n 's/^\.It \([0-9]*\)$/\1/p' | sort -n) \
+		<({
+			sed -n 's/.*EXIT_OWN_ERROR = \([0-9]*\).*/\1/p' "$FCGI_SOURCE/spawn/settings.h"
+			# Numbered from 0.
+			sed -n '/^enum/,/^}/p' "$FCGI_SOURCE/spawn/client.h" |
+				grep -c '^	CLIENT_' | xargs seq 0 | sed '$d'
+		} | sort -n)
 }
 
 @test "fcgiwrap's manual names all parameters that are refused" {
@@ -248,7 +282,7 @@ same_signals() {
 @test "README and fcgiwrap's manual have the nginx block of the examples" {
 	local example
 
-	example=$(bare <"$FCGI_SOURCE/examples/nginx.conf")
+	example=$(bare <"$FCGI_SOURCE/examples/front-ends/nginx.conf")
 	[[ $example = *fastcgi_pass* ]]
 	diff <(nginx_block "$README" '^[^ ]') - <<<"$example"
 	diff <(nginx_block "$WRAP_MAN" '^\\.Ed') - <<<"$example"
@@ -259,9 +293,7 @@ same_signals() {
 
 	known=$(for page in "$SPAWN_MAN" "$WRAP_MAN"; do man_options "$page" | sed "s/^/ /"; done
 		"$FCGI_SOURCE/bootstrap" --help)
-	known+=' configure --prefix --enable-fuzzing systemctl --now '
-	known+=$(grep -oE 'with-[a-z-]+' "$FCGI_SOURCE/configure.ac" | sed 's/^/ --/')
-	known+=$(sed -nE 's/^BRIDGE_SYSTEM_DIR\(\[([a-z]+)\].*/ --with-\1/p' "$FCGI_SOURCE/configure.ac")
+	known+=' configure --prefix --enable-fuzzing --with-systemdsystemunitdir systemctl --now'
 	while read -r option; do
 		echo "$option"
 		[[ $known = *" $option"* || $known = *"[$option"* ]]

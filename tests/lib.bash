@@ -2,17 +2,19 @@
 # started and surely ended again, waiting for events instead of times, and a web server.
 #
 # FCGI_BUILD and FCGI_SOURCE are the roots of the build and of the sources, by default the parent
-# of the folder that the test stands in. TEST_WRAPPER goes in front of the programs under test,
+# of the folder that the test stands in; FCGI_SBINDIR and FCGI_BINDIR have the programs, if these
+# are to be as installed. TEST_WRAPPER goes in front of the programs under test,
 # for example "valgrind --error-exitcode=99".
 #
 # shellcheck shell=bash
 # shellcheck disable=SC2034 # the tests use CGI, URL and STATUS
 
-FCGI_SOURCE=${FCGI_SOURCE:-${BATS_TEST_DIRNAME%/*}}
+FCGI_SOURCE=$(cd "${FCGI_SOURCE:-${BATS_TEST_DIRNAME%/*}}" && pwd -P) # as a message names a file
 FCGI_BUILD=${FCGI_BUILD:-${BATS_TEST_DIRNAME%/*}}
-FCGIWRAP=$FCGI_BUILD/wrapper/fcgiwrap
-SPAWN_FCGI=$FCGI_BUILD/spawn/spawn-fcgi
+FCGIWRAP=${FCGI_SBINDIR:-$FCGI_BUILD/wrapper}/fcgiwrap
+SPAWN_FCGI=${FCGI_BINDIR:-$FCGI_BUILD/spawn}/spawn-fcgi
 FCGI_TALK=$FCGI_BUILD/tests/fcgi-talk
+SLOW_CLOCK=$FCGI_BUILD/tests/slow-clock.so
 CGI=$FCGI_SOURCE/tests/cgi
 
 # A test file that has its own setup or teardown calls these two from there.
@@ -39,12 +41,13 @@ open_programs() {
 	local known=$BATS_FILE_TMPDIR/programs-are-open # one look for all tests of the file
 
 	[ ! -e "$known" ] || return 0
-	if all_may_search "$FCGI_BUILD/wrapper" && all_may_search "$CGI"; then
+	if all_may_search "${FCGIWRAP%/*}" && all_may_search "$FCGI_BUILD/tests" && all_may_search "$CGI"; then
 		: >"$known"
 		return
 	fi
 	PROGRAMS=$(mktemp -d /tmp/fb.XXXXXX) || return
 	cp "$FCGIWRAP" "$SPAWN_FCGI" "$FCGI_TALK" "$PROGRAMS"
+	[ ! -e "$SLOW_CLOCK" ] || cp "$SLOW_CLOCK" "$PROGRAMS" && SLOW_CLOCK=$PROGRAMS/slow-clock.so
 	cp -R "$CGI" "$PROGRAMS/cgi"
 	chmod -R go=u,go-w "$PROGRAMS"
 	FCGIWRAP=$PROGRAMS/fcgiwrap SPAWN_FCGI=$PROGRAMS/spawn-fcgi FCGI_TALK=$PROGRAMS/fcgi-talk CGI=$PROGRAMS/cgi

@@ -122,6 +122,7 @@ script() { # FILE LINE...
 }
 
 @test "each of several processes is watched" {
+	slow_clock
 	cat >"$T/program" <<-'END'
 		#!/bin/sh
 		# The first to come stays, the others fail after a moment.

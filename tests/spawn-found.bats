@@ -175,6 +175,30 @@ debian_stop() {
 	stop_by_pidfile "$T/pid"
 }
 
+@test "our example of a start script, with a daemon whose name is longer than the system keeps" {
+	need_users
+	need_fcgiwrap
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	cp "$WRAPPER" "$T/fcgiwrap-of-a-long-name"
+	cat >"$T/defaults" <<-END
+		SPAWN_FCGI=$SPAWN_FCGI
+		DAEMON=$T/fcgiwrap-of-a-long-name
+		PIDFILE=$T/pid
+		FCGI_SOCKET=$S
+	END
+	sed "s|^DEFAULTS=.*|DEFAULTS=$T/defaults|" "$FCGI_SOURCE/examples/init/fcgiwrap" >"$T/init"
+	sh "$T/init" start
+	adopt wrapper "$(cat "$T/pid")"
+	answers "unix:$S" "$CGI/hello.sh" ello
+	sh "$T/init" start | grep 'already running'
+	sh "$T/init" status
+	sh "$T/init" stop
+	gone "$(pid_of wrapper)"
+	capture sh "$T/init" status
+	[ "$status" = 3 ]
+	nothing_left "$S" "$T/pid"
+}
+
 @test "OpenRC: one spawn-fcgi for each of several sockets" {
 	need_users
 	need_fcgi_pm

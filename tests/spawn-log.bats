@@ -422,7 +422,7 @@ all_told() {
 	ask say=cheese
 	logged "^<30>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} spawn-fcgi\[$KEEPER\]: \[$ANSWERED_BY\] cheese\\\$\$"
 	kill -KILL "$ANSWERED_BY"
-	logged "^<29>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} spawn-fcgi\[$KEEPER\]: process $ANSWERED_BY was"
+	logged "^<27>[A-Z][a-z]{2} [ 0-9][0-9] [0-9:]{8} spawn-fcgi\[$KEEPER\]: process $ANSWERED_BY was"
 }
 
 @test "a daemon that listens on a stream gets them, too" {

@@ -112,5 +112,5 @@ nothing_left() {
 # Lets a tenth of a second of spawn-fcgi's be 2 s long, where tests/slow-clock.c knows how.
 slow_clock() {
 	[ -z "${TEST_WRAPPER-}" ] || return 0
-	TEST_WRAPPER="env LD_PRELOAD=$FCGI_BUILD/tests/slow-clock.so ASAN_OPTIONS=verify_asan_link_order=0"
+	TEST_WRAPPER="env LD_PRELOAD=$SLOW_CLOCK ASAN_OPTIONS=verify_asan_link_order=0"
 }

@@ -731,6 +731,8 @@ need_gate() {
 	ask_later long wait="$T/go"
 	starve_by_load
 	start late "$FCGI_BUILD/tests/bench/load" -j 20 -n 20 -t 20 "$SOCKET" '/x?ms=20'
+	have_come() { [ "$(descriptors "$(pid_of late)")" -ge 20 ]; }
+	eventually have_come
 	eventually -t 5 waits 1
 	kill -TERM "$(pid_of load)"
 	kill -TERM "$KEEPER"

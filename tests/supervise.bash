@@ -123,8 +123,10 @@ talk_on() {
 	eventually heeds_usr1 "$name" # by which talked_well ends them
 }
 
+# Before it is executed, the shell's own process has handlers, too.
 heeds_usr1() {
-	((0x$(status_of "$(pid_of "$1")" SigCgt) & 0x200))
+	[[ $(readlink "/proc/$(pid_of "$1")/exe") == */fcgi-talk ]] &&
+		((0x$(status_of "$(pid_of "$1")" SigCgt) & 0x200))
 }
 
 # talked_well NAME: ends them; none has failed.

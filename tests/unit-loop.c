@@ -679,11 +679,11 @@ static void all(void)
 
 static char said[256];
 
-static void keep_report(const char *text, size_t size)
+static void keep_report(const struct report_message *message)
 {
 	size_t used = strlen(said);
 
-	snprintf(said + used, sizeof said - used, "%.*s\n", (int)size, text);
+	snprintf(said + used, sizeof said - used, "%.*s\n", (int)message->size, message->text);
 }
 
 int main(void)

@@ -370,38 +370,46 @@ static void documents(void)
 	bool fits = true;
 
 	for (size_t i = 0; i < sizeof statuses / sizeof *statuses; i++) {
-		size = reply_document(document, statuses[i], NULL, false);
+		size = reply_document(document, &(struct reply_error){ .status = statuses[i] });
 		document[size] = '\0';
-		short_size = reply_document(header, statuses[i], NULL, true);
+		short_size = reply_document(header, &(struct reply_error){ .status = statuses[i], .head_only = true });
 		snprintf(start, sizeof start, "Status: %d ", statuses[i]);
 		ok(strncmp(document, start, strlen(start)) == 0 && size > short_size &&
 		   memcmp(document, header, short_size) == 0 &&
 		   memcmp(header + short_size - 4, "\r\n\r\n", 4) == 0,
 		   "document %d; for HEAD its header alone", statuses[i]);
 	}
-	size = reply_document(document, 404, NULL, false);
+	size = reply_document(document, &(struct reply_error){ .status = 404 });
 	document[size] = '\0';
 	ok(strcmp(document, "Status: 404 Not Found\r\nContent-Type: text/plain\r\n"
 		  "X-Content-Type-Options: nosniff\r\n\r\n404 Not Found\r\n") == 0,
 	   "a document is its status");
-	size = reply_document(document, 503, NULL, false);
+	size = reply_document(document, &(struct reply_error){ .status = 503 });
 	document[size] = '\0';
 	ok(strstr(document, "\r\nRetry-After: "), "503 says when to come again");
-	reply_document(document, 429, NULL, false);
+	reply_document(document, &(struct reply_error){ .status = 429 });
 	ok(strstr(document, "429 Too Many Requests\r\n") && strstr(document, "\r\nRetry-After: "),
 	   "so does 429");
-	size = reply_document(document, 502, "it is broken", false);
+	size = reply_document(document, &(struct reply_error){ .status = 502, .reason = "it is broken" });
 	document[size] = '\0';
 	ok(strstr(document, "\r\n502 Bad Gateway\r\nit is broken\r\n"), "a reason follows the status");
 	memset(reason, 'r', sizeof reason);
 	for (size_t length = sizeof reason - 1; length > 0; length--) {
 		reason[length] = '\0';
-		size = reply_document(document, 502, reason, false);
+		size = reply_document(document, &(struct reply_error){ .status = 502, .reason = reason });
 		fits &= size <= REPLY_DOCUMENT_MOST && !memchr(document, '\0', size);
 	}
 	ok(fits, "a long reason is cut");
-	ok(reply_document(document, 502, "it is broken", true) ==
-	   reply_document(document, 502, NULL, true), "and there is none for HEAD");
+	ok(reply_document(document, &(struct reply_error){ .status = 502, .reason = "it is broken", .head_only = true }) ==
+	   reply_document(document, &(struct reply_error){ .status = 502, .head_only = true }),
+	   "and there is none for HEAD");
+	size = reply_document(document, &(struct reply_error){ .status = 404, .tag = "a1",
+							       .added = "Server-Timing: queue;dur=1\r\n" });
+	document[size] = '\0';
+	ok(strcmp(document, "Status: 404 Not Found\r\nServer-Timing: queue;dur=1\r\n"
+		  "X-Request-Id: a1\r\nContent-Type: text/plain\r\n"
+		  "X-Content-Type-Options: nosniff\r\n\r\n404 Not Found\r\nrequest a1\r\n") == 0,
+	   "a document has the id of the request, in its header and in words, and what is added");
 }
 
 int main(void)

@@ -61,7 +61,7 @@ static void serve(int64_t wait, int64_t run, int status)
 	scoreboard_due(&score);
 	now += wait;
 	scoreboard_launch(&score);
-	scoreboard_start(&score, 77);
+	scoreboard_start(&score, 77, now);
 	now += run;
 	scoreboard_end(&score, status, false, 100);
 }
@@ -196,7 +196,7 @@ static void check_shown(void)
 	scoreboard_begin(&score);
 	scoreboard_show(&score, &texts);
 	scoreboard_move(&score, 4);
-	scoreboard_start(&score, 99);
+	scoreboard_start(&score, 99, now);
 	scoreboard_pass(&score, 10, 20);
 	ok(scoreboard_read((size_t)score.slot, &shown) && strcmp(shown.texts.uri, "/a") == 0 &&
 	   strcmp(shown.texts.client, "192.0.2.1") == 0 && shown.texts.user[0] == '\0' &&

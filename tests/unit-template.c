@@ -147,9 +147,9 @@ static struct template t = {
 };
 static char last_report[512];
 
-static void keep_report(const char *text, size_t size)
+static void keep_report(const struct report_message *message)
 {
-	snprintf(last_report, sizeof last_report, "%.*s", (int)size, text);
+	snprintf(last_report, sizeof last_report, "%.*s", (int)message->size, message->text);
 }
 
 static struct deadline turn, end;

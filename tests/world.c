@@ -812,6 +812,7 @@ void world_tell(struct world_script *s)
 	struct launch_job *job = s->job;
 
 	s->job = NULL;
+	job->at = world.now;
 	job->pid = s->pid;
 	job->group = s->group == s->pid ? 0 : s->group;
 	if (!job->asking->script.path)
@@ -1378,11 +1379,13 @@ void world_free(void *memory)
 
 /* The whole. */
 
-static void keep_report(const char *text, size_t size)
+static void keep_report(const struct report_message *message)
 {
+	size_t size = message->size;
+
 	if (size >= sizeof world.report)
 		size = sizeof world.report - 1;
-	memcpy(world.report, text, size);
+	memcpy(world.report, message->text, size);
 	world.report[size] = '\0';
 	world.reports++;
 }

@@ -24,7 +24,7 @@ setup() {
 	script file.sh <<-END
 		#!/bin/sh
 		printf 'Content-Type: application/octet-stream\n\n'
-		exec cat $BATS_FILE_TMPDIR/20m
+		exec cat "$BATS_FILE_TMPDIR/20m"
 	END
 }
 

@@ -9,7 +9,7 @@ load wrapper
 setup() {
 	test_begin
 	# These tests may run under nohup(1).
-	[ -z "$(trap -p HUP)" ] || TEST_WRAPPER="env --default-signal=HUP ${TEST_WRAPPER-}"
+	heeds_hup
 }
 
 # workers: the processes that serve, one per line.

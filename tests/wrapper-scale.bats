@@ -172,7 +172,7 @@ normal_requests() {
 }
 
 @test "memory and descriptors stay as they are over 3000 requests" {
-	local before fds starters grown
+	local before fds starters grown round
 
 	need_plain_build
 	start_wrapper -c 1
@@ -180,15 +180,19 @@ normal_requests() {
 	crowd 300 10 get /nonexistent/script
 	crowd 100 10 get "$CGI/hello.sh"
 	crowd 100 10 post "$CGI/echo" "$(printf '%05000d' 1)"
-	before=$(own_memory)
 	fds=$(descriptors "$(worker)")
-	starters=$(threads)
-	crowd 1500 10 get /nonexistent/script
-	crowd 750 10 get "$CGI/hello.sh"
-	crowd 750 10 post "$CGI/echo" "$(printf '%05000d' 1)"
-	# A busy machine lets starts take long, so that more starters come.
-	grown=$(($(own_memory) - before - 100 * ($(threads) - starters)))
-	echo "grown by $grown KiB"
+	# A leak is there each time; memory that a busy machine needed once is kept.
+	for round in 1 2 3; do
+		before=$(own_memory)
+		starters=$(threads)
+		crowd 1500 10 get /nonexistent/script
+		crowd 750 10 get "$CGI/hello.sh"
+		crowd 750 10 post "$CGI/echo" "$(printf '%05000d' 1)"
+		# Starts that take long bring more starters.
+		grown=$(($(own_memory) - before - 100 * ($(threads) - starters)))
+		echo "round $round: grown by $grown KiB"
+		[ "$grown" -ge 400 ] || break
+	done
 	[ "$grown" -lt 400 ]
 	eventually has_descriptors "$fds"
 	eventually has_children "$(worker)" 0

@@ -79,8 +79,7 @@ body() {
 @test "counts go on after a reload, and after a worker was killed" {
 	local worker
 
-	# Under nohup(1) it would not heed it.
-	[ -z "$(trap -p HUP)" ] || TEST_WRAPPER="env --default-signal=HUP ${TEST_WRAPPER-}"
+	heeds_hup
 	start_wrapper -c 1 --status /status
 	crowd 5 1 get "$CGI/hello.sh" expect-text hello
 	kill -KILL "$(worker)"

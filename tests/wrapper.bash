@@ -147,6 +147,11 @@ vanished() {
 	[ ! -e "$1" ] && [ ! -L "$1" ]
 }
 
+# heeds_hup: a wrapper started from now on heeds HUP, which it would not under nohup(1).
+heeds_hup() {
+	[ -z "$(trap -p HUP)" ] || TEST_WRAPPER="env --default-signal=HUP ${TEST_WRAPPER-}"
+}
+
 # start_unprivileged [OPTION...]: the same as start_wrapper, as somebody who is not root.
 start_unprivileged() {
 	local other=

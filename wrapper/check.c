@@ -11,6 +11,7 @@
 #include "report.h"
 #include "rlimits.h"
 #include "script.h"
+#include "sink.h"
 #include "source.h"
 #include "text.h"
 #include "trial.h"
@@ -36,9 +37,9 @@ static const struct option_list nothing;
 static struct text said; /* messages since the last finding, each with a NUL */
 static bool has_fault;
 
-static void note_message(const char *message, size_t size)
+static void note_message(const struct report_message *message)
 {
-	text_put(&said, message, size);
+	text_put(&said, message->text, message->size);
 	text_put(&said, "", 1);
 }
 
@@ -345,6 +346,11 @@ int check_run(const struct settings *settings)
 	check_scripts(settings, &rules);
 	check_warm(settings);
 	check_spool(settings);
+	if (settings->log)
+		conclude(sink_could_open("--log", settings->log), "--log %s can be written", settings->log);
+	if (settings->access_log)
+		conclude(sink_could_open("--access-log", settings->access_log),
+			 "--access-log %s can be written", settings->access_log);
 	free(rules.texts);
 	free(said.bytes);
 	report_to(NULL);

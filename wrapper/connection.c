@@ -257,7 +257,7 @@ static void on_connection_time(struct deadline *d)
 	if (c->awaited == CLIENT_READS) {
 		if (client_has_read(&c->client))
 			return;
-		report("a client read nothing of its response for %g s (--silence-timeout); "
+		report(REPORT_WARNING "a client read nothing of its response for %g s (--silence-timeout); "
 		       "closing the connection", (double)settings_for(c)->silence_timeout / 1000);
 	}
 	c->state = BROKEN;

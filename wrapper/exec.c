@@ -24,7 +24,7 @@ void exec_open(void)
 
 	fast = exec_fast_is_possible(&why);
 	if (!fast && why)
-		report("%s: %s; scripts are started by fork, which takes more time", why,
+		report(REPORT_WARNING "%s: %s; scripts are started by fork, which takes more time", why,
 		       strerror(errno));
 }
 
@@ -95,7 +95,7 @@ pid_t exec_open_group(void)
 	if (group > 0 || !call_is_refused(errno))
 		return group;
 	if (!atomic_exchange(&refused, true))
-		report("no process groups for scripts: %s; each gets a session of its own, and "
+		report(REPORT_WARNING "no process groups for scripts: %s; each gets a session of its own, and "
 		       "cannot begin another", strerror(errno));
 	return 0;
 }

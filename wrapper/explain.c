@@ -58,12 +58,12 @@ double explain_time(void)
 	       (double)(now.tv_nsec - begun.tv_nsec) / 1000000;
 }
 
-static void explain_logged(const char *text, size_t size)
+static void explain_logged(const struct report_message *logged)
 {
 	char message[LINE_SIZE];
 	const char *remedy;
 
-	snprintf(message, sizeof message, "%.*s", (int)size, text);
+	snprintf(message, sizeof message, "%.*s", (int)logged->size, logged->text);
 	explain("log", "%s", message);
 	remedy = remedy_of(message);
 	if (remedy)

@@ -9,6 +9,7 @@
 #include "os.h"
 #include "processors.h"
 #include "report.h"
+#include "thread.h"
 #include "warm.h"
 
 #include <errno.h>
@@ -98,6 +99,7 @@ static void job_execute(struct launch_job *job, const struct launch_lane *lane)
 	if (job->group == 0 || job->pid == 0)
 		job->pid = launch(&plan, job->ends, job->group, lane, &job->child, &job->step);
 	job->error = errno;
+	job->at = loop_clock();
 	if (job->group > 0)
 		exec_close_group(job->group);
 	if (job->pid < 0 && job->step == LAUNCH_EXEC)
@@ -190,26 +192,14 @@ static void *starter_run(void *context)
 
 /* The loop's side. */
 
-/* Blocks all signals in the new thread, as signals belong to the loop's thread. */
 static bool starter_add(void)
 {
-	pthread_attr_t attributes;
-	sigset_t all, before;
-	pthread_t thread;
-	int error;
+	bool started = thread_start(starter_run, (void *)(size_t)(starters < lane_count
+								  ? &lanes[starters] : &no_lane),
+				    STACK_SIZE);
 
-	sigfillset(&all);
-	pthread_attr_init(&attributes);
-	pthread_attr_setstacksize(&attributes, STACK_SIZE);
-	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
-	pthread_sigmask(SIG_BLOCK, &all, &before);
-	error = pthread_create(&thread, &attributes, starter_run,
-			       (void *)(size_t)(starters < lane_count ? &lanes[starters] : &no_lane));
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	pthread_attr_destroy(&attributes);
-	starters += error == 0;
-	errno = error;
-	return error == 0;
+	starters += started;
+	return started;
 }
 
 /* Numbers of groups are kept, to save time, only while starts are frequent. */

@@ -32,6 +32,7 @@ struct launch_job {
 	void (*done)(struct launch_job *job); /* called from the loop */
 	/* Result: */
 	pid_t pid;   /* -1: failed */
+	int64_t at;  /* loop_clock() when the script had been executed */
 	bool warm;   /* started from a template */
 	pid_t group; /* process group, for launcher_free_group(); 0: the script's own, if any */
 	enum launch_step step; /* failed step; LAUNCH_RESOLVE and LAUNCH_PLACE: see

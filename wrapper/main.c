@@ -3,10 +3,14 @@
  */
 #include <config.h>
 
+#include "access-log.h"
 #include "check.h"
+#include "config-facts.h"
 #include "descriptors.h"
 #include "environment.h"
 #include "exec.h"
+#include "journal.h"
+#include "journald.h"
 #include "launch.h"
 #include "notify.h"
 #include "parent.h"
@@ -61,7 +65,7 @@ static int serve(const struct settings *settings, bool heeds_hup)
 
 static void report_refusal(const char *name)
 {
-	report("parameter %s from a client refused (--accept-param lets it through, if "
+	report(REPORT_WARNING "parameter %s from a client refused (--accept-param lets it through, if "
 	       "scripts need it)", name);
 }
 
@@ -89,6 +93,15 @@ static bool apply(const struct settings *settings)
 			  getenv("FCGI_WEB_SERVER_ADDRS"));
 }
 
+/* Standard error needs nothing, unless it is the journal, where messages can have fields. */
+static bool open_log(const struct settings *settings)
+{
+	bool wanted = settings->log || journald_is_at(STDERR_FILENO);
+
+	return settings->try_script || ((!wanted || journal_open(settings->log)) &&
+					access_log_open(settings));
+}
+
 int main(int argc, char **argv)
 {
 	static struct settings settings; /* lists are never freed */
@@ -110,6 +123,8 @@ int main(int argc, char **argv)
 		printf("fcgiwrap (%s) %s\n", PACKAGE_NAME, PACKAGE_VERSION);
 		return 0;
 	}
+	if (settings.print_config)
+		return config_facts_print(&settings) ? 0 : STATUS_FAILURE;
 	if (settings.check)
 		return check_run(&settings);
 	exec_hide();
@@ -122,6 +137,11 @@ int main(int argc, char **argv)
 	heeds_hup = signal(SIGHUP, SIG_IGN) != SIG_IGN;
 	if (!apply(&settings) || !source_open(&settings))
 		return STATUS_FAILURE;
+	/* Not before: source_open() closes what was inherited. */
+	if (!open_log(&settings)) {
+		source_leave();
+		return STATUS_FAILURE;
+	}
 	notify_open();
 	notify_leave();
 	/* By now LISTEN_FDS and the like are out of the environment. */

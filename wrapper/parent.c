@@ -2,7 +2,9 @@
 
 #include "parent.h"
 
+#include "access-log.h"
 #include "children.h"
+#include "journal.h"
 #include "manager.h"
 #include "notify.h"
 #include "report.h"
@@ -148,7 +150,7 @@ static void on_told(struct watch *watch, unsigned events)
 	} else if (n > 0 && what == WORKER_ACCEPTS_NO_MORE) {
 		w->accepts = false;
 		if (w->state == SERVING) { /* stopped by a signal from elsewhere */
-			report("worker %ld stops; starting another", (long)w->child.pid);
+			report(REPORT_NOTICE "worker %ld stops; starting another", (long)w->child.pid);
 			worker_retire(w);
 		}
 	} else if (n > 0 && what == WORKER_TURNS) {
@@ -324,12 +326,15 @@ static void tell_manager(void)
 {
 	if (find_worker(is_starting) || !find_worker(is_serving))
 		return;
-	if (!is_up)
+	if (!is_up) {
+		/* Whoever has started us is told of what kept us from serving. */
+		journal_take_reports();
 		manager_ready();
+	}
 	is_up = true;
 	if (reloading && count_present() == settings->workers && !find_worker(is_outdated)) {
 		reloading = false;
-		report("reloaded");
+		report(REPORT_NOTICE "reloaded");
 		manager_ready();
 	}
 }
@@ -456,7 +461,9 @@ static void on_reload(int signal)
 	(void)signal;
 	if (stopping)
 		return;
-	report("reloading");
+	journal_reopen();
+	access_log_reopen();
+	report(REPORT_NOTICE "reloading");
 	reloading = true;
 	reloads++;
 	manager_reloading();
@@ -497,6 +504,7 @@ int parent_run(const struct settings *wanted, int socket, bool heeds_hup,
 		on_check(&check_again);
 	loop_run();
 	close_listener();
+	journal_flush();
 	free(workers);
 	return exit_status;
 }

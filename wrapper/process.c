@@ -31,6 +31,7 @@ struct early {
 	pid_t pid; /* 0: taken */
 	int status;
 	unsigned long number; /* of the last start before the exit */
+	struct os_usage usage;
 };
 
 static struct process *by_pid[BUCKETS];
@@ -360,7 +361,7 @@ static void count_end(int status)
 					      : SCORE_EXITED_0, 1);
 }
 
-static void process_note_exit(struct process *p, int status)
+static void process_note_exit(struct process *p, int status, const struct os_usage *usage)
 {
 	count_end(status);
 	explain_exit(status);
@@ -368,11 +369,12 @@ static void process_note_exit(struct process *p, int status)
 	p->leads = os_kill(-p->pid, 0) == 0;
 	p->alone = process_group_is_empty(p);
 	p->status = status;
+	p->usage = *usage;
 }
 
-static void process_exited(struct process *p, int status)
+static void process_exited(struct process *p, int status, const struct os_usage *usage)
 {
-	process_note_exit(p, status);
+	process_note_exit(p, status, usage);
 	if (p->owner)
 		p->events->exited(p->owner);
 	/* No other process is left, or KILL was sent already. */
@@ -382,16 +384,16 @@ static void process_exited(struct process *p, int status)
 		process_look_later(p);
 }
 
-/* exited: wait status of a script reaped already, not to be signalled any more; or NULL. */
-static void process_started(struct process *p, const int *exited)
+/* exited: of a script reaped already, not to be signalled any more; or NULL. */
+static void process_started(struct process *p, const struct early *exited)
 {
 	process_leave(p);
 	process_enter(p, p->job.pid);
-	p->started = loop_now();
+	p->started = p->job.at < loop_now() ? p->job.at : loop_now();
 	scoreboard_add(p->job.warm ? SCORE_WARM : SCORE_COLD, 1);
 	deadline_clear(&p->next_look);
 	if (exited)
-		process_note_exit(p, *exited);
+		process_note_exit(p, exited->status, &exited->usage);
 	switch (p->state) {
 	case PROCESS_ATTACHED:
 		p->events->started(p->owner);
@@ -455,23 +457,23 @@ static void early_drop_unasked(void)
 		early_drop();
 }
 
-static void early_note(pid_t pid, int status)
+static void early_note(pid_t pid, int status, const struct os_usage *usage)
 {
 	if (early_count == EARLY_MOST)
 		early_drop();
-	early[(early_first + early_count++) % EARLY_MOST] = (struct early){ pid, status, starts };
+	early[(early_first + early_count++) % EARLY_MOST] = (struct early){ pid, status, starts, *usage };
 }
 
-/* True with the status if a child has exited already; the entry is dropped. False if pid is
+/* True with its end if a child has exited already; the entry is dropped. False if pid is
  * still a child: the entry was of an earlier one. */
-static bool process_ended_early(pid_t pid, int *status)
+static bool process_ended_early(pid_t pid, struct early *end)
 {
 	for (size_t i = early_count; pid > 0 && i-- > 0;) {
 		struct early *e = &early[(early_first + i) % EARLY_MOST];
 
 		if (e->pid == pid) {
+			*end = *e;
 			e->pid = 0;
-			*status = e->status;
 			return !os_is_child(pid);
 		}
 	}
@@ -481,22 +483,22 @@ static bool process_ended_early(pid_t pid, int *status)
 static void on_job_done(struct launch_job *job)
 {
 	struct process *p = LOOP_OWNER(job, struct process, job);
-	int status;
+	struct early end;
 
 	launching_leave(p);
 	explain_start(job);
-	process_ended_early(job->group, &status);
+	process_ended_early(job->group, &end);
 	p->group = job->group ? job->group : job->pid;
 	if (job->pid < 0) {
 		pid_t child = atomic_load(&job->child);
 
-		if (!process_ended_early(child, &status) && child > 0)
+		if (!process_ended_early(child, &end) && child > 0)
 			os_reap_child(child);
 		if (p->owner)
 			p->events->failed(p->owner);
 		process_free(p);
 	} else {
-		process_started(p, process_ended_early(job->pid, &status) ? &status : NULL);
+		process_started(p, process_ended_early(job->pid, &end) ? &end : NULL);
 	}
 	early_drop_unasked();
 }
@@ -566,9 +568,9 @@ static void on_child(int signal)
 		if (p || launching_first)
 			count_usage(&usage);
 		if (p)
-			process_exited(p, status);
+			process_exited(p, status, &usage);
 		else if (launching_first)
-			early_note(pid, status);
+			early_note(pid, status, &usage);
 	}
 }
 

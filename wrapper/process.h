@@ -6,6 +6,7 @@
 
 #include "launcher.h"
 #include "loop.h"
+#include "os.h"
 #include "slots.h"
 #include "upload.h"
 
@@ -35,7 +36,8 @@ struct process {
 	bool alone; /* no other process was left of its groups at exit */
 	bool leads; /* processes were left in a group numbered pid at exit */
 	int status; /* from wait(2), once exited */
-	int64_t started; /* loop_now() */
+	struct os_usage usage; /* then, too */
+	int64_t started; /* by loop_now(), before which a starter may have executed it */
 
 	const struct process_events *events;
 	void *owner; /* NULL: detached or terminated */

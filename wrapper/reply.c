@@ -419,8 +419,9 @@ size_t reply_normalize(const char *block, size_t size, char *out, struct reply_n
 	struct header h = { .out = out, .size = gap, .notes = notes };
 	struct verdict v;
 
-	*notes = (struct reply_notes){ .mended = notes->mended, .status = 200,
-				       .content_length = -1 };
+	*notes = (struct reply_notes){ .mended = notes->mended, .sent = notes->sent,
+				       .context = notes->context, .added = notes->added,
+				       .status = 200, .content_length = -1 };
 	if (!header_read(&h, block, block + size))
 		return 0;
 	v = header_judge(&h, out + gap);
@@ -442,6 +443,8 @@ size_t reply_normalize(const char *block, size_t size, char *out, struct reply_n
 		h.size -= gap;
 		memmove(out, out + gap, h.size);
 	}
+	if (notes->added)
+		h.size += put_text(out + h.size, notes->added, strlen(notes->added));
 	return h.size + put_text(out + h.size, "\r\n", 2);
 }
 
@@ -453,16 +456,19 @@ static const char *phrase_of(int status)
 	return "Error";
 }
 
-size_t reply_document(char *out, int status, const char *reason, bool head_only)
+size_t reply_document(char *out, const struct reply_error *e)
 {
-	const char *phrase = phrase_of(status);
+	const char *phrase = phrase_of(e->status), *tag = e->tag ? e->tag : "";
 	int n = snprintf(out, REPLY_DOCUMENT_MOST,
-			 "Status: %d %s\r\n%sContent-Type: text/plain\r\n"
-			 "X-Content-Type-Options: nosniff\r\n\r\n", status, phrase,
-			 status == 503 || status == 429 ? "Retry-After: 5\r\n" : "");
+			 "Status: %d %s\r\n%s%s%s%s%sContent-Type: text/plain\r\n"
+			 "X-Content-Type-Options: nosniff\r\n\r\n", e->status, phrase,
+			 e->status == 503 || e->status == 429 ? "Retry-After: 5\r\n" : "",
+			 e->added ? e->added : "", *tag ? "X-Request-Id: " : "", tag,
+			 *tag ? "\r\n" : "");
 
-	if (!head_only)
-		n += snprintf(out + n, REPLY_DOCUMENT_MOST - (size_t)n, "%d %s\r\n%s%s", status,
-			      phrase, reason ? reason : "", reason ? "\r\n" : "");
+	if (!e->head_only)
+		n += snprintf(out + n, REPLY_DOCUMENT_MOST - (size_t)n, "%d %s\r\n%s%s%s%s%s",
+			      e->status, phrase, *tag ? "request " : "", tag, *tag ? "\r\n" : "",
+			      e->reason ? e->reason : "", e->reason ? "\r\n" : "");
 	return n < REPLY_DOCUMENT_MOST ? (size_t)n : REPLY_DOCUMENT_MOST - 1;
 }

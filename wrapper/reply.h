@@ -9,14 +9,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { REPLY_HEADER_MOST = 256 * 1024, REPLY_DOCUMENT_MOST = 1024 };
+enum { REPLY_HEADER_MOST = 256 * 1024, REPLY_DOCUMENT_MOST = 1024, REPLY_ADDED_MOST = 256 };
 
 /* Bytes that reply_normalize() may write for a block of this size. */
-#define REPLY_NORMALIZED_MOST(size) (2 * (size) + 64)
+#define REPLY_NORMALIZED_MOST(size) (2 * (size) + 64 + REPLY_ADDED_MOST)
 
 struct reply_notes {
 	/* Set by the caller, or NULL: told of each line that is changed or left out, and how. */
 	void (*mended)(const char *line, size_t size, const char *how);
+	/* Set by the caller, or NULL: told of the header that is sent. */
+	void (*sent)(void *context, const char *header, size_t size);
+	void *context;
+	const char *added; /* by the caller: whole lines of at most REPLY_ADDED_MOST bytes, to be
+			    * put behind the others, or NULL */
 	char fault[256];         /* cause, if the header block is refused */
 	const char *warning;     /* on a header that a web server may dislike, or NULL */
 	unsigned dropped;        /* lines left out: no fields, or overruled by others */
@@ -55,8 +60,16 @@ bool reply_ends_with_line(const char *block, size_t size);
  */
 size_t reply_normalize(const char *block, size_t size, char *out, struct reply_notes *notes);
 
-/* Writes an error response of at most REPLY_DOCUMENT_MOST bytes, without body if head_only. The
- * reason, or NULL, is for the body. Returns the size. */
-size_t reply_document(char *out, int status, const char *reason, bool head_only);
+/* What an error response says. */
+struct reply_error {
+	int status;
+	const char *added;  /* whole lines of the header, at most REPLY_ADDED_MOST bytes, or NULL */
+	const char *tag;    /* the request's id (tag.h), for header and body, or NULL */
+	const char *reason; /* for the body, or NULL */
+	bool head_only;
+};
+
+/* Writes an error response of at most REPLY_DOCUMENT_MOST bytes. Returns the size. */
+size_t reply_document(char *out, const struct reply_error *error);
 
 #endif

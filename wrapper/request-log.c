@@ -8,6 +8,7 @@
 #include "report.h"
 #include "response.h"
 #include "script.h"
+#include "tag.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -22,6 +23,17 @@ enum {
 	/* READ_SIZE bytes as records of a line each */
 	ROOM = READ_SIZE * (RECORD_HEADER_SIZE + 2) + LINE_MOST
 };
+
+void request_log_tag(struct request_log *log, const char *tag)
+{
+	free(log->tag);
+	log->tag = strdup(tag);
+}
+
+void request_log_client(struct request_log *log, const char *address)
+{
+	snprintf(log->client_address, sizeof log->client_address, "%s", address ? address : "");
+}
 
 void request_log_name(struct request_log *log, const char *label)
 {
@@ -59,6 +71,12 @@ static bool request_log_send(struct request_log *log, char *text, size_t size)
 	return true;
 }
 
+static int request_log_tag_prefix(const struct request_log *log, char *out, size_t size)
+{
+	*out = '\0';
+	return log->tag ? snprintf(out, size, "request %s: ", log->tag) : 0;
+}
+
 static size_t request_log_prefix(const struct request_log *log, char *out, size_t size)
 {
 	const char *label = log->label ? log->label : "a request";
@@ -68,42 +86,95 @@ static size_t request_log_prefix(const struct request_log *log, char *out, size_
 			: snprintf(out, size, "%s: ", label));
 }
 
-void request_log_tell(struct request_log *log, char **copy, const char *text)
+const char *request_log_script(const struct request_log *log)
+{
+	static const char script[] = "script ";
+
+	return log->label && strncmp(log->label, script, sizeof script - 1) == 0
+		       ? log->label + sizeof script - 1 : NULL;
+}
+
+void request_log_fields(const struct request_log *log, struct request_log_fields *out)
+{
+	snprintf(out->pid, sizeof out->pid, "%ld", (long)log->pid);
+	snprintf(out->status, sizeof out->status, "%d", log->status);
+	out->of[0] = (struct report_field){ "FCGI_SCRIPT", request_log_script(log) };
+	out->of[1] = (struct report_field){ "FCGI_SCRIPT_PID", log->pid > 0 ? out->pid : NULL };
+	out->of[2] = (struct report_field){ "FCGI_STATUS", log->status ? out->status : NULL };
+	out->of[3] = (struct report_field){ "FCGI_REMOTE_ADDR",
+					    log->client_address[0] ? log->client_address : NULL };
+	out->of[4] = (struct report_field){ "FCGI_REQUEST_ID", log->tag };
+}
+
+static void request_log_report(const struct request_log *log, int level, const char *kind,
+			       const char *text, size_t size)
+{
+	struct request_log_fields fields = { .pid = "" };
+
+	request_log_fields(log, &fields);
+	report_about(fields.of, REQUEST_LOG_FIELDS);
+	report_text(level, kind, text, size);
+	report_about(NULL, 0);
+}
+
+static void request_log_pass(struct request_log *log, char **copy, int level, const char *kind,
+			     const char *text)
 {
 	char own[TEXT_MOST + 2];
-	int size = snprintf(own, TEXT_MOST, "%s", text);
+	int tag = request_log_tag_prefix(log, own, TEXT_MOST);
+	int size = tag + snprintf(own + tag, (size_t)(TEXT_MOST - tag), "%s", text);
 
 	if (size >= TEXT_MOST)
 		size = TEXT_MOST - 1;
 	report_sanitize(own, (size_t)size);
 	if (copy)
-		*copy = strdup(own);
-	if (!request_log_send(log, own, (size_t)size))
-		report("%.*s", size, own);
+		*copy = strdup(own + tag);
+	if (level == REPORT_IS_DEBUG || !request_log_send(log, own, (size_t)size))
+		request_log_report(log, level, kind, own, (size_t)size);
+}
+
+/* What the client has done wrong is no error of ours. */
+static int request_log_level(const struct request_log *log)
+{
+	return log->status && log->status < 500 ? REPORT_IS_WARNING : REPORT_IS_ERROR;
+}
+
+void request_log_tell(struct request_log *log, char **copy, const char *text)
+{
+	request_log_pass(log, copy, request_log_level(log), "a script cannot be run", text);
 }
 
 void request_log_say(struct request_log *log, char **copy, const char *format, ...)
 {
 	char text[TEXT_MOST];
-	size_t size = request_log_prefix(log, text, sizeof text);
+	size_t size;
+	int level = report_level_of(format);
 	va_list arguments;
 
+	if (level == REPORT_IS_DEBUG && !report_is_wanted(level))
+		return;
+
+	size = request_log_prefix(log, text, sizeof text);
 	va_start(arguments, format);
-	vsnprintf(text + size, sizeof text - size, format, arguments);
+	vsnprintf(text + size, sizeof text - size, format + (*format == '\001' ? 2 : 0), arguments);
 	va_end(arguments);
-	request_log_tell(log, copy, text);
+	request_log_pass(log, copy, level == REPORT_IS_ERROR ? request_log_level(log) : level,
+			 format, text);
 }
 
 static void request_log_line(void *context, const char *line, size_t size)
 {
 	struct request_log *log = context;
-	char text[LINE_MOST + 1], prefix[SCRIPT_LABEL_SIZE + 32];
+	char text[TAG_MOST + SCRIPT_LABEL_SIZE + 48 + LINE_MOST + 1];
+	size_t head;
 
 	memcpy(text, line, size);
 	if (explain_said(line, size) || request_log_send(log, text, size))
 		return;
-	request_log_prefix(log, prefix, sizeof prefix);
-	report("%s%.*s", prefix, (int)size, line);
+	head = (size_t)request_log_tag_prefix(log, text, sizeof text);
+	head += request_log_prefix(log, text + head, sizeof text - head);
+	memcpy(text + head, line, size);
+	request_log_report(log, REPORT_IS_INFO, NULL, text, head + size);
 }
 
 bool request_log_has_room(const struct request_log *log)
@@ -147,4 +218,5 @@ void request_log_free(struct request_log *log)
 {
 	lines_free(&log->lines);
 	free(log->label);
+	free(log->tag);
 }

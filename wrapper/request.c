@@ -9,6 +9,8 @@
 #include "rlimits.h"
 #include "status.h"
 #include "status-page.h"
+#include "tag.h"
+#include "timing.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -28,6 +30,7 @@ enum {
 	MORE_SOON = 500,
 	LAG = 100,
 	COMPLAIN_EVERY = 10000,
+	STATUS_CLIENT_LEFT = 499, /* nginx's, for its log alone; readers want a number */
 	WHOLE_READS_MOST = 4 /* of output without a writer left, in one turn */
 };
 
@@ -161,16 +164,18 @@ static char **reason_of(struct request *r)
 }
 
 /* Logs a text, and concludes the request with the same text as reason (--errors-to-client). */
-#define request_fail(r, status, cause, ...) \
+#define request_fail(r, status_, cause, ...) \
 	do { \
+		(r)->log.status = (status_); \
 		request_log_say(&(r)->log, reason_of(r), __VA_ARGS__); \
-		request_conclude(r, status, cause); \
+		request_conclude(r, status_, cause); \
 	} while (0)
 
 /* The same for a text that names the script. */
 static void request_fail_bare(struct request *r, int status, enum score_cause cause,
 			      const char *text)
 {
+	r->log.status = status;
 	request_log_tell(&r->log, reason_of(r), text);
 	request_conclude(r, status, cause);
 }
@@ -221,10 +226,27 @@ static bool request_put_page(struct request *r)
 	return true;
 }
 
+static const char *request_timing(const struct request *r, char out[TIMING_SIZE])
+{
+	return settings_of(r)->server_timing ? timing_line(&r->score, loop_now(), out) : NULL;
+}
+
+/* Counts the body of a response of ours as sent. */
+static void request_note_own(struct request *r, const char *response, size_t size)
+{
+	size_t from = 0, header;
+
+	if (reply_find_end(response, size, &from, &header))
+		r->response.sent = (int64_t)(size - header);
+}
+
 /* Puts the records that end the request, once there is room for all. */
 static enum request_state request_end(struct request *r)
 {
-	char document[REPLY_DOCUMENT_MOST];
+	char document[REPLY_DOCUMENT_MOST], timing[TIMING_SIZE];
+	struct reply_error error = { .status = r->end.status, .tag = r->log.tag,
+				     .reason = r->end.reason, .head_only = r->response.head_only };
+	size_t size = 0;
 
 	if (r->end.cut)
 		return REQUEST_CUT;
@@ -237,13 +259,18 @@ static enum request_state request_end(struct request *r)
 	if (buffer_has_gap(&r->client->out) ||
 	    buffer_space(&r->client->out) < REPLY_DOCUMENT_MOST + 5 * RECORD_HEADER_SIZE)
 		return REQUEST_GOES_ON;
-	if ((!r->end.status ||
-	     request_put(r, FCGI_STDOUT, document, reply_document(document, r->end.status,
-			 r->end.reason, r->response.head_only))) &&
+	error.added = request_timing(r, timing);
+	if (r->end.status)
+		size = reply_document(document, &error);
+	if ((!size || request_put(r, FCGI_STDOUT, document, size)) &&
 	    request_put(r, FCGI_STDOUT, "", 0) &&
 	    (!r->log.sent || request_put(r, FCGI_STDERR, "", 0)) &&
-	    request_put_end(r, FCGI_REQUEST_COMPLETE))
+	    request_put_end(r, FCGI_REQUEST_COMPLETE)) {
+		if (size || r->end.page)
+			request_note_own(r, size ? document : r->end.page,
+					 size ? size : r->end.page_size);
 		return REQUEST_ENDED;
+	}
 	report("no memory for the end of a request; closing its connection");
 	return REQUEST_CUT;
 }
@@ -312,6 +339,25 @@ static bool request_answer(struct request *r)
 	return true;
 }
 
+/* Gives the request its id: the one that the web server sends, or, with --request-id, one of ours
+ * in its place. False without memory. */
+static bool request_name(struct request *r)
+{
+	const char *name = settings_of(r)->request_id ? settings_of(r)->request_id : TAG_USUAL;
+	const char *sent = environment_get(&r->asking->sent, name);
+	char made[TAG_MADE + 1];
+
+	if (tag_is_usable(sent)) {
+		request_log_tag(&r->log, sent);
+		return true;
+	}
+	if (!settings_of(r)->request_id)
+		return true;
+	tag_make(made);
+	request_log_tag(&r->log, made);
+	return environment_set(&r->asking->sent, name, made);
+}
+
 static bool on_params_end(struct request *r, const unsigned char *bytes, size_t size)
 {
 	int64_t length;
@@ -333,6 +379,14 @@ static bool on_params_end(struct request *r, const unsigned char *bytes, size_t 
 	length = r->asking->content_length;
 	r->response.head_only = r->asking->head_only;
 	request_log_name(&r->log, r->asking->name);
+	request_log_client(&r->log, environment_get(&r->asking->sent, "REMOTE_ADDR"));
+	if (!request_name(r)) {
+		request_fail(r, 503, CAUSE_SYSTEM, "no memory for its parameters");
+		return true;
+	}
+	r->access.values = access_log_keep(&r->asking->sent);
+	r->access.suppressed = access_log_suppresses(environment_get(&r->asking->sent,
+								     "SCRIPT_NAME"));
 	if (request_answer(r))
 		return true;
 	request_show(r);
@@ -449,11 +503,14 @@ static void on_process_started(void *owner)
 	struct request *r = owner;
 
 	enter(r, REQUEST_RUNNING);
-	scoreboard_start(&r->score, r->process->pid);
+	scoreboard_start(&r->score, r->process->pid, r->process->started);
 	if (r->upload)
 		upload_room(r->upload);
 	request_log_found(&r->log, r->process->job.asking->script.path);
 	r->log.pid = r->process->pid;
+	r->access.warm = r->process->job.warm;
+	request_log_say(&r->log, NULL, REPORT_DEBUG "started %s",
+			r->process->job.warm ? "warm" : "cold");
 	asking_free(r->process->job.asking);
 	r->process->job.asking = NULL;
 	touch(r, TIMER_SILENCE);
@@ -509,10 +566,11 @@ static void on_process_input(void *owner)
 static void request_note_header(struct request *r, const struct reply_notes *notes)
 {
 	if (notes->dropped)
-		request_log_say(&r->log, NULL, "lines left out of its header: %u, the first is \"%s\"",
+		request_log_say(&r->log, NULL,
+				REPORT_WARNING "lines left out of its header: %u, the first is \"%s\"",
 				notes->dropped, notes->first_dropped);
 	if (notes->warning)
-		request_log_say(&r->log, NULL, "%s", notes->warning);
+		request_log_say(&r->log, NULL, REPORT_WARNING "%s", notes->warning);
 }
 
 static void request_heed_response(struct request *r, enum response_outcome outcome,
@@ -541,7 +599,11 @@ static void request_heed_response(struct request *r, enum response_outcome outco
 
 static void request_read_output(struct request *r)
 {
-	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL };
+	char timing[TIMING_SIZE];
+	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL,
+				     .sent = r->access.values ? access_log_keep_header : NULL,
+				     .context = r->access.values,
+				     .added = request_timing(r, timing) };
 
 	request_touch(r);
 	request_heed_response(r, response_read(&r->response, r->process->output.fd,
@@ -579,14 +641,47 @@ static void on_process_errors(void *owner)
 	request_changed(r);
 }
 
+static void describe_status(int status, char *out, size_t size)
+{
+	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+	const char *limit = rlimits_explain(number);
+
+	if (number)
+		snprintf(out, size, "was killed by signal %d (%s)%s%s", number, strsignal(number),
+			 limit ? ", " : "", limit ? limit : "");
+	else
+		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
+}
+
+static void request_describe_exit(const struct request *r, char *out, size_t size)
+{
+	if (r->exited)
+		describe_status(r->process->status, out, size);
+	else
+		snprintf(out, size, "closed its output");
+}
+
+static void request_debug_exit(struct request *r)
+{
+	char what[160], after[32];
+
+	if (!report_is_wanted(REPORT_IS_DEBUG))
+		return;
+	request_describe_exit(r, what, sizeof what);
+	request_log_say(&r->log, NULL, REPORT_DEBUG "%s after %s", what, seconds(r, after));
+}
+
 static void on_process_exited(void *owner)
 {
 	struct request *r = owner;
 	int status = r->process->status;
 
-	r->exited = true;
+	r->exited = r->access.ended = true;
+	r->access.how = status;
+	r->access.usage = r->process->usage;
 	r->end.app_status = (uint32_t)(WIFSIGNALED(status) ? 128 + WTERMSIG(status)
 							    : WEXITSTATUS(status));
+	request_debug_exit(r);
 	request_changed(r);
 }
 
@@ -745,21 +840,6 @@ static void request_ask_admission(struct request *r)
 
 /* The end of the response. */
 
-static void request_describe_exit(const struct request *r, char *out, size_t size)
-{
-	int status = r->process->status;
-	int number = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-	const char *limit = rlimits_explain(number);
-
-	if (!r->exited)
-		snprintf(out, size, "closed its output");
-	else if (number)
-		snprintf(out, size, "was killed by signal %d (%s)%s%s", number, strsignal(number),
-			 limit ? ", " : "", limit ? limit : "");
-	else
-		snprintf(out, size, "exited with status %d", WEXITSTATUS(status));
-}
-
 /* True if the output has no writer any more: the rest is up to the client. */
 static bool output_is_whole(const struct request *r)
 {
@@ -806,7 +886,11 @@ static void request_finish_response(struct request *r)
  * the script has not failed. Else false. */
 static bool request_ends_header(struct request *r)
 {
-	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL };
+	char timing[TIMING_SIZE];
+	struct reply_notes notes = { .mended = explain_is_open() ? explain_mended : NULL,
+				     .sent = r->access.values ? access_log_keep_header : NULL,
+				     .context = r->access.values,
+				     .added = request_timing(r, timing) };
 
 	if (!response_ends_in_header(&r->response) ||
 	    (r->exited && r->process->status != 0) ||
@@ -815,7 +899,7 @@ static bool request_ends_header(struct request *r)
 	request_heed_response(r, response_end_header(&r->response, &r->client->out, &notes),
 			      &notes);
 	if (r->phase == REQUEST_RUNNING)
-		request_log_say(&r->log, NULL, "its output ends within the header");
+		request_log_say(&r->log, NULL, REPORT_WARNING "its output ends within the header");
 	return true;
 }
 
@@ -1009,6 +1093,11 @@ static bool is_running(const struct request *r)
 	return r->phase == REQUEST_RUNNING;
 }
 
+static bool may_be_slow(const struct request *r)
+{
+	return r->phase == REQUEST_RUNNING && !r->slow && !r->exited;
+}
+
 static bool waits_for_client(const struct request *r)
 {
 	switch (r->phase) {
@@ -1073,6 +1162,48 @@ static void on_time(struct request *r)
 	request_fail(r, 504, CAUSE_TIME, "ended after %s (--timeout)%s", seconds(r, after), said);
 }
 
+static void on_described(void *owner, const char *lines)
+{
+	struct request *r = owner;
+
+	r->description = NULL;
+	while (lines && *lines) {
+		size_t length = strcspn(lines, "\n");
+
+		request_log_say(&r->log, NULL, REPORT_WARNING "slow: %.*s", (int)length, lines);
+		lines += length + (lines[length] == '\n');
+	}
+}
+
+static void on_slow(struct request *r)
+{
+	char said[200], after[32];
+
+	r->slow = true;
+	scoreboard_add(SCORE_SLOW, 1);
+	request_log_last(&r->log, said, sizeof said);
+	request_log_say(&r->log, NULL, REPORT_WARNING "slow: runs for more than %s (--slow-log), with %lld "
+			"bytes received and %lld sent%s", seconds(r, after),
+			(long long)(r->upload ? r->upload->received : r->score.received),
+			(long long)r->response.sent, said);
+	r->description = describer_ask(r->process->pid, on_described, r);
+}
+
+/* The second line of a slow script: how it has ended, or that it was not waited for. */
+static void request_tell_slow_end(struct request *r)
+{
+	char what[160] = "its request has ended";
+	int64_t ran = loop_now() - r->score.started;
+
+	if (!r->slow)
+		return;
+	r->slow = false;
+	if (r->access.ended)
+		describe_status(r->access.how, what, sizeof what);
+	request_log_say(&r->log, NULL, REPORT_WARNING "slow: %s after %.3g s", what,
+			(double)ran / 1000);
+}
+
 static void on_silence(struct request *r)
 {
 	char after[32];
@@ -1127,6 +1258,7 @@ static const struct timer_row {
 	[TIMER_LAUNCH] = { is_launching, 0, offsetof(struct settings, start_timeout),
 			   on_launch_time },
 	[TIMER_TIME] = { is_running, 0, offsetof(struct settings, timeout), on_time },
+	[TIMER_SLOW] = { may_be_slow, 0, offsetof(struct settings, slow_log), on_slow },
 	[TIMER_SILENCE] = { is_running, 0, offsetof(struct settings, silence_timeout), on_silence },
 	[TIMER_CLIENT] = { waits_for_client, 0, offsetof(struct settings, client_timeout),
 			   on_client_time },
@@ -1190,11 +1322,49 @@ void request_derive(struct request *r)
 	loop_want(&p->errors, request_log_has_room(&r->log) ? LOOP_READ : 0);
 }
 
+static void request_write_access(struct request *r, int status)
+{
+	const struct score *s = &r->score;
+	const int64_t took = loop_now() - s->begun;
+	struct request_log_fields fields = { .pid = "" };
+	struct access_facts facts = {
+		.values = r->access.values,
+		.script = r->log.pid > 0 ? request_log_script(&r->log) : NULL,
+		.tag = r->log.tag,
+		.status = status,
+		.took = took,
+		.queued = s->due ? (s->launched ? s->launched : loop_now()) - s->due : -1,
+		.started = s->started ? s->started - s->launched : -1,
+		.sent = r->response.sent,
+		.received = s->received,
+		.script_pid = r->log.pid,
+		.was_warm = r->access.warm,
+		.is_whole = !r->end.cut && !s->abandoned,
+		.is_kept = r->keep_connection,
+		.has_ended = r->access.ended,
+		.how = r->access.how,
+		.user = r->access.usage.user, .system = r->access.usage.system,
+		.memory = r->access.usage.memory,
+	};
+
+	if (!access_log_is_open() || (r->access.suppressed && status > 0 && status < 400))
+		return;
+	if (facts.status == 0 && s->abandoned)
+		facts.status = STATUS_CLIENT_LEFT;
+	r->log.status = facts.status;
+	request_log_fields(&r->log, &fields);
+	access_log_write(&facts, fields.of, REQUEST_LOG_FIELDS);
+}
+
 void request_free(struct request *r)
 {
 	int status = r->response.started ? r->response.status : r->end.page ? 200 : r->end.status;
 
 	scoreboard_end(&r->score, status, r->end.cut, r->response.sent);
+	request_tell_slow_end(r);
+	describer_forget(r->description);
+	request_write_access(r, status);
+	access_log_forget(r->access.values);
 	for (int i = 0; i < REQUEST_TIMERS; i++)
 		deadline_clear(&r->timers[i].deadline);
 	request_leave_queues(r);

@@ -8,8 +8,10 @@
 #ifndef REQUEST_H
 #define REQUEST_H
 
+#include "access-log.h"
 #include "admission.h"
 #include "asking.h"
+#include "describer.h"
 #include "process.h"
 #include "record.h"
 #include "request-log.h"
@@ -50,6 +52,7 @@ enum request_timer {
 	TIMER_QUEUE,   /* the request waits for a slot */
 	TIMER_LAUNCH,  /* the script has not been executed yet */
 	TIMER_TIME,    /* the script runs */
+	TIMER_SLOW,    /* the script runs, and has not been described */
 	TIMER_SILENCE, /* no byte moves between script and client */
 	TIMER_CLIENT,  /* only the client can go on */
 	TIMER_EXIT,    /* the script has closed output and error, and not exited */
@@ -79,6 +82,15 @@ struct request {
 	struct response response;
 	struct request_log log;
 	struct score score;
+	bool slow; /* for --slow-log */
+	struct description *description; /* in the making, or NULL */
+	struct {
+		struct access_values *values; /* NULL: none is kept */
+		bool suppressed, warm;
+		bool ended; /* the script, with what follows */
+		int how;    /* as wait(2) says it */
+		struct os_usage usage;
+	} access;
 	struct timer {
 		struct deadline deadline;
 		struct request *request;

@@ -93,6 +93,8 @@ static enum response_outcome response_put_header(struct response *r, struct buff
 			free(content);
 		return RESPONSE_BAD_HEADER;
 	}
+	if (notes->sent)
+		notes->sent(notes->context, content, size);
 	if (!r->head_only) {
 		memcpy(content + size, rest, rest_size);
 		size += rest_size;

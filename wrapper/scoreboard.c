@@ -245,11 +245,11 @@ void scoreboard_launch(struct score *score)
 	raise_to(&current_step()->running, running);
 }
 
-void scoreboard_start(struct score *score, pid_t pid)
+void scoreboard_start(struct score *score, pid_t pid, int64_t at)
 {
 	struct entry *e = entry_of(score);
 
-	score->started = loop_now();
+	score->started = at;
 	if (!e)
 		return;
 	begin_change(e);

@@ -120,15 +120,15 @@ void scoreboard_add(enum score_count count, uint64_t number);
 void scoreboard_note_memory(uint64_t bytes);
 
 /* A request begins; its parameters are known; it comes to another state (a number for the page);
- * is due for a slot; waits for one; is launched; its script has started; bytes have moved; it has ended with this
- * status, 0 for none. */
+ * is due for a slot; waits for one; is launched; its script has started, at a time; bytes have
+ * moved; it has ended with this status, 0 for none. */
 void scoreboard_begin(struct score *score);
 void scoreboard_show(struct score *score, const struct score_texts *texts);
 void scoreboard_move(const struct score *score, int state);
 void scoreboard_due(struct score *score);
 void scoreboard_wait(void);
 void scoreboard_launch(struct score *score);
-void scoreboard_start(struct score *score, pid_t pid);
+void scoreboard_start(struct score *score, pid_t pid, int64_t at);
 void scoreboard_pass(const struct score *score, int64_t received, int64_t sent);
 void scoreboard_end(struct score *score, int status, bool cut, int64_t sent);
 

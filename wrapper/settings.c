@@ -2,6 +2,7 @@
 
 #include "settings.h"
 
+#include "access-format.h"
 #include "listen.h"
 #include "slots.h"
 #include "processors.h"
@@ -87,6 +88,22 @@ static const struct option_row table[] = {
 	  TEXT(struct settings, spool_directory), .initial = "/tmp" },
 	{ "errors-to-client", 0, NULL, "put the reason of an error into its page",
 	  FLAG(struct settings, errors_to_client) },
+	{ "log", 0, "FILE|syslog|journal", "where messages go (else standard error)",
+	  TEXT(struct settings, log) },
+	{ "log-level", 0, "LEVEL", "write only what is as grave: error, warning, notice, info, debug",
+	  TEXT(struct settings, log_level), .initial = "info" },
+	{ "access-log", 0, "FILE", "write a line for each request there (or to syslog, journal)",
+	  TEXT(struct settings, access_log) },
+	{ "access-format", 0, "FORMAT", "combined, json, w3c, or letters as php-fpm has them",
+	  TEXT(struct settings, access_format), .needs = "access-log" },
+	{ "access-suppress", 0, "PATH", "no line for this path (SCRIPT_NAME), unless it fails",
+	  LIST(struct settings, access_suppress), .needs = "access-log" },
+	{ "slow-log", 0, "SEC", "describe a script that runs longer, once (0: none)",
+	  DURATION(struct settings, slow_log, 0, DAY), .initial = "0" },
+	{ "request-id", 0, "PARAM", "parameter with the id of a request; one is made if it is missing",
+	  TEXT(struct settings, request_id) },
+	{ "server-timing", 0, NULL, "say in each response how long it waited, started and ran",
+	  FLAG(struct settings, server_timing) },
 	{ "socket-owner", 0, "USER", "owner of the socket file", TEXT(struct settings, socket_owner) },
 	{ "socket-group", 0, "GROUP", "group of the socket file", TEXT(struct settings, socket_group) },
 	{ "socket-acl-users", 0, "USERS", "let these (A,B,C) connect, too (Linux)",
@@ -105,14 +122,16 @@ static const struct option_row table[] = {
 	  TEXT(struct settings, status) },
 	{ "ping", 0, "PATH", "answer requests for this path with \"pong\"",
 	  TEXT(struct settings, ping) },
-	{ "pool-name", 0, "NAME", "name on the status page",
-	  TEXT(struct settings, pool_name), .initial = "fcgiwrap", .needs = "status" },
+	{ "pool-name", 0, "NAME", "name on the status page, and in the access log",
+	  TEXT(struct settings, pool_name), .initial = "fcgiwrap", .needs = "status|access-log" },
 	{ "try", 0, "SCRIPT", "run this script once, and explain what happens",
 	  TEXT(struct settings, try_script) },
 	{ "check", 0, NULL, "say whether this command line would work, and exit",
 	  FLAG(struct settings, check) },
 	{ "web-user", 0, "NAME", "with --check: whether this user could connect",
 	  TEXT(struct settings, web_user), .needs = "check" },
+	{ "print-config", 0, "FOR", "print what nginx, lighttpd, apache, haproxy, caddy, systemd or "
+	  "docker wants", TEXT(struct settings, print_config) },
 	{ "version", 'v', NULL, "show the version and exit", FLAG(struct settings, version) },
 	{ "help", 'h', NULL, "show this help and exit", FLAG(struct settings, help) },
 };
@@ -187,23 +206,49 @@ static bool check_accepted(const char *pattern)
 	return false;
 }
 
-static bool check_path(const char *option, const char *path)
+static bool check_path(const char *option, const char *example, const char *path)
 {
 	if (!path || path[0] == '/')
 		return true;
-	report("--%s wants a path as in a URL, such as /%s, not \"%s\"", option, option, path);
+	report("--%s wants a path as in a URL, such as /%s, not \"%s\"", option, example, path);
 	return false;
 }
 
-static bool check_fair_by(const char *name)
+static bool check_access_log(const struct settings *s)
+{
+	struct access_format format;
+	char fault[ACCESS_FAULT_SIZE];
+
+	if (!access_format_read(&format, s->access_format, fault)) {
+		report("--access-format: %s", fault);
+		return false;
+	}
+	for (size_t i = 0; i < s->access_suppress.count; i++)
+		if (!check_path("access-suppress", "ping", s->access_suppress.texts[i]))
+			return false;
+	return true;
+}
+
+static bool is_parameter(const char *name)
 {
 	static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_";
 
-	if (name[strspn(name, letters)] == '\0')
-		return true;
-	report("--fair-by wants the name of a parameter, such as HTTP_X_FORWARDED_FOR, or none, not "
-	       "\"%s\"", name);
-	return false;
+	return *name && !name[strspn(name, letters)];
+}
+
+static bool check_parameters(const struct settings *s)
+{
+	if (*s->fair_by && !is_parameter(s->fair_by)) {
+		report("--fair-by wants the name of a parameter, such as HTTP_X_FORWARDED_FOR, or "
+		       "none, not \"%s\"", s->fair_by);
+		return false;
+	}
+	if (s->request_id && !is_parameter(s->request_id)) {
+		report("--request-id wants the name of a parameter, such as REQUEST_ID, not \"%s\"",
+		       s->request_id);
+		return false;
+	}
+	return true;
 }
 
 /* Checks values that the table cannot. False after reporting. */
@@ -229,8 +274,14 @@ static bool check(const struct settings *s)
 		report("--try has no meaning with --check");
 		return false;
 	}
-	return check_fair_by(s->fair_by) && check_path("status", s->status) &&
-	       check_path("ping", s->ping) && check_socket(s->socket);
+	if (!report_level(s->log_level)) {
+		report("--log-level wants error, warning, notice, info or debug, not \"%s\"",
+		       s->log_level);
+		return false;
+	}
+	return check_parameters(s) && check_path("status", "status", s->status) &&
+	       check_path("ping", "ping", s->ping) && check_access_log(s) &&
+	       check_socket(s->socket);
 }
 
 /* With --try, parameters of the request; else there are none. False after reporting. */
@@ -239,7 +290,7 @@ static bool take_operands(struct settings *out, char **operands)
 	out->try_pairs = operands;
 	for (; *operands; operands++) {
 		if (!out->try_script && **operands)
-			report("\"%s\" is not an option and is ignored", *operands);
+			report(REPORT_WARNING "\"%s\" is not an option and is ignored", *operands);
 		if (!out->try_script || (**operands != '=' && strchr(*operands, '=')))
 			continue;
 		report("--try wants NAME=VALUE behind the script, not \"%s\"", *operands);
@@ -247,6 +298,10 @@ static bool take_operands(struct settings *out, char **operands)
 	}
 	return true;
 }
+
+/* What --print-config says in other words. */
+static const char *const not_printed[] = { "print-config", "socket", "socket-owner",
+					   "socket-group", "socket-mode", NULL };
 
 bool settings_read(struct settings *out, int argc, char **argv)
 {
@@ -267,6 +322,9 @@ bool settings_read(struct settings *out, int argc, char **argv)
 	if (!take_operands(out, argv + first) || !check(out))
 		return false;
 	out->on_abort = strcmp(out->on_abort_text, "ignore") == 0 ? ON_ABORT_IGNORE : ON_ABORT_KILL;
+	if (out->print_config &&
+	    !options_words(table, sizeof table / sizeof *table, argc, argv, not_printed, &out->words))
+		return false;
 	if (out->try_script)
 		out->workers = 1;
 	else if (out->workers == 0)

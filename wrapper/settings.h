@@ -35,6 +35,7 @@ struct settings {
 	long max_scripts, max_unfinished, max_background, queue;
 	long max_per_script, max_per_client; /* 0: no limit */
 	const char *fair_by; /* a parameter, or "none" */
+	int64_t slow_log;
 	int64_t queue_timeout, start_timeout, timeout, silence_timeout, client_timeout;
 	int64_t idle_timeout, kill_after, background_timeout;
 	const char *on_abort_text; /* "kill" or "ignore" */
@@ -45,7 +46,12 @@ struct settings {
 	const char *spool_directory;
 
 	/* messages */
-	bool stderr_to_client, errors_to_client;
+	const char *access_log, *access_format; /* NULL: none; the usual one */
+	struct option_list access_suppress;
+	const char *log; /* NULL: standard error */
+	const char *log_level;
+	bool stderr_to_client, errors_to_client, server_timing;
+	const char *request_id; /* a parameter, or NULL: none is made */
 
 	/* paths answered by fcgiwrap itself; NULL: none */
 	const char *status, *ping;
@@ -54,6 +60,9 @@ struct settings {
 	/* see check.h */
 	bool check;
 	const char *web_user; /* or NULL */
+
+	const char *print_config; /* for what, or NULL */
+	struct option_list words; /* then: the options but those of the socket */
 
 	/* see try.h; NULL: serve */
 	const char *try_script;

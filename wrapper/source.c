@@ -92,9 +92,9 @@ int source_given(const struct settings *settings, const char **name)
 
 	descriptors_close(LISTEN_INHERITED_FIRST + (passed > 0));
 	if (passed > 1)
-		report("of %d sockets passed by LISTEN_FDS only the first is served", passed);
+		report(REPORT_WARNING "of %d sockets passed by LISTEN_FDS only the first is served", passed);
 	if (passed > 0 && settings->socket)
-		report("-s %s is ignored, since a socket was passed by LISTEN_FDS", settings->socket);
+		report(REPORT_WARNING "-s %s is ignored, since a socket was passed by LISTEN_FDS", settings->socket);
 	*name = passed > 0 ? "descriptor 3 (LISTEN_FDS)" : "standard input";
 	return passed > 0 ? LISTEN_INHERITED_FIRST : settings->socket ? -1 : STDIN_FILENO;
 }
@@ -114,10 +114,10 @@ bool source_suits(const struct settings *settings, const struct sockaddr *addres
 	if (peer_is_loopback(address) || peer_addresses_are_listed())
 		return true;
 	if (settings->scripts.count > 0 || settings->roots.count > 0)
-		report("WARNING: anybody who can connect to this TCP port can run its scripts, and "
+		report(REPORT_WARNING "WARNING: anybody who can connect to this TCP port can run its scripts, and "
 		       "say to be any user (use --allow)");
 	else
-		report("WARNING: anybody who can connect to this TCP port can run any program on "
+		report(REPORT_WARNING "WARNING: anybody who can connect to this TCP port can run any program on "
 		       "this machine (use --allow, and --root or -p)");
 	return true;
 }

@@ -35,7 +35,7 @@ void splice_open(void)
 	if (child < 0 || waitpid(child, &status, 0) < 0 || WIFEXITED(status))
 		return;
 	refused = true;
-	report("splice: refused by a signal; bodies are copied instead, which takes more time");
+	report(REPORT_WARNING "splice: refused by a signal; bodies are copied instead, which takes more time");
 }
 
 bool splice_is_possible(void)
@@ -78,7 +78,7 @@ static void splice_note_error(void)
 	case EPERM:
 	case EACCES:
 		if (!refused)
-			report("splice: %s; bodies are copied instead, which takes more time",
+			report(REPORT_WARNING "splice: %s; bodies are copied instead, which takes more time",
 			       strerror(errno));
 		refused = true;
 	}

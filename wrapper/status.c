@@ -238,7 +238,8 @@ static char *respond_status(const struct settings *s, const char *query, const c
 	page.queue_max = sums.waiting_most;
 	page.active_max = sums.running_most;
 	page.limit_reached = sums.counts[SCORE_WAITED];
-	page.slow = sums.causes[CAUSE_TIME] + sums.causes[CAUSE_SILENCE];
+	page.slow = s->slow_log > 0 ? sums.counts[SCORE_SLOW]
+				    : sums.causes[CAUSE_TIME] + sums.causes[CAUSE_SILENCE];
 	page.memory_peak = (int64_t)sums.memory_most;
 	page.value_count = fill_values(values, &sums);
 	histograms[0] = histogram("queue time", "queue_seconds",

@@ -207,7 +207,7 @@ void template_tick(struct template *t)
 	t->proven = false;
 	pthread_mutex_unlock(&lock);
 	if (proven && t->complained) {
-		report("--warm %s: scripts are started warm again", t->rule);
+		report(REPORT_NOTICE "--warm %s: scripts are started warm again", t->rule);
 		t->complained = false;
 	}
 	/* If the template has died, on_talk() retires it with a better reason. */

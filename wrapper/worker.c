@@ -2,9 +2,11 @@
 
 #include "worker.h"
 
+#include "access-log.h"
 #include "calls.h"
 #include "connection.h"
 #include "explain.h"
+#include "journal.h"
 #include "launcher.h"
 #include "loop.h"
 #include "peer.h"
@@ -108,7 +110,7 @@ static void admit(int fd)
 		return;
 	}
 	report_often(&refused, loop_now(),
-		     "connection from %s refused (--allow, --allow-user, FCGI_WEB_SERVER_ADDRS)", who);
+		     REPORT_WARNING "connection from %s refused (--allow, --allow-user, FCGI_WEB_SERVER_ADDRS)", who);
 	close(fd);
 }
 
@@ -334,6 +336,7 @@ static void worker_end_turn(void)
 		process_terminate_remains();
 	if (is_at_end())
 		loop_stop();
+	journal_turn();
 }
 
 /* Returns the number of connections that leave enough descriptors for all scripts; if
@@ -401,8 +404,11 @@ int worker_run(const struct settings *settings, long number, int listener, int p
 	}
 	if (!worker_begin(settings, number, listener, pipe))
 		return STATUS_FAILURE;
+	journal_take_reports();
 	tell_parent(WORKER_SERVES);
 	worker_serve();
+	access_log_flush();
+	journal_flush();
 	return 0;
 }
 
