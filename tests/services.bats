@@ -248,18 +248,26 @@ rc() {
 
 @test "FreeBSD: the port's settings for fcgiwrap become a command line that works" {
 	rc fcgiwrap fcgiwrap_user=scripts fcgiwrap_socket_owner=www "fcgiwrap_flags='--root /x'" --
-	[ "$output" = "/usr/local/bin/spawn-fcgi --supervise -P /var/run/fcgiwrap/fcgiwrap.pid -s /var/run/fcgiwrap/fcgiwrap.socket -M 0660 -U www -G www -u scripts -g www -- /usr/local/sbin/fcgiwrap --root /x" ]
+	[ "$output" = "/usr/local/bin/spawn-fcgi --supervise -P /var/run/fcgiwrap/fcgiwrap.pid -s /var/run/fcgiwrap/fcgiwrap.sock -M 0660 -U www -G www -u scripts -g www -- /usr/local/sbin/fcgiwrap --root /x" ]
 	rc fcgiwrap fcgiwrap_socket=tcp:127.0.0.1:9000 --
 	[[ $output == *' -a 127.0.0.1 -p 9000 -u www -g www -- '* ]]
+	rc fcgiwrap 'fcgiwrap_socket="tcp6:[::1]:9000"' --
+	[[ $output == *' -a ::1 -p 9000 -u www -g www -- '* ]]
 	rc fcgiwrap fcgiwrap_one_user=first -- start one
-	[[ $output == *'-s /var/run/fcgiwrap/one.socket '*' -u first -g www -- '* ]]
+	[[ $output == *'-s /var/run/fcgiwrap/one.sock '*' -u first -g www -- '* ]]
 }
 
 @test "FreeBSD: the port's settings for spawn-fcgi, too" {
 	rc spawn-fcgi spawn_fcgi_children=3 --
 	[[ $output == '/usr/local/bin/spawn-fcgi --supervise -P /var/run/spawn_fcgi.pid -F 3 -a 127.0.0.1 -p 9002 -u www -g www --clear-env --env PATH='*' -- /usr/local/bin/php-cgi' ]]
 	rc spawn-fcgi spawn_fcgi_bindsocket=/var/run/php.sock --
-	[[ $output == *' -s /var/run/php.sock -M 0600 -U www '* ]]
+	[[ $output == *' -s /var/run/php.sock -U www -M 0600 '* ]]
+	# As the documentation of Sympa has it: another owner, behind the mode.
+	rc spawn-fcgi spawn_fcgi_bindsocket=/var/run/php.sock spawn_fcgi_username=sympa \
+		'spawn_fcgi_bindsocket_mode="0600 -U www"' --
+	[[ $output == *' -U sympa -M 0600 -U www '* ]]
+	rc spawn-fcgi 'spawn_fcgi_allowed_env="PATH SHOP"' SHOP=green --
+	[[ $output == *' --env SHOP=green '* && $output != *'--env PATH=green'* ]]
 	# shellcheck disable=SC2086 # words
 	"$SPAWN_FCGI" --print-config nginx ${output#* } >/dev/null
 }
