@@ -215,7 +215,7 @@ ask='ask() {
 			done
 			return 1
 		}
-		for service in fcgiwrap:/run/fcgiwrap/fcgiwrap.sock spawn-fcgi.app:/run/app.sock; do
+		for service in fcgiwrap:/run/fcgiwrap/fcgiwrap.sock spawn-fcgi.app:/run/app.sock-1; do
 			rc-service "${service%:*}" start
 			answers "${service#*:}"
 			rc-service "${service%:*}" status
