@@ -88,6 +88,7 @@ lsb_wrapper() {
 	one stop
 	echo 999999 >"$T/one.pid"
 	run -1 one status
+	run -7 one reload
 	run -2 one dance
 }
 
@@ -146,6 +147,21 @@ lsb_wrapper() {
 	lsb spawn-fcgi empty SPAWN_FCGI="$SPAWN_FCGI" PIDFILE="$T/empty.pid"
 	run -6 empty start
 	[[ $output == *'FCGI_PROGRAM is not set'* ]]
+	run -7 empty reload
+}
+
+@test "LSB: Fedora's OPTIONS name the socket, the program, and the pid file" {
+	need_users
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	chmod 755 "$T"
+	lsb spawn-fcgi pool SPAWN_FCGI="$SPAWN_FCGI" SOCKET="$T/php.sock" \
+		"OPTIONS=\"-u $USER_A -s \$SOCKET -S -M 0600 -C 32 -F 1 -P $T/php.pid -- $FCGIWRAP -c 1\""
+	pool start
+	adopt pool "$(cat "$T/php.pid")"
+	serves "$T/php.sock"
+	pool status
+	pool stop
+	eventually gone "$(pid_of pool)"
 }
 
 # on_path: spawn-fcgi is found, as a run script looks for it.
