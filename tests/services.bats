@@ -194,6 +194,7 @@ run_script() {
 	need_users
 	need runsv sv
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	[ ! -e "$FCGI_BUILD/spawn/lifeline-none.o" ] || skip 'built without a tie of processes'
 	run_script "$INIT/runit/run"
 	mkdir -p "$T/service"
 	printf '#!/bin/sh\nexport SOCKET=%s FCGIWRAP=%s\nexec %s\n' "$T/s" "$FCGIWRAP" "$T/run" \
