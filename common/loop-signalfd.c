@@ -51,6 +51,11 @@ static void descriptor_release(void)
 {
 }
 
+/* They are pending, which survives an exec. */
+static void descriptor_give_back(void)
+{
+}
+
 static void descriptor_leave(void)
 {
 	sigprocmask(SIG_UNBLOCK, &caught, NULL);
@@ -63,5 +68,6 @@ const struct signal_method signals_by_descriptor = {
 	.take = descriptor_take,
 	.hold = descriptor_hold,
 	.release = descriptor_release,
+	.give_back = descriptor_give_back,
 	.leave = descriptor_leave,
 };

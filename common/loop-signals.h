@@ -25,6 +25,7 @@ struct signal_method {
 	/* See loop.h. */
 	void (*hold)(void);
 	void (*release)(void);
+	void (*give_back)(void);
 	void (*leave)(void);
 };
 

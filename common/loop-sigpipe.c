@@ -83,6 +83,15 @@ static void pipe_release(void)
 	sigprocmask(SIG_SETMASK, &before, NULL);
 }
 
+static void pipe_give_back(void)
+{
+	for (size_t i = 0; i < count; i++)
+		if (caught[i].come) {
+			caught[i].come = 0;
+			kill(getpid(), caught[i].number);
+		}
+}
+
 static void pipe_leave(void)
 {
 	struct sigaction action = { .sa_handler = SIG_DFL };
@@ -99,5 +108,6 @@ const struct signal_method signals_by_pipe = {
 	.take = pipe_take,
 	.hold = pipe_hold,
 	.release = pipe_release,
+	.give_back = pipe_give_back,
 	.leave = pipe_leave,
 };

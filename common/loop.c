@@ -114,6 +114,11 @@ void loop_release_signals(void)
 	(*signals_by)->release();
 }
 
+void loop_return_signals(void)
+{
+	(*signals_by)->give_back();
+}
+
 void loop_leave_signals(void)
 {
 	(*signals_by)->leave();

@@ -103,6 +103,10 @@ bool loop_catch(int signal, void (*caught)(int signal));
 void loop_hold_signals(void);
 void loop_release_signals(void);
 
+/* While signals are held back, before exec(3): lets those that have come, but were not told, come
+ * again, so that the new program gets them. */
+void loop_return_signals(void);
+
 /* Restores the default action of caught signals, in a child before exec or before
  * loop_open(). Async-signal-safe. */
 void loop_leave_signals(void);

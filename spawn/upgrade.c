@@ -92,10 +92,11 @@ static int try_out(struct child *child)
 	return EXIT_OWN_ERROR;
 }
 
-/* Called from the loop, after pending signals: the new program would not get them. */
+/* Called from the loop, after pending signals; those that come later are for the new program. */
 static void on_time_to_execute(struct deadline *d)
 {
 	struct handover h = { .trial = false };
+	int error;
 
 	if (cancelled)
 		return;
@@ -110,7 +111,12 @@ static void on_time_to_execute(struct deadline *d)
 		return;
 	}
 	journal_flush();
+	loop_hold_signals();
+	loop_return_signals();
 	execute_anew(&h);
+	error = errno;
+	loop_release_signals();
+	errno = error;
 	report("cannot execute %s anew: %s (this one goes on)", arguments[0], strerror(errno));
 	handover_free(&h);
 }

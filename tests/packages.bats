@@ -215,7 +215,7 @@ ask='ask() {
 			done
 			return 1
 		}
-		for service in fcgiwrap:/run/fcgiwrap/fcgiwrap.sock spawn-fcgi.app:/run/app.sock; do
+		for service in fcgiwrap:/run/fcgiwrap/fcgiwrap.sock spawn-fcgi.app:/run/app.sock-1; do
 			rc-service "${service%:*}" start
 			answers "${service#*:}"
 			rc-service "${service%:*}" status
@@ -337,7 +337,7 @@ main_pid() {
 	need nsenter
 	boot
 	inside systemctl start fcgiwrap@nobody.socket
-	[[ $(inside spawn-fcgi --request /run/fcgiwrap/nobody.socket /srv/hello.sh) == *hello* ]]
+	[[ $(inside spawn-fcgi --request /run/fcgiwrap/fcgiwrap-nobody.sock /srv/hello.sh) == *hello* ]]
 	[ "$(inside ps -C fcgiwrap -o user= | sort -u)" = nobody ]
 	inside sh -c 'mkdir -p /etc/spawn-fcgi
 		printf "PROGRAM=/usr/sbin/fcgiwrap -c 1\nOPTIONS=-F 2 --max-lifetime 1h\n" >/etc/spawn-fcgi/app

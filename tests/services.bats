@@ -88,6 +88,7 @@ lsb_wrapper() {
 	one stop
 	echo 999999 >"$T/one.pid"
 	run -1 one status
+	run -7 one reload
 	run -2 one dance
 }
 
@@ -146,6 +147,21 @@ lsb_wrapper() {
 	lsb spawn-fcgi empty SPAWN_FCGI="$SPAWN_FCGI" PIDFILE="$T/empty.pid"
 	run -6 empty start
 	[[ $output == *'FCGI_PROGRAM is not set'* ]]
+	run -7 empty reload
+}
+
+@test "LSB: Fedora's OPTIONS name the socket, the program, and the pid file" {
+	need_users
+	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	chmod 755 "$T"
+	lsb spawn-fcgi pool SPAWN_FCGI="$SPAWN_FCGI" SOCKET="$T/php.sock" \
+		"OPTIONS=\"-u $USER_A -s \$SOCKET -S -M 0600 -C 32 -F 1 -P $T/php.pid -- $FCGIWRAP -c 1\""
+	pool start
+	adopt pool "$(cat "$T/php.pid")"
+	serves "$T/php.sock"
+	pool status
+	pool stop
+	eventually gone "$(pid_of pool)"
 }
 
 # on_path: spawn-fcgi is found, as a run script looks for it.
@@ -178,6 +194,7 @@ run_script() {
 	need_users
 	need runsv sv
 	[ -z "${TEST_WRAPPER-}" ] || skip 'not under another program'
+	[ ! -e "$FCGI_BUILD/spawn/lifeline-none.o" ] || skip 'built without a tie of processes'
 	run_script "$INIT/runit/run"
 	mkdir -p "$T/service"
 	printf '#!/bin/sh\nexport SOCKET=%s FCGIWRAP=%s\nexec %s\n' "$T/s" "$FCGIWRAP" "$T/run" \
@@ -248,18 +265,26 @@ rc() {
 
 @test "FreeBSD: the port's settings for fcgiwrap become a command line that works" {
 	rc fcgiwrap fcgiwrap_user=scripts fcgiwrap_socket_owner=www "fcgiwrap_flags='--root /x'" --
-	[ "$output" = "/usr/local/bin/spawn-fcgi --supervise -P /var/run/fcgiwrap/fcgiwrap.pid -s /var/run/fcgiwrap/fcgiwrap.socket -M 0660 -U www -G www -u scripts -g www -- /usr/local/sbin/fcgiwrap --root /x" ]
+	[ "$output" = "/usr/local/bin/spawn-fcgi --supervise -P /var/run/fcgiwrap/fcgiwrap.pid -s /var/run/fcgiwrap/fcgiwrap.sock -M 0660 -U www -G www -u scripts -g www -- /usr/local/sbin/fcgiwrap --root /x" ]
 	rc fcgiwrap fcgiwrap_socket=tcp:127.0.0.1:9000 --
 	[[ $output == *' -a 127.0.0.1 -p 9000 -u www -g www -- '* ]]
+	rc fcgiwrap 'fcgiwrap_socket="tcp6:[::1]:9000"' --
+	[[ $output == *' -a ::1 -p 9000 -u www -g www -- '* ]]
 	rc fcgiwrap fcgiwrap_one_user=first -- start one
-	[[ $output == *'-s /var/run/fcgiwrap/one.socket '*' -u first -g www -- '* ]]
+	[[ $output == *'-s /var/run/fcgiwrap/one.sock '*' -u first -g www -- '* ]]
 }
 
 @test "FreeBSD: the port's settings for spawn-fcgi, too" {
 	rc spawn-fcgi spawn_fcgi_children=3 --
 	[[ $output == '/usr/local/bin/spawn-fcgi --supervise -P /var/run/spawn_fcgi.pid -F 3 -a 127.0.0.1 -p 9002 -u www -g www --clear-env --env PATH='*' -- /usr/local/bin/php-cgi' ]]
 	rc spawn-fcgi spawn_fcgi_bindsocket=/var/run/php.sock --
-	[[ $output == *' -s /var/run/php.sock -M 0600 -U www '* ]]
+	[[ $output == *' -s /var/run/php.sock -U www -M 0600 '* ]]
+	# As the documentation of Sympa has it: another owner, behind the mode.
+	rc spawn-fcgi spawn_fcgi_bindsocket=/var/run/php.sock spawn_fcgi_username=sympa \
+		'spawn_fcgi_bindsocket_mode="0600 -U www"' --
+	[[ $output == *' -U sympa -M 0600 -U www '* ]]
+	rc spawn-fcgi 'spawn_fcgi_allowed_env="PATH SHOP"' SHOP=green --
+	[[ $output == *' --env SHOP=green '* && $output != *'--env PATH=green'* ]]
 	# shellcheck disable=SC2086 # words
 	"$SPAWN_FCGI" --print-config nginx ${output#* } >/dev/null
 }
@@ -289,11 +314,114 @@ openrc() {
 	[ "$output" = '/usr/sbin/fcgiwrap -c 2 -s unix:/run/fcgiwrap/fcgiwrap.sock --socket-mode 0660 -f' ]
 	# shellcheck disable=SC2086 # words
 	"$FCGIWRAP" ${output#* } --print-config nginx >/dev/null
+	openrc fcgiwrap.initd fcgiwrap socket=/run/web/cgi.sock
+	[[ $output == *' -s unix:/run/web/cgi.sock '* ]]
 	openrc spawn-fcgi.initd spawn-fcgi.php FCGI_PROGRAM='"/usr/bin/php-cgi"' FCGI_PORT=9000 \
 		FCGI_CHILDREN=3 FCGI_USER=nginx FCGI_EXTRA_OPTIONS='"--max-lifetime 1h"'
-	[ "$output" = '/usr/bin/spawn-fcgi --supervise -P /run/spawn-fcgi/php.pid -F 3 -a 127.0.0.1 -p 9000 -u nginx --max-lifetime 1h -- /usr/bin/php-cgi' ]
+	for i in 1 2 3; do
+		echo "/usr/bin/spawn-fcgi -a 127.0.0.1 -p 900$((i - 1)) -P /run/spawn-fcgi/php-$i.pid" \
+			"--supervise --pool-name php-$i -u nginx --max-lifetime 1h -- /usr/bin/php-cgi"
+	done | diff - <(echo "$output")
 	openrc spawn-fcgi.initd spawn-fcgi.php FCGI_PROGRAM=/x FCGI_SOCKET=/run/x.sock FCGI_DIR=/srv
-	[[ $output == *' -s /run/x.sock -M 0660 -d /srv -- /x' ]]
+	[[ $output == *' -s /run/x.sock-1 '*' -d /srv -- /x' ]]
+}
+
+# in_openrc <<COMMANDS: with $T/init.d and $T/conf.d, a /run of its own where OpenRC believes that it
+# has booted, and processes that end with it. $output is what the commands say.
+in_openrc() {
+	need_root
+	need openrc-run unshare
+	cat >"$T/commands" <<-'END'
+		set -e
+		not() { ! "$@"; }
+		mount -t tmpfs none /run
+		for folder in daemons exclusive failed hotplugged inactive options scheduled started \
+			starting stopping tmp wasinactive; do
+			mkdir -p /run/openrc/$folder
+		done
+		touch /run/openrc/softlevel
+		cd "$T"
+	END
+	cat >>"$T/commands"
+	chmod 755 "$T"
+	export T SPAWN_FCGI FCGIWRAP FCGI_TALK CGI USER_A
+	run unshare -m -p --fork --kill-child --mount-proc bash "$T/commands"
+	echo "$output"
+}
+
+make_openrc() {
+	mkdir "$T/init.d" "$T/conf.d"
+	sed "s|/usr/sbin/fcgiwrap|$FCGIWRAP|" "$INIT/openrc/fcgiwrap.initd" >"$T/init.d/fcgiwrap"
+	sed "s|/usr/bin/spawn-fcgi|$SPAWN_FCGI|" "$INIT/openrc/spawn-fcgi.initd" \
+		>"$T/init.d/spawn-fcgi.shop"
+	chmod 755 "$T"/init.d/*
+}
+
+@test "OpenRC starts, reloads and stops fcgiwrap, with the variables of Alpine's" {
+	make_openrc
+	printf 'nproc=2\nsocket=/run/web/cgi.sock\nuser=%s\n' "$USER_A" >"$T/conf.d/fcgiwrap"
+	in_openrc <<-'END'
+		mkdir -m 777 /run/web
+		init.d/fcgiwrap start
+		until [ -S /run/web/cgi.sock ]; do sleep 0.1; done
+		init.d/fcgiwrap status
+		"$FCGI_TALK" unix:/run/web/cgi.sock get "$CGI/hello.sh" expect-text ello
+		parent=$(pgrep -o -x fcgiwrap)
+		until before=$(pgrep -P "$parent") && [ "$(wc -l <<<"$before")" = 2 ]; do sleep 0.1; done
+		init.d/fcgiwrap reload
+		until after=$(pgrep -P "$parent") && [ "$after" != "$before" ]; do sleep 0.1; done
+		[ "$(pgrep -o -x fcgiwrap)" = "$parent" ]
+		init.d/fcgiwrap stop
+		not pgrep -x fcgiwrap
+	END
+	[ "$status" = 0 ]
+}
+
+@test "OpenRC: a socket for each of several programs, as with Gentoo's variables" {
+	make_openrc
+	cat >"$T/conf.d/spawn-fcgi.shop" <<-END
+		FCGI_SOCKET=/run/shop.sock
+		FCGI_PROGRAM="$FCGIWRAP -c 1"
+		FCGI_CHILDREN=2
+		FCGI_USER=$USER_A
+		FCGI_EXTRA_OPTIONS="-M 0600"
+		ALLOWED_ENV="PATH SHOP"
+		SHOP="a b"
+	END
+	in_openrc <<-'END'
+		init.d/spawn-fcgi.shop start
+		init.d/spawn-fcgi.shop status
+		"$FCGI_TALK" unix:/run/shop.sock-1 get "$CGI/hello.sh" expect-text ello
+		"$FCGI_TALK" unix:/run/shop.sock-2 get "$CGI/hello.sh" expect-text ello
+		[ "$(stat -c %U:%a /run/shop.sock-2)" = "$USER_A:600" ]
+		tr '\0' '\n' <"/proc/$(pgrep -o -x fcgiwrap)/environ" | grep -x 'SHOP=a b'
+		first=$(cat /run/spawn-fcgi/shop-1.pid)
+		before=$(pgrep -P "$first")
+		init.d/spawn-fcgi.shop reload
+		until after=$(pgrep -P "$first") && [ "$after" != "$before" ]; do sleep 0.1; done
+		kill -KILL "$first"
+		while [ -e "/proc/$first/exe" ]; do sleep 0.1; done
+		not init.d/spawn-fcgi.shop status
+		init.d/spawn-fcgi.shop stop
+		not pgrep -x spawn-fcgi
+		[ -z "$(ls /run/spawn-fcgi)" ]
+	END
+	[ "$status" = 0 ]
+}
+
+@test "OpenRC: a program that cannot be started fails the start, and nothing is left" {
+	make_openrc
+	cat >"$T/conf.d/spawn-fcgi.shop" <<-END
+		FCGI_SOCKET=/run/shop.sock
+		FCGI_PROGRAM=/bin/false
+		FCGI_CHILDREN=2
+	END
+	in_openrc <<-'END'
+		not init.d/spawn-fcgi.shop start
+		not pgrep -x spawn-fcgi
+		[ -z "$(ls /run/spawn-fcgi)" ]
+	END
+	[ "$status" = 0 ]
 }
 
 @test "OpenWrt: procd gets a command line that works" {

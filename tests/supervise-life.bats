@@ -762,6 +762,16 @@ need_gate() {
 	has 2
 }
 
+@test "USR2: TERM that comes while spawn-fcgi executes itself anew is for the new program" {
+	[ ! -e /dev/log ] || skip 'a syslog daemon, for which it would wait, is here'
+	supervise -s "$S" --log syslog -- /bin/sleep 60
+	kill -USR2 "$KEEPER"
+	pause 80
+	kill -TERM "$KEEPER"
+	await keeper
+	[ "$STATUS" = 0 ]
+}
+
 @test "USR2 executes the supervisor anew, with the same children and the same socket" {
 	local old
 

@@ -607,6 +607,8 @@ static void on_user(int number)
 
 static void signals(void)
 {
+	sigset_t pending;
+
 	ok(loop_catch(SIGUSR1, on_user) && loop_catch(SIGUSR2, on_user), "signals can be caught");
 	raise(SIGUSR1);
 	ok(caught[0] == 0, "a signal is not told where it strikes");
@@ -623,6 +625,13 @@ static void signals(void)
 	raise(SIGUSR2);
 	loop_release_signals();
 	ok(run() && caught[1] == 3, "and one that was held back, when it is let go");
+	raise(SIGUSR2);
+	loop_hold_signals();
+	loop_return_signals();
+	ok(sigpending(&pending) == 0 && sigismember(&pending, SIGUSR2) &&
+	   !sigismember(&pending, SIGUSR1), "one that was not told is pending for a new program");
+	loop_release_signals();
+	ok(run() && caught[1] == 4, "and told if there is none");
 	loop_leave_signals();
 	ok(signal(SIGUSR1, SIG_IGN) == SIG_DFL, "left, it does what it does by default");
 	raise(SIGUSR1);
